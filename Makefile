@@ -1,0 +1,33 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. The rest is for working on the project.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := docker/build-requirements.txt docker/training/requirements.txt docker/serving/requirements.txt requirements-dev.txt
+
+PRESET ?= preset-mountain-car-continuous-clipped-ppo
+ENGINE ?= process
+SEED ?= 0
+
+.PHONY: demo test images lint clean
+
+demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
+	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
+
+test: $(VENV)/ready  ## unit and process tests; container tests too where a Docker engine answers
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+images: $(VENV)/ready  ## build mountain-car-training and mountain-car-serving
+	$(BIN)/python scripts/build_images.py
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+clean:  ## remove the environment; runs/ is yours and stays
+	rm -rf $(VENV)
+
+# rl-coach and gym are built from source with the pinned setuptools: hence two steps, the second without isolation.
+$(VENV)/ready: $(LOCKS)
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --requirement docker/build-requirements.txt
+	$(BIN)/pip install --quiet --no-build-isolation --no-deps --require-hashes $(patsubst %,--requirement %,$(LOCKS))
+	touch $@

@@ -1,0 +1,1 @@
+"""Train Coach agents on Amazon SageMaker and serve their policies; see the README's folder map."""

@@ -1,0 +1,203 @@
+"""The launcher that ``train-coach.py`` and ``evaluate-coach.py`` subclass: from hyperparameters to a Coach preset."""
+
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sagemaker_rl import failures
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.hyperparameters import (
+    Range,
+    apply_to_preset,
+    checked_flag,
+    checked_number,
+    nearest,
+    read_hyperparameters,
+)
+from sagemaker_rl.ml_paths import MLPaths
+
+BUNDLED_CODE = Path(__file__).resolve().parent.parent
+SEEDS = Range(0, 2**32 - 1)
+EVALUATION_SEED = 20_201_122
+"""Seed of an evaluation's start states: no training run uses it unless asked to, so they are unseen."""
+
+
+class SageMakerCoachPresetLauncher:
+    """Runs one job: picks the preset, puts the hyperparameters in their places, trains or evaluates.
+
+    Subclasses say which preset is the default and which short names lead where, as ``train-coach.py`` does.
+    """
+
+    short_names: Mapping[str, str | tuple[str, ...]] = {}
+    """Short hyperparameter name -> path in the preset (``rl.…``), or several paths tied to the one value.
+
+    They are applied in this order, and ``rl.…`` hyperparameters after them.
+    """
+    job_names: tuple[str, ...] = ("RLCOACH_PRESET", "seed", "save_model")
+    """Names that are about the job and not about the preset."""
+
+    def __init__(self, hyperparameters: Mapping[str, Any], paths: MLPaths) -> None:
+        self.hyperparameters = dict(hyperparameters)
+        self.paths = paths
+        self.graph_manager: Any = None
+
+    @classmethod
+    def train_main(cls) -> NoReturn:
+        """Train as the hyperparameters say, and end the process."""
+        cls._main(cls.train)
+
+    @classmethod
+    def evaluate_main(cls) -> NoReturn:
+        """Evaluate the checkpoint in the ``checkpoint`` channel, and end the process."""
+        cls._main(cls.evaluate)
+
+    @classmethod
+    def _main(cls, job: Callable[["SageMakerCoachPresetLauncher"], None]) -> NoReturn:
+        paths = MLPaths.from_environment()
+        sys.exit(failures.run(lambda: job(cls(read_hyperparameters(paths.hyperparameters), paths)), paths.failure))
+
+    # --- What a subclass decides -------------------------------------------------------------------------------------
+
+    def default_preset_name(self) -> str:
+        """Return the preset of a job that does not set RLCOACH_PRESET: the name of a file, without ``.py``."""
+        raise InputError("Hyperparameter RLCOACH_PRESET is missing, expected the name of a preset.")
+
+    def map_hyperparameter(self, name: str, value: Any) -> None:
+        """Apply one hyperparameter under its short name.
+
+        Raises:
+            InputError: No such name, or the value does not fit.
+        """
+        if name not in self.short_names:
+            raise InputError(f"Hyperparameter {name} is unknown, {nearest(name, self.known_names())}")
+        paths = self.short_names[name]
+        for path in (paths,) if isinstance(paths, str) else paths:
+            apply_to_preset(self.graph_manager, path, value, name)
+
+    # --- What it is built on -----------------------------------------------------------------------------------------
+
+    def apply_hyperparameter(self, path: str, value: Any) -> None:
+        """Set what ``path`` (``rl.…``, perhaps with ``:UNIT``) reaches in the preset."""
+        apply_to_preset(self.graph_manager, path, value, path)
+
+    def known_names(self) -> list[str]:
+        """Return the names that are hyperparameters of this launcher, without the ``rl.…`` paths."""
+        return [*self.job_names, *self.short_names]
+
+    @property
+    def preset_name(self) -> str:
+        return str(self.hyperparameters.get("RLCOACH_PRESET") or self.default_preset_name())
+
+    @property
+    def seed(self) -> int | None:
+        if "seed" not in self.hyperparameters:
+            return None
+        return checked_number("seed", self.hyperparameters["seed"], int, SEEDS)
+
+    def load_preset(self) -> Any:
+        """Return the preset's graph manager with all hyperparameters in place.
+
+        Raises:
+            InputError: An unknown preset or hyperparameter, or a value that does not fit.
+        """
+        rest = {
+            name: value
+            for name, value in self.hyperparameters.items()
+            if not name.startswith("sagemaker_") and name not in self.job_names
+        }
+        preset_file = find_preset(self.preset_name, self.paths)
+        self.graph_manager = import_preset(preset_file)
+        by_path = {name: value for name, value in rest.items() if name.startswith("rl.")}
+        own_order = list(self.short_names)
+        for name in sorted(rest.keys() - by_path.keys(), key=lambda n: own_order.index(n) if n in own_order else -1):
+            self.map_hyperparameter(name, rest[name])
+        for path, value in by_path.items():
+            self.apply_hyperparameter(path, value)
+        return self.graph_manager
+
+    def train(self) -> None:
+        """Run a training job; its results are in the folders of ``self.paths``."""
+        save_model = checked_flag("save_model", self.hyperparameters.get("save_model", 1))
+        seed = self.seed
+        self.paths.create_outputs()
+        graph_manager = self.load_preset()
+
+        from sagemaker_rl import training
+
+        training.train(graph_manager, self.paths, self.preset_name, self.hyperparameters, seed, save_model)
+
+    def evaluate(self) -> None:
+        """Run an evaluation job; its results are in the folders of ``self.paths``."""
+        self.job_names = ("RLCOACH_PRESET", "seed", "evaluate_steps")
+        steps = checked_number("evaluate_steps", self.hyperparameters.get("evaluate_steps", 20_000), int, Range(1))
+        seed = EVALUATION_SEED if self.seed is None else self.seed
+        self.paths.create_outputs()
+        graph_manager = self.load_preset()
+
+        from sagemaker_rl import evaluation
+
+        evaluation.evaluate(graph_manager, self.paths, self.preset_name, self.hyperparameters, steps, seed)
+
+
+def find_preset(name: str, paths: MLPaths) -> Path:
+    """Return the file of a preset: the user's own, else the bundled one, else Coach's.
+
+    Raises:
+        InputError: There is no such preset.
+    """
+    import rl_coach
+
+    own = list(dict.fromkeys([paths.code, Path.cwd(), BUNDLED_CODE]))
+    folders = [*own, Path(rl_coach.__path__[0]) / "presets"]
+    if Path(name).name == name:
+        for folder in folders:
+            if (folder / f"{name}.py").is_file():
+                return folder / f"{name}.py"
+    known = {file.stem for folder in own for file in folder.glob("preset-*.py")}
+    raise InputError(f"Hyperparameter RLCOACH_PRESET is {name!r}, which is no preset here, {nearest(name, known)}")
+
+
+def import_preset(file: Path) -> Any:
+    """Return the ``graph_manager`` that a preset file defines, set to run on MXNet.
+
+    Raises:
+        InputError: The file defines none.
+    """
+    # Its 0.1 ms for one observation is half of the threaded engine's; MXNet reads this when it is imported.
+    os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")
+    os.environ.setdefault("MXNET_ENGINE_INFO", "0")
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    from sagemaker_rl import coach_repairs
+
+    coach_repairs.apply()
+    from rl_coach.base_parameters import Frameworks
+    from rl_coach.logger import screen
+
+    screen.set_use_colors(False)  # so that regular expressions can read the log
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
+    spec = importlib.util.spec_from_file_location(file.stem.replace("-", "_"), file)
+    if spec is None or spec.loader is None:
+        raise InputError(f"Preset {file} cannot be imported.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    _silence_old_packages()
+    graph_manager = getattr(module, "graph_manager", None)
+    if graph_manager is None:
+        raise InputError(f"Preset {file} defines no graph_manager, expected one as in Coach's own presets.")
+    for network in graph_manager.agent_params.network_wrappers.values():
+        network.framework = Frameworks.mxnet
+    return graph_manager
+
+
+def _silence_old_packages() -> None:
+    """Ignore the warnings of packages about how they use each other: nothing that a user could act on."""
+    import gym  # noqa: F401 - importing gym and MXNet changes the filters
+    import mxnet  # noqa: F401
+
+    for package in ("gym", "mxnet", "pygame", "rl_coach"):
+        warnings.filterwarnings("ignore", module=package)

@@ -1,0 +1,257 @@
+"""Everything that rl-coach-slim 0.12.1 needs changed to run on MXNet 1.9.1, current packages and small images.
+
+Nothing is patched anywhere else. Call ``apply()`` before the first import of ``rl_coach``; it is idempotent.
+
+Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs`` to MXNet's ``apply_gradients``, which
+does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import types
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+NEVER_CALLED = {
+    "minio": "data_stores/s3_data_store.py:19 (distributed Coach on Kubernetes)",
+    "redis": "utilities/shared_running_stats.py:20, memories/backend/redis.py:18 (distributed Coach)",
+    "scipy": "spaces.py:23, exploration_policies/additive_noise.py:20, environments/gym_environment.py:20 (unused)",
+    "skimage": "filters/observation/observation_rescale_to_size_filter.py:18 (image observations)",
+}
+"""Packages that Coach imports at the top of a file although a training job on vectors never calls them."""
+
+MAX_GIF_FRAMES = 250
+GIF_FRAME_SKIP = 5
+GIF_SIZE = (300, 200)
+
+_applied = False
+
+
+def apply() -> None:
+    """Apply every repair once."""
+    global _applied
+    if _applied:
+        return
+    _applied = True
+    sys.meta_path.append(_PlaceholderFinder())
+    _accept_a_list_as_constant()
+    _discount_without_scipy()
+    _write_csv_rows_when_complete()
+    _keep_few_gif_frames()
+    _show_gif_frames_for_their_time()
+    _write_checkpoint_state_atomically()
+
+
+class _Placeholder(types.ModuleType):
+    """A module that can be imported; using it says which package to install."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        package = self.__name__.partition(".")[0]
+
+        class Missing:
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                raise ImportError(
+                    f"{package} is not in this image because Coach's {NEVER_CALLED[package]} is its only use: "
+                    f"add {package} to the requirements.txt beside your entry point to have it installed"
+                )
+
+        Missing.__name__ = name
+        return Missing
+
+
+class _PlaceholderFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds an empty module for a package of ``NEVER_CALLED`` that is not installed.
+
+    Upstream: the lines named there. Without it: ``ModuleNotFoundError: No module named 'redis'`` (and so on).
+    Standing last in ``sys.meta_path``, it never hides an installed package.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname.partition(".")[0] not in NEVER_CALLED:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return _Placeholder(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Nothing to execute."""
+
+
+def _accept_a_list_as_constant() -> None:
+    """Let ``mx.init.Constant`` take the one-element list that the PPO heads pass.
+
+    Upstream: architectures/mxnet_components/heads/ppo_head.py:340 and :475, ``mx.init.Constant([coefficient,])`` where
+    the coefficient is None without KL regularization. Without it: ``TypeError: float() argument must be a string or a
+    real number, not 'list'``.
+    """
+    import mxnet as mx
+
+    original = mx.init.Constant.__init__
+
+    def init(self: Any, value: Any) -> None:
+        original(self, (value[0] or 0.0) if isinstance(value, list) else value)
+
+    mx.init.Constant.__init__ = init
+
+
+def _discount_without_scipy() -> None:
+    """Compute discounted sums in NumPy.
+
+    Upstream: agents/actor_critic_agent.py:130, ``scipy.signal.lfilter([1], [1, -gamma], x[::-1])[::-1]``, the only use
+    of SciPy (98 MB) that a training job on vectors makes. Without it: ImportError at the first training phase.
+    """
+    from rl_coach.agents.actor_critic_agent import ActorCriticAgent
+
+    def discount(self: Any, x: np.ndarray, gamma: float) -> np.ndarray:
+        """Return ``y[t] = x[t] + gamma * y[t + 1]``; ``x`` has shape ``(steps,)``."""
+        sums = np.empty(len(x), dtype=np.float64)
+        following = 0.0
+        for step in range(len(x) - 1, -1, -1):
+            following = sums[step] = x[step] + gamma * following
+        return sums
+
+    ActorCriticAgent.discount = discount
+
+
+def _write_csv_rows_when_complete() -> None:
+    """Hold the CSV's last row back until the next one begins.
+
+    Upstream: logger.py:208, ``dump_output_csv`` appends every row when its episode ends, and the losses of the training
+    phase that follows the episode are then set on a row already written. Without it: empty loss columns.
+    ``outputs.close_csv`` writes the last row.
+    """
+    from rl_coach.logger import BaseLogger
+
+    original = BaseLogger.dump_output_csv
+
+    def dump_output_csv(self: Any, append: bool = True, everything: bool = False) -> None:
+        if everything:
+            original(self, append)
+            return
+        data = self.data
+        self.data = data.iloc[:-1]
+        try:
+            if len(self.data) > self.last_line_idx_written_to_csv:
+                original(self, append)
+        finally:
+            self.data = data
+
+    BaseLogger.dump_output_csv = dump_output_csv
+
+
+class FilmStrip(list):
+    """A list of frames that keeps at most ``MAX_GIF_FRAMES``, evenly spaced, each ``GIF_SIZE`` or smaller.
+
+    ``append`` takes an ``(height, width, 3)`` uint8 array.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+        self.stride = GIF_FRAME_SKIP
+
+    def wants_next(self) -> bool:
+        """Count one environment step and tell whether its frame is to be kept."""
+        self.seen += 1
+        return (self.seen - 1) % self.stride == 0
+
+    def append(self, frame: np.ndarray) -> None:
+        from PIL import Image
+
+        image = Image.fromarray(frame)
+        image.thumbnail(GIF_SIZE)
+        super().append(np.asarray(image))
+        if len(self) > MAX_GIF_FRAMES:
+            self[:] = self[::2]
+            self.stride *= 2
+
+
+def _keep_few_gif_frames() -> None:
+    """Render only the frames that a GIF will show, and bound their number.
+
+    Upstream: environments/environment.py:305 renders and keeps every step's frame (600 x 400 x 3 bytes) and drops four
+    of five when the episode ends. Without it: 7 GB for an episode of 10,000 steps, and rendering takes most of an
+    evaluation.
+    """
+    from rl_coach.environments.environment import Environment
+
+    reset = Environment.reset_internal_state
+    should_dump = Environment.should_dump_video_of_the_current_episode
+    dump = Environment.dump_video_of_last_episode
+
+    def reset_internal_state(self: Any, *args: Any, **kwargs: Any) -> Any:
+        response = reset(self, *args, **kwargs)
+        self.last_episode_images = FilmStrip()
+        return response
+
+    def should_dump_video_of_the_current_episode(self: Any, episode_terminated: bool = False) -> bool:
+        visualization = self.visualization_parameters
+        if not (visualization.dump_gifs or visualization.dump_mp4):
+            return False
+        if not should_dump(self, episode_terminated):
+            return False
+        frames = self.last_episode_images
+        # Also asked before the first reset, by the constructor's own step, when there is no strip yet.
+        return episode_terminated or (isinstance(frames, FilmStrip) and frames.wants_next())
+
+    def dump_video_of_last_episode(self: Any) -> None:
+        frame_skip, self.frame_skip = self.frame_skip, 5  # frames are thinned out already: write all that were kept
+        try:
+            dump(self)
+        finally:
+            self.frame_skip = frame_skip
+
+    Environment.reset_internal_state = reset_internal_state
+    Environment.should_dump_video_of_the_current_episode = should_dump_video_of_the_current_episode
+    Environment.dump_video_of_last_episode = dump_video_of_last_episode
+
+
+def _show_gif_frames_for_their_time() -> None:
+    """Give GIF frames a duration, and write the file under its own name only when it is whole.
+
+    Upstream: logger.py:313, ``duration=1.0 / fps`` where Pillow wants milliseconds. Without it: frames of 0 ms, which
+    viewers play at whatever speed they like.
+    """
+    import datetime
+
+    from rl_coach import logger
+
+    def create_gif(images: Sequence[np.ndarray], fps: int = 10, name: str = "Gif") -> None:
+        from PIL import Image
+
+        directory = os.path.join(logger.experiment_path, "gifs")
+        os.makedirs(directory, exist_ok=True)
+        path = os.path.join(directory, f"{datetime.datetime.now():%Y-%m-%d-%H-%M-%S}_{name}.gif")
+        first, *rest = (Image.fromarray(image).quantize(32) for image in images)
+        first.save(path, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
+
+    logger.create_gif = create_gif
+
+
+def _write_checkpoint_state_atomically() -> None:
+    """Replace the file that names the newest checkpoint in one step.
+
+    Upstream: checkpoint.py:139 truncates ``.coach_checkpoint`` before writing it. Without it: a process killed between
+    the two leaves a checkpoint folder that cannot be restored.
+    """
+    from rl_coach.checkpoint import CheckpointStateFile
+
+    def write(self: Any, data: Any) -> None:
+        staged = self.path + ".tmp"
+        with open(staged, "w", encoding="utf-8") as file:
+            file.write(data.name)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, self.path)
+
+    CheckpointStateFile.write = write

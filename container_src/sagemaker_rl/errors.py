@@ -1,0 +1,26 @@
+"""The exceptions that a user of the images can meet.
+
+InputError              a mistake in what the user gave: one sentence, no traceback
+  PolicyError           a policy artifact that is missing, damaged or not of this schema
+  RequestError          a request body that an endpoint cannot act on
+"""
+
+
+class InputError(ValueError):
+    """A user's mistake, said in one sentence that names the field, the value and what was expected."""
+
+
+class PolicyError(InputError):
+    """The policy artifact is missing, damaged or of an unknown schema."""
+
+
+class RequestError(InputError):
+    """An endpoint's client sent something that is not a batch of observations.
+
+    Attributes:
+        status: HTTP status to answer with (4xx).
+    """
+
+    def __init__(self, detail: str, status: int = 400) -> None:
+        super().__init__(detail)
+        self.status = status

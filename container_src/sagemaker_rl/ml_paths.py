@@ -1,0 +1,78 @@
+"""The folders of a SageMaker training job.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagemaker_rl.errors import InputError
+
+
+@dataclass(frozen=True)
+class MLPaths:
+    """``/opt/ml``, or the folder that SAGEMAKER_BASE_DIR names, as sagemaker-training has it."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "MLPaths":
+        return cls(Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")))
+
+    @property
+    def hyperparameters(self) -> Path:
+        return self.root / "input" / "config" / "hyperparameters.json"
+
+    def channel(self, name: str) -> Path:
+        """Return the folder of an input channel; it exists only if the job has that channel."""
+        return self.root / "input" / "data" / name
+
+    @property
+    def code(self) -> Path:
+        """Where sagemaker-training unpacks a user's own source (script mode)."""
+        return self.root / "code"
+
+    @property
+    def model(self) -> Path:
+        """Becomes model.tar.gz."""
+        return self.root / "model"
+
+    @property
+    def output_data(self) -> Path:
+        """Becomes output.tar.gz."""
+        return self.root / "output" / "data"
+
+    @property
+    def intermediate(self) -> Path:
+        """Uploaded while the job runs, when it has the hyperparameter sagemaker_s3_output."""
+        return self.root / "output" / "intermediate"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.output_data / "checkpoint"
+
+    @property
+    def synced_checkpoint(self) -> Path:
+        """Synced with S3 both ways while the job runs; it exists only if the job has a CheckpointConfig."""
+        return self.root / "checkpoints"
+
+    @property
+    def failure(self) -> Path:
+        """Its first 1,024 characters become the job's FailureReason."""
+        return self.root / "output" / "failure"
+
+    def create_outputs(self) -> None:
+        """Create the folders that a job writes to, and prove that they can be written.
+
+        Raises:
+            InputError: A folder cannot be created or written.
+        """
+        for folder in (self.model, self.output_data, self.intermediate):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / ".writable"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise InputError(f"Output folder {folder} cannot be written: {error.strerror}.") from None

@@ -1,0 +1,89 @@
+"""What a job leaves in ``output/intermediate`` and on standard output while it runs.
+
+Coach writes its CSV and GIFs there and prints a line per episode (``Training> …``, ``Testing> …``). This module adds
+one ``Evaluation> …`` line per evaluation, with the losses since the one before, and the job's metadata.
+"""
+
+import json
+import math
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+METADATA_FILE = "metadata.json"
+PACKAGES = ("mxnet", "rl-coach-slim", "gym", "numpy", "sagemaker-training")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what the job runs on."""
+    return {"python": platform.python_version(), **{package: metadata.version(package) for package in PACKAGES}}
+
+
+def git_revision() -> str:
+    """Return the revision of this project that the image was built from."""
+    return os.environ.get("GIT_REVISION", "unknown")
+
+
+def direct_coach_to(folder: Path) -> None:
+    """Have Coach's loggers write into ``folder``, and its progress reach a log at once."""
+    from rl_coach import logger
+
+    logger.experiment_path = str(folder)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` as JSON (NaN as null); the file appears whole or not at all."""
+    staged = path.with_name(f".{path.name}.tmp")
+    staged.write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
+    os.replace(staged, path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def metric_line(name: str, **values: Any) -> None:
+    """Print ``name> key=value, …`` in Coach's own form; underscores in keys become spaces, None is left out."""
+    parts = [f"{key.replace('_', ' ')}={_short(value)}" for key, value in values.items() if value is not None]
+    print(f"{name}> {', '.join(parts)}", flush=True)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+class SignalMeans:
+    """Means of an agent's logged signals over the episodes since the last call."""
+
+    def __init__(self, agent: Any) -> None:
+        self.table_owner = agent.agent_logger
+        self.rows_seen = 0
+
+    def take(self, **columns: str) -> dict[str, float | None]:
+        """Return each named column's mean over the new rows; None where the agent has logged nothing."""
+        table = self.table_owner.data
+        rows = table.iloc[self.rows_seen :]
+        self.rows_seen = len(table)
+        return {name: self._mean(rows, column) for name, column in columns.items()}
+
+    @staticmethod
+    def _mean(rows: Any, column: str) -> float | None:
+        values = [v for v in rows.get(column, ()) if isinstance(v, int | float) and math.isfinite(v)]
+        return sum(values) / len(values) if values else None
+
+
+def close_csv(agent: Any) -> None:
+    """Write the CSV's last row, which waits for the losses of its episode (see coach_repairs)."""
+    if len(agent.agent_logger.data):
+        agent.agent_logger.dump_output_csv(everything=True)

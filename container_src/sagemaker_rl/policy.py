@@ -1,0 +1,204 @@
+"""The policy artifact: all that training and serving share.
+
+A folder (packed by SageMaker as model.tar.gz) of three files and no pickle:
+
+- ``policy-symbol.json`` and ``policy-0000.params``: an MXNet graph and its parameters, from the environment's own
+  observations to the network's heads; the normalization of observations is inside.
+- ``policy.json``: what the two are, with their SHA-256.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sagemaker_rl.errors import PolicyError
+
+SCHEMA_VERSION = 1
+DESCRIPTION_FILE = "policy.json"
+SYMBOL_FILE = "policy-symbol.json"
+PARAMS_FILE = "policy-0000.params"
+INPUT = "observation"
+
+
+@dataclass(frozen=True)
+class Space:
+    """A space of gym: ``box`` with bounds per dimension (infinite where unbounded), or ``discrete`` with ``n`` values."""
+
+    kind: str
+    shape: tuple[int, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    n: int = 0
+
+    @classmethod
+    def from_json(cls, name: str, data: Any) -> "Space":
+        """Read a space of ``policy.json``.
+
+        Raises:
+            PolicyError: It is not one.
+        """
+        try:
+            if data["type"] == "discrete":
+                if not (isinstance(data["n"], int) and data["n"] > 0):
+                    raise ValueError
+                return cls("discrete", (), n=data["n"])
+            if data["type"] != "box":
+                raise ValueError
+            shape = tuple(int(size) for size in data["shape"])
+            low = tuple(-math.inf if bound is None else float(bound) for bound in data["low"])
+            high = tuple(math.inf if bound is None else float(bound) for bound in data["high"])
+            if not shape or min(shape) < 1 or len(low) != math.prod(shape) or len(high) != math.prod(shape):
+                raise ValueError
+        except (KeyError, TypeError, ValueError):
+            raise PolicyError(f"{DESCRIPTION_FILE}: {name} is {data!r}, expected a box or a discrete space.") from None
+        return cls("box", shape, low, high)
+
+    def to_json(self) -> dict[str, Any]:
+        if self.kind == "discrete":
+            return {"type": "discrete", "n": self.n}
+        return {
+            "type": "box",
+            "shape": list(self.shape),
+            "low": [bound if math.isfinite(bound) else None for bound in self.low],
+            "high": [bound if math.isfinite(bound) else None for bound in self.high],
+        }
+
+
+class Policy:
+    """A trained agent's deterministic policy, ready to act.
+
+    Attributes:
+        description: the content of ``policy.json``.
+        observation_space: what one observation looks like.
+        action_space: what one action looks like.
+        head_names: the names of the arrays that ``heads`` returns, in order.
+    """
+
+    def __init__(self, description: Mapping[str, Any], block: Any) -> None:
+        self.description = dict(description)
+        self.observation_space = Space.from_json("observation_space", description.get("observation_space"))
+        self.action_space = Space.from_json("action_space", description.get("action_space"))
+        heads = description.get("heads")
+        if not isinstance(heads, list) or not heads or not all(isinstance(head, str) for head in heads):
+            raise PolicyError(f"{DESCRIPTION_FILE}: heads is {heads!r}, expected a list of names.")
+        self.head_names: list[str] = heads
+        self._action_head = description.get("action_head")
+        if self._action_head not in heads:
+            raise PolicyError(f"{DESCRIPTION_FILE}: action_head is {self._action_head!r}, expected one of {heads}.")
+        self._block = block
+
+    @classmethod
+    def load(cls, folder: Path) -> "Policy":
+        """Load and try out the policy in ``folder``.
+
+        Raises:
+            PolicyError: A file is missing or damaged, or the graph does not answer as described.
+        """
+        description = _read_description(folder)
+        policy = cls(description, _load_graph(folder, description))
+        policy.self_test()
+        return policy
+
+    def heads(self, observations: np.ndarray) -> list[np.ndarray]:
+        """Return the network's heads for a batch.
+
+        Args:
+            observations: shape ``(batch, *observation_space.shape)``; cast to float32, as gym gives them.
+
+        Returns:
+            One float32 array of shape ``(batch, units)`` per name in ``head_names``.
+        """
+        import mxnet as mx
+
+        outputs = self._block(mx.nd.array(observations, dtype=np.float32))
+        return [output.asnumpy() for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+
+    def actions(self, observations: np.ndarray) -> np.ndarray:
+        """Return the actions that the agent takes in evaluation.
+
+        Returns:
+            Continuous: the mean of the policy clipped to the action space, float32 of shape ``(batch, *shape)``.
+            Discrete: the index of the best action, int64 of shape ``(batch,)``.
+        """
+        return self.actions_of(self.heads(observations))
+
+    def actions_of(self, heads: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the actions that follow from ``heads``, as ``heads()`` returned them."""
+        head = heads[self.head_names.index(str(self._action_head))]
+        if self.action_space.kind == "discrete":
+            return head.argmax(axis=1)
+        low, high = (np.asarray(b, dtype=np.float32) for b in (self.action_space.low, self.action_space.high))
+        return np.clip(head, low, high).reshape(len(head), *self.action_space.shape)
+
+    def self_test(self) -> None:
+        """Answer one trial observation, of zeros.
+
+        Raises:
+            PolicyError: The graph fails, or its answer is not as described.
+        """
+        import mxnet as mx
+
+        try:
+            heads = self.heads(np.zeros((1, *self.observation_space.shape), dtype=np.float32))
+        except mx.MXNetError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise PolicyError(f"The graph in {SYMBOL_FILE} cannot be run: {reason}") from None
+        shapes = [head.shape for head in heads]
+        if len(heads) != len(self.head_names) or any(len(shape) != 2 or shape[0] != 1 for shape in shapes):
+            raise PolicyError(f"The graph answers arrays of {shapes}, expected one row for each of {self.head_names}.")
+        if not all(np.isfinite(head).all() for head in heads):
+            raise PolicyError("The graph answers a trial observation with values that are not finite.")
+        units = heads[self.head_names.index(str(self._action_head))].shape[1]
+        wanted = self.action_space.n if self.action_space.kind == "discrete" else math.prod(self.action_space.shape)
+        if units != wanted:
+            raise PolicyError(f"Head {self._action_head!r} has {units} units, expected {wanted} for the action space.")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    file = folder / DESCRIPTION_FILE
+    try:
+        description = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PolicyError(f"There is no {DESCRIPTION_FILE} in {folder}, expected an unpacked model.tar.gz.") from None
+    except (OSError, ValueError) as error:
+        raise PolicyError(f"{file} cannot be read: {error}.") from None
+    if not isinstance(description, dict):
+        raise PolicyError(f"{file} holds {type(description).__name__}, expected a JSON object.")
+    if description.get("schema_version") != SCHEMA_VERSION:
+        raise PolicyError(
+            f"{DESCRIPTION_FILE}: schema_version is {description.get('schema_version')!r}, expected {SCHEMA_VERSION}."
+        )
+    return description
+
+
+def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
+    checksums = description.get("sha256")
+    if not isinstance(checksums, dict):
+        raise PolicyError(f"{DESCRIPTION_FILE}: sha256 is {checksums!r}, expected a checksum per file.")
+    for name in (SYMBOL_FILE, PARAMS_FILE):
+        if not (folder / name).is_file():
+            raise PolicyError(f"The policy artifact in {folder} has no {name}.")
+        if sha256(folder / name) != checksums.get(name):
+            raise PolicyError(
+                f"The policy artifact is damaged: {name} is not the file that {DESCRIPTION_FILE} describes."
+            )
+    import mxnet as mx
+
+    try:
+        block = mx.gluon.SymbolBlock(mx.sym.load(str(folder / SYMBOL_FILE)), mx.sym.var(INPUT, dtype=np.float32))
+        block.collect_params().load(str(folder / PARAMS_FILE), cast_dtype=True, dtype_source="saved")
+    except (mx.MXNetError, ValueError, AssertionError, AttributeError, KeyError) as error:
+        raise PolicyError(f"The policy artifact in {folder} cannot be loaded: {str(error).strip()}") from None
+    block.hybridize(static_alloc=True, static_shape=False)
+    return block

@@ -1,0 +1,178 @@
+"""A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagemaker_rl import checkpoints, export, outputs
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.stopping import Stopped, StopSignal
+
+
+@dataclass
+class Progress:
+    """What has been done so far; ``evaluation_reward`` is the mean return of the last evaluation."""
+
+    preset: str
+    hyperparameters: dict[str, Any]
+    seed: int | None
+    environment_steps: int = 0
+    episodes: int = 0
+    training_iterations: int = 0
+    train_seconds: float = 0.0
+    evaluation_reward: float | None = None
+    stopped: bool = False
+
+
+def train(
+    graph_manager: Any,
+    paths: MLPaths,
+    preset: str,
+    hyperparameters: dict[str, Any],
+    seed: int | None,
+    save_model: bool,
+) -> None:
+    """Train as the preset's schedule says.
+
+    Args:
+        graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
+        paths: where results go.
+        preset: its name.
+        hyperparameters: as the user gave them, for the record.
+        seed: of everything random; None for a different run each time.
+        save_model: whether to write the policy artifact into ``paths.model``.
+
+    Raises:
+        InputError: The preset asks for something that cannot be done.
+    """
+    stop = StopSignal()
+    check_batch(graph_manager)
+    create_graph(graph_manager, paths.intermediate, seed)
+    agent = graph_manager.level_managers[0].acting_agent()
+    if save_model:
+        export.check_exportable(agent)
+    checkpoint_folders = [paths.checkpoint]
+    if paths.synced_checkpoint.is_dir():
+        checkpoint_folders.append(paths.synced_checkpoint)
+        if (paths.synced_checkpoint / checkpoints.STATE_FILE).is_file():
+            print(f"Checkpoint> Starting from the weights in={paths.synced_checkpoint}", flush=True)
+            checkpoints.restore(graph_manager, paths.synced_checkpoint, preset)
+
+    progress = Progress(preset, hyperparameters, seed)
+    stop.guard(graph_manager.environments[0], "step")
+    for network in agent.networks.values():
+        stop.guard(network, "train_and_sync_networks")
+    try:
+        _improve(graph_manager, agent, progress, checkpoint_folders, paths)
+    except Stopped:
+        progress.stopped = True
+        checkpoints.save(graph_manager, checkpoint_folders, preset)
+        print(f"Stopped by SIGTERM after {progress_steps(graph_manager)} environment steps.", flush=True)
+    outputs.close_csv(agent)
+    _record(graph_manager, agent, progress, paths)
+    if save_model:
+        export.export_policy(agent, graph_manager, paths.model, vars(progress))
+        print(f"Model> Saved in={paths.model}", flush=True)
+    graph_manager.close()
+
+
+def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, evaluate_only: int | None = None) -> None:
+    """Create the preset's environment, agent and networks.
+
+    Raises:
+        InputError: The environment cannot be found.
+    """
+    from rl_coach.base_parameters import Frameworks, TaskParameters
+
+    outputs.direct_coach_to(experiment_path)
+    parameters = TaskParameters(
+        framework_type=Frameworks.mxnet,
+        evaluate_only=evaluate_only,
+        experiment_path=str(experiment_path),
+        seed=seed,
+        use_cpu=True,
+    )
+    # Coach seeds gym's environment, `random`, `numpy.random` and `mxnet.random` with it.
+    try:
+        graph_manager.create_graph(parameters)
+    except ModuleNotFoundError as error:
+        level = str(graph_manager.env_params.level)
+        if error.name == level.partition(":")[0]:
+            raise InputError(f"Environment {level} cannot be imported: there is no module {error.name!r}.") from None
+        raise
+
+
+def check_batch(graph_manager: Any) -> None:
+    """Raise InputError if a PPO batch is larger than the data of one training phase: Coach would train on nothing."""
+    from rl_coach.core_types import EnvironmentSteps
+
+    algorithm = graph_manager.agent_params.algorithm
+    if not hasattr(algorithm, "optimization_epochs"):
+        return
+    playing = algorithm.num_consecutive_playing_steps
+    batch_size = graph_manager.agent_params.network_wrappers["main"].batch_size
+    if isinstance(playing, EnvironmentSteps) and batch_size > playing.num_steps:
+        raise InputError(
+            f"Hyperparameter training_batch_size is {batch_size}, expected at most the {playing.num_steps} "
+            "environment steps between two trainings (training_freq_env_steps)."
+        )
+
+
+def progress_steps(graph_manager: Any) -> int:
+    """Return the environment steps taken in training so far."""
+    from rl_coach.core_types import EnvironmentSteps, RunPhase
+
+    return int(graph_manager.total_steps_counters[RunPhase.TRAIN][EnvironmentSteps])
+
+
+def _improve(
+    graph_manager: Any, agent: Any, progress: Progress, checkpoint_folders: list[Path], paths: MLPaths
+) -> None:
+    """Coach's ``GraphManager.improve``, with a checkpoint and a metric line after every evaluation."""
+    from rl_coach.core_types import RunPhase
+
+    started = time.monotonic()
+    for folder in checkpoint_folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    losses = outputs.SignalMeans(agent)
+    graph_manager.sync()
+    graph_manager.heatup(graph_manager.heatup_steps)
+    end = graph_manager.total_steps_counters[RunPhase.TRAIN] + graph_manager.improve_steps
+    done = False
+    while not done and graph_manager.total_steps_counters[RunPhase.TRAIN] < end:
+        graph_manager.train_and_act(graph_manager.steps_between_evaluation_periods)
+        done = graph_manager.evaluate(graph_manager.evaluation_steps)
+        if agent.num_evaluation_episodes_completed:
+            progress.evaluation_reward = float(
+                agent.accumulated_rewards_across_evaluation_episodes / agent.num_evaluation_episodes_completed
+            )
+        progress.train_seconds = time.monotonic() - started
+        checkpoints.save(graph_manager, checkpoint_folders, progress.preset)
+        _record(graph_manager, agent, progress, paths)
+        outputs.metric_line(
+            "Evaluation",
+            Evaluation_reward=progress.evaluation_reward,
+            Episode=progress.episodes,
+            Steps=progress.environment_steps,
+            Training_iteration=progress.training_iterations,
+            **losses.take(
+                Loss="Loss/Mean",
+                Value_loss="Value Loss/Mean",
+                Policy_loss="Policy Loss/Mean",
+                Entropy="Entropy/Mean",
+                KL_divergence="KL Divergence/Mean",
+            ),
+            Seconds=round(progress.train_seconds, 1),
+        )
+
+
+def _record(graph_manager: Any, agent: Any, progress: Progress, paths: MLPaths) -> None:
+    progress.environment_steps = progress_steps(graph_manager)
+    progress.episodes = agent.current_episode
+    progress.training_iterations = agent.training_iteration
+    outputs.write_json(
+        paths.intermediate / outputs.METADATA_FILE,
+        {**vars(progress), "versions": outputs.versions(), "git_revision": outputs.git_revision()},
+    )

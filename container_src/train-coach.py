@@ -1,0 +1,36 @@
+"""Train an agent with a Coach preset: the entry point of a training job.
+
+Copy it into your own source folder to set another default preset or to add names of your own.
+"""
+
+from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
+
+ALGORITHM = "rl.agent_params.algorithm"
+NETWORK = "rl.agent_params.network_wrappers.main"
+
+
+class MyLauncher(SageMakerCoachPresetLauncher):
+    short_names = {
+        "discount": f"{ALGORITHM}.discount",
+        "gae_lambda": f"{ALGORITHM}.gae_lambda",
+        "improve_steps": "rl.improve_steps:EnvironmentSteps",
+        "training_freq_env_steps": (
+            f"{ALGORITHM}.num_consecutive_playing_steps:EnvironmentSteps",
+            # Keeps the target network the same for all epochs.
+            f"{ALGORITHM}.num_steps_between_copying_online_weights_to_target:EnvironmentSteps",
+            # Evaluates once between two trainings.
+            "rl.steps_between_evaluation_periods:EnvironmentSteps",
+        ),
+        "training_learning_rate": f"{NETWORK}.learning_rate",
+        "training_batch_size": f"{NETWORK}.batch_size",
+        "training_epochs": f"{ALGORITHM}.optimization_epochs",
+        "evaluation_episodes": "rl.evaluation_steps:EnvironmentEpisodes",
+        "evaluation_freq_env_steps": "rl.steps_between_evaluation_periods:EnvironmentSteps",
+    }
+
+    def default_preset_name(self) -> str:
+        return "preset-mountain-car-continuous-clipped-ppo"
+
+
+if __name__ == "__main__":
+    MyLauncher.train_main()
