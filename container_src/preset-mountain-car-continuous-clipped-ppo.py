@@ -52,7 +52,7 @@ agent_params.exploration.evaluation_noise_percentage = 0.0
 
 # --- Network: value and policy apart, each 2 - 32 - 32 - 1 with tanh -------------------------------------------------
 network = agent_params.network_wrappers["main"]
-network.learning_rate = 0.002
+network.learning_rate = 0.003
 network.batch_size = 2048
 network.optimizer_epsilon = 1e-5
 network.input_embedders_parameters["observation"].scheme = [Dense(32)]

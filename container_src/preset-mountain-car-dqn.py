@@ -11,6 +11,7 @@ from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps
 from rl_coach.environments.gym_environment import GymVectorEnvironment
 from rl_coach.filters.filter import InputFilter
 from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
+from rl_coach.filters.reward.reward_rescale_filter import RewardRescaleFilter
 from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 from rl_coach.graph_managers.graph_manager import ScheduleParameters
 from rl_coach.memories.memory import MemoryGranularity
@@ -42,6 +43,10 @@ agent_params.pre_network_filter = InputFilter()
 agent_params.pre_network_filter.add_observation_filter(
     "observation", "normalize_observation", ObservationNormalizationFilter()
 )
+
+# Rewards are scaled so that action values lie between -1 and 0.
+agent_params.input_filter = InputFilter()
+agent_params.input_filter.add_reward_filter("rescale_reward", RewardRescaleFilter(0.02))
 
 # --- Network: 2 - 256 - 256 - 3 with ReLU ----------------------------------------------------------------------------
 network = agent_params.network_wrappers["main"]

@@ -23,6 +23,7 @@ DESCRIPTION_FILE = "checkpoint.json"
 STATISTICS_MEMBERS = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy.core.multiarray", "scalar"),
+    ("numpy.core.numeric", "_frombuffer"),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     ("_codecs", "encode"),

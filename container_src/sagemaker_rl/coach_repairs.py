@@ -38,6 +38,8 @@ def apply() -> None:
     if _applied:
         return
     _applied = True
+    import mxnet  # noqa: F401 - first, while it still finds that SciPy is absent
+
     sys.meta_path.append(_PlaceholderFinder())
     _accept_a_list_as_constant()
     _discount_without_scipy()
@@ -70,13 +72,14 @@ class _PlaceholderFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds an empty module for a package of ``NEVER_CALLED`` that is not installed.
 
     Upstream: the lines named there. Without it: ``ModuleNotFoundError: No module named 'redis'`` (and so on).
-    Standing last in ``sys.meta_path``, it never hides an installed package.
+    Standing last in ``sys.meta_path``, it never hides an installed package; asked by another package than Coach, which
+    may have a way to do without, it finds nothing.
     """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] not in NEVER_CALLED:
+        if fullname.partition(".")[0] not in NEVER_CALLED or not _importer().startswith("rl_coach"):
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
@@ -85,6 +88,20 @@ class _PlaceholderFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing to execute."""
+
+
+def _importer() -> str:
+    """Return the name of the module whose import statement is being carried out."""
+    frame = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in ("importlib", "_frozen_importlib", __package__):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "")) if frame else ""
+
+
+def forget_placeholders() -> None:
+    """Take the placeholders out of ``sys.modules`` once Coach has its references, so that nobody else meets them."""
+    for name in [name for name, module in sys.modules.items() if isinstance(module, _Placeholder)]:
+        del sys.modules[name]
 
 
 def _accept_a_list_as_constant() -> None:

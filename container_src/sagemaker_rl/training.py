@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagemaker_rl import checkpoints, export, outputs
+from sagemaker_rl import checkpoints, coach_repairs, export, outputs
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.ml_paths import MLPaths
 from sagemaker_rl.stopping import Stopped, StopSignal
@@ -61,6 +61,13 @@ def train(
             checkpoints.restore(graph_manager, paths.synced_checkpoint, preset)
 
     progress = Progress(preset, hyperparameters, seed)
+    outputs.metric_line(
+        "Schedule",
+        Preset=preset,
+        Improve_steps=graph_manager.improve_steps.num_steps,
+        Seed=seed,
+        Agent=type(agent).__name__,
+    )
     stop.guard(graph_manager.environments[0], "step")
     for network in agent.networks.values():
         stop.guard(network, "train_and_sync_networks")
@@ -102,6 +109,7 @@ def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, ev
         if error.name == level.partition(":")[0]:
             raise InputError(f"Environment {level} cannot be imported: there is no module {error.name!r}.") from None
         raise
+    coach_repairs.forget_placeholders()
 
 
 def check_batch(graph_manager: Any) -> None:

@@ -1,0 +1,1 @@
+"""What the launch scripts share. Never imported by ``container_src``, and never imports it."""

@@ -1,0 +1,206 @@
+"""Where a local job runs: in the real images on a Docker engine, or, where there is none, as plain processes.
+
+Both run the same entry points on the same ``/opt/ml`` tree.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.containers import Container
+
+from launch import images
+from launch.errors import JobFailed, UsageError
+
+CONTAINER_SRC = images.ROOT / "container_src"
+SECONDS_TO_STOP = 30
+
+
+class Running(Protocol):
+    """Something started by an engine."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield what it prints, until it ends."""
+
+    def wait(self) -> int:
+        """Return its exit status once it has ended."""
+
+    def stop(self) -> None:
+        """End it, and remove all that belongs to it; harmless if it has ended."""
+
+
+class Engine(Protocol):
+    """Runs the two entry points."""
+
+    name: str
+    host: str
+
+    def train(self, ml: Path, name: str) -> Running:
+        """Start a training job on the tree ``ml``."""
+
+    def serve(self, ml: Path, name: str) -> tuple[Running, str]:
+        """Start an endpoint for the model in the tree ``ml``; return it and its URL."""
+
+
+class ProcessEngine:
+    """Runs jobs and endpoints as processes of this Python environment."""
+
+    name = "process"
+    host = "localhost"
+
+    def train(self, ml: Path, name: str) -> Running:
+        return _Process(["-m", "sagemaker_rl.training_container", "train"], ml)
+
+    def serve(self, ml: Path, name: str) -> tuple[Running, str]:
+        port = _free_port()
+        environment = {"SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_BIND_TO_HOST": "127.0.0.1"}
+        process = _Process([str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "serve"], ml, environment)
+        return process, f"http://127.0.0.1:{port}"
+
+
+class _Process:
+    def __init__(self, arguments: list[str], ml: Path, environment: dict[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env={
+                **os.environ,
+                "SAGEMAKER_BASE_DIR": str(ml),
+                "PYTHONPATH": str(CONTAINER_SRC),
+                "PYTHONUNBUFFERED": "1",
+                "SDL_VIDEODRIVER": "dummy",
+                "GIT_REVISION": images.git_revision(),
+                **(environment or {}),
+            },
+            cwd=ml,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C reaches the script, which then stops what it started
+        )
+
+    def lines(self) -> Iterator[str]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            yield line.rstrip("\n")
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            try:
+                self._process.wait(SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class DockerEngine:
+    """Runs jobs and endpoints in the two images."""
+
+    name = "docker"
+    host = "algo-1"
+
+    def __init__(self, training_image: str, serving_image: str) -> None:
+        self._client = images.connect()
+        self._training_image = training_image
+        self._serving_image = serving_image
+
+    def train(self, ml: Path, name: str) -> Running:
+        return self._run(
+            self._training_image,
+            "train",
+            name,
+            volumes={str(ml): {"bind": "/opt/ml", "mode": "rw"}},
+            network_mode="none",
+            hostname=self.host,
+            extra_hosts={self.host: "127.0.0.1"},
+            owned=ml,
+        )
+
+    def serve(self, ml: Path, name: str) -> tuple[Running, str]:
+        running = self._run(
+            self._serving_image,
+            "serve",
+            name,
+            volumes={str(ml / "model"): {"bind": "/opt/ml/model", "mode": "ro"}},
+            ports={"8080/tcp": ("127.0.0.1", None)},
+        )
+        running.container.reload()
+        bindings = running.container.ports.get("8080/tcp")
+        if not bindings:  # it has ended already; its log says why
+            return running, "http://127.0.0.1:0"
+        return running, f"http://127.0.0.1:{bindings[0]['HostPort']}"
+
+    def _run(self, image: str, command: str, name: str, owned: Path | None = None, **options: object) -> "_Container":
+        try:
+            self._client.images.get(image)
+        except ImageNotFound:
+            raise UsageError(f"Image {image} is not on this Docker engine, build it with `make images`.") from None
+        try:
+            container = self._client.containers.run(image, command, name=name, detach=True, **options)  # type: ignore[call-overload]
+        except APIError as error:
+            raise JobFailed(f"Image {image} cannot be run: {error.explanation}.") from None
+        return _Container(self._client, container, image, owned)
+
+
+class _Container:
+    def __init__(self, client: docker.DockerClient, container: Container, image: str, owned: Path | None) -> None:
+        self._client = client
+        self.container = container
+        self._image = image
+        self._owned = owned
+
+    def lines(self) -> Iterator[str]:
+        pending = b""
+        for chunk in self.container.logs(stream=True, follow=True):
+            *whole, pending = (pending + chunk).split(b"\n")
+            yield from (line.decode("utf-8", "replace") for line in whole)
+        if pending:
+            yield pending.decode("utf-8", "replace")
+
+    def wait(self) -> int:
+        return int(self.container.wait()["StatusCode"])
+
+    def stop(self) -> None:
+        try:
+            self.container.stop(timeout=SECONDS_TO_STOP)
+            self._hand_over()
+            self.container.remove(force=True)
+        except DockerException as error:
+            print(f"Container {self.container.name} may be left: docker rm -f {self.container.name} ({error})")
+
+    def _hand_over(self) -> None:
+        """Make what the container wrote, as root, the caller's own."""
+        if self._owned is not None and os.getuid() != 0:
+            self._client.containers.run(
+                self._image,
+                ["-R", f"{os.getuid()}:{os.getgid()}", "/opt/ml"],
+                entrypoint="chown",
+                volumes={str(self._owned): {"bind": "/opt/ml", "mode": "rw"}},
+                network_mode="none",
+                remove=True,
+            )
+
+
+def make_engine(name: str) -> Engine:
+    """Return the engine called ``process`` or ``docker``."""
+    if name == "docker":
+        return DockerEngine(images.image_name("training"), images.image_name("serving"))
+    return ProcessEngine()

@@ -1,0 +1,145 @@
+"""Training jobs and endpoints on this machine, from requests in the shape of the SageMaker API."""
+
+import contextlib
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from launch.engines import Engine
+from launch.errors import JobFailed, UsageError
+
+SECONDS_TO_START = 60
+
+
+def unique_name(base: str) -> str:
+    """Return ``base`` with the time of day after it, as the SageMaker SDK names jobs."""
+    return f"{base}-{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"[:63]
+
+
+def run_training_job(
+    engine: Engine, request: dict[str, Any], job_folder: Path, on_line: Callable[[str], None] = print
+) -> None:
+    """Run a training job to its end.
+
+    Args:
+        engine: where it runs.
+        request: of CreateTrainingJob
+            (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html):
+            TrainingJobName, HyperParameters (strings) and InputDataConfig with ``file://`` channels.
+        job_folder: receives ``model.tar.gz``, ``output/`` and ``job.log``.
+        on_line: called with every line that the job prints.
+
+    Raises:
+        JobFailed: It did; the message is its FailureReason.
+    """
+    job_folder.mkdir(parents=True, exist_ok=True)
+    ml = job_folder / ".ml"
+    _write_inputs(ml, request, engine.host)
+    running = engine.train(ml.resolve(), request["TrainingJobName"])
+    try:
+        with (job_folder / "job.log").open("w", encoding="utf-8") as log:
+            for line in running.lines():
+                log.write(line + "\n")
+                log.flush()
+                on_line(line)
+        status = running.wait()
+    finally:
+        running.stop()
+        _collect_outputs(ml, job_folder)
+    if status:
+        failure = job_folder / "output" / "failure"
+        reason = failure.read_text(encoding="utf-8") if failure.is_file() else f"exit status {status}"
+        raise JobFailed(f"{reason} (the log is {job_folder / 'job.log'})")
+
+
+def _write_inputs(ml: Path, request: dict[str, Any], host: str) -> None:
+    """Lay out ``/opt/ml`` as SageMaker does before it starts a container."""
+    config = ml / "input" / "config"
+    config.mkdir(parents=True)
+    channels = {channel["ChannelName"]: channel for channel in request.get("InputDataConfig", [])}
+    contents = {
+        "hyperparameters.json": request.get("HyperParameters", {}),
+        "resourceconfig.json": {"current_host": host, "hosts": [host], "network_interface_name": "lo"},
+        "inputdataconfig.json": {name: {"TrainingInputMode": "File"} for name in channels},
+    }
+    for name, content in contents.items():
+        (config / name).write_text(json.dumps(content), encoding="utf-8")
+    for name, channel in channels.items():
+        source = channel["DataSource"]["S3DataSource"]["S3Uri"].removeprefix("file://")
+        shutil.copytree(source, ml / "input" / "data" / name)
+
+
+def _collect_outputs(ml: Path, job_folder: Path) -> None:
+    model = ml / "model"
+    if model.is_dir() and any(model.iterdir()):
+        staged = job_folder / ".model.tar.gz"
+        with tarfile.open(staged, "w:gz") as tar:
+            for file in sorted(model.iterdir()):
+                tar.add(file, file.name)
+        os.replace(staged, job_folder / "model.tar.gz")
+    if (ml / "output").is_dir():
+        shutil.rmtree(job_folder / "output", ignore_errors=True)
+        shutil.move(ml / "output", job_folder / "output")
+    shutil.rmtree(ml, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
+    """Serve a ``model.tar.gz`` while the context is open; yield the endpoint's URL once ``/ping`` is healthy.
+
+    Raises:
+        JobFailed: The endpoint ended, or did not become healthy; the message is its log.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        ml = Path(folder)
+        unpack(model_archive, ml / "model")
+        running, url = engine.serve(ml, name)
+        log: list[str] = []
+        reader = threading.Thread(target=lambda: log.extend(running.lines()), daemon=True)
+        reader.start()
+        try:
+            _wait_until_healthy(url, reader, log)
+            yield url
+        finally:
+            running.stop()
+
+
+def _wait_until_healthy(url: str, reader: threading.Thread, log: list[str]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/ping", timeout=2).status_code == 200:
+                return
+        if not reader.is_alive():
+            raise JobFailed("The endpoint ended before it was healthy:\n" + "\n".join(log[-15:]))
+        time.sleep(0.1)
+    raise JobFailed(f"The endpoint was not healthy within {SECONDS_TO_START} s:\n" + "\n".join(log[-15:]))
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a ``.tar.gz`` of plain files below ``folder``.
+
+    Raises:
+        UsageError: It is no such archive, or a member is a link, a device, or has a path that leads out.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                path = Path(member.name)
+                if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
+                    raise UsageError(
+                        f"{archive} holds {member.name!r}, expected only plain files below its own folder."
+                    )
+                tar.extract(member, folder, set_attrs=False)
+    except (OSError, tarfile.TarError) as error:
+        raise UsageError(f"{archive} cannot be unpacked: {error}.") from None
