@@ -18,9 +18,10 @@ from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 from rl_coach.graph_managers.graph_manager import ScheduleParameters
 from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 
-# --- Schedule: collect 20,000 steps, train on them, evaluate; three times --------------------------------------------
+# --- Schedule: train when an episode ends and 20,000 steps have been collected; evaluate every 20,000 steps ----------
 # A first policy that only jitters needs up to 10,000 steps to reach the flag by chance: 20,000 hold at least two tries.
-# The third update is where the return peaks; trained further, the car hurries, and haste costs more than it earns.
+# 60,000 steps make two updates, which is where the return peaks: trained further, the car hurries, and haste costs more
+# force than it earns.
 schedule_params = ScheduleParameters()
 schedule_params.heatup_steps = EnvironmentSteps(0)
 schedule_params.improve_steps = EnvironmentSteps(60_000)

@@ -122,9 +122,7 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
     prefix = _newest_prefix(folder)
     files = [file for file in folder.iterdir() if prefix and file.name.startswith(f"{prefix}.")]
     if not files:
-        raise InputError(
-            f"The checkpoint in {folder} is damaged: {STATE_FILE} names {prefix!r}, whose files are missing."
-        )
+        raise InputError(f"The checkpoint in {folder} is damaged: files of {prefix!r} in {STATE_FILE} are missing.")
     _check(graph_manager, files, preset)
     # Coach takes the statistics with the highest number in the folder, which a job killed while saving may have left
     # there alone: let it see the files of the named checkpoint only.
@@ -148,9 +146,10 @@ def _check(graph_manager: Any, files: list[Path], preset: str) -> None:
     if not statistics and graph_manager.level_managers[0].acting_agent().pre_network_filter.observation_filters:
         raise InputError("The checkpoint is damaged: it has no running statistics (.srs) of the observations.")
     for saver in graph_manager.checkpoint_saver:
-        file = next((file for file in files if file.name.endswith(f".ckpt.{saver.path}")), None)
-        if file is None:
+        of_network = [file for file in files if file.name.endswith(f".ckpt.{saver.path}")]
+        if not of_network:
             raise InputError(f"The checkpoint holds no network {saver.path}, expected one of {preset}.")
+        (file,) = of_network
         try:
             loaded = mx.nd.load(str(file))
         except mx.MXNetError:

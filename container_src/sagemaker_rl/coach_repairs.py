@@ -92,8 +92,12 @@ class _PlaceholderFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def _importer() -> str:
     """Return the name of the module whose import statement is being carried out."""
-    frame = sys._getframe(1)
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in ("importlib", "_frozen_importlib", __package__):
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "importlib",
+        "_frozen_importlib",
+        __package__,
+    ):
         frame = frame.f_back
     return str(frame.f_globals.get("__name__", "")) if frame else ""
 
@@ -141,28 +145,37 @@ def _discount_without_scipy() -> None:
 
 
 def _write_csv_rows_when_complete() -> None:
-    """Hold the CSV's last row back until the next one begins.
+    """Keep the CSV row of a training episode as it is, and write it only when it is complete.
 
-    Upstream: logger.py:208, ``dump_output_csv`` appends every row when its episode ends, and the losses of the training
-    phase that follows the episode are then set on a row already written. Without it: empty loss columns.
-    ``outputs.close_csv`` writes the last row.
+    Upstream: agents/agent.py:588, where every evaluation episode calls ``update_log`` under the number of the last
+    training episode and overwrites its row; and logger.py:208, where ``dump_output_csv`` appends a row when its episode
+    ends, before the training phase that follows sets the losses. Without it: empty losses, and no training reward in
+    the row before an evaluation. ``outputs.close_csv`` writes the last row.
     """
+    from rl_coach.agents.agent import Agent
+    from rl_coach.core_types import RunPhase
     from rl_coach.logger import BaseLogger
 
-    original = BaseLogger.dump_output_csv
+    update = Agent.update_log
+    dump = BaseLogger.dump_output_csv
+
+    def update_log(self: Any) -> None:
+        if self.phase != RunPhase.TEST or self.ap.task_parameters.evaluate_only is not None:
+            update(self)
 
     def dump_output_csv(self: Any, append: bool = True, everything: bool = False) -> None:
         if everything:
-            original(self, append)
+            dump(self, append)
             return
         data = self.data
         self.data = data.iloc[:-1]
         try:
             if len(self.data) > self.last_line_idx_written_to_csv:
-                original(self, append)
+                dump(self, append)
         finally:
             self.data = data
 
+    Agent.update_log = update_log
     BaseLogger.dump_output_csv = dump_output_csv
 
 

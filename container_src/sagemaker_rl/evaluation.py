@@ -15,8 +15,8 @@ def evaluate(
 ) -> None:
     """Play at least ``steps`` environment steps, in whole episodes, and write the returns.
 
-    ``evaluation.json``, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (population),
-    ``episodes`` and ``returns``.
+    ``evaluation.json``, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the
+    population), ``episodes`` and ``returns``.
 
     Raises:
         InputError: The ``checkpoint`` channel holds no checkpoint of this preset.
@@ -49,7 +49,7 @@ def evaluate(
 
 
 def play(graph_manager: Any, steps: int) -> list[float]:
-    """Return the returns of whole episodes of the deterministic policy, at least ``steps`` environment steps of them."""
+    """Play whole episodes of the deterministic policy, at least ``steps`` environment steps; return their returns."""
     from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase
 
     agent = graph_manager.level_managers[0].acting_agent()

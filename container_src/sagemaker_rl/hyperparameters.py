@@ -168,9 +168,8 @@ def _convert(name: str, leaf: str, current: Any, unit: str, value: Any) -> Any:
     from rl_coach.schedules import ConstantSchedule, Schedule
 
     if unit or isinstance(current, core_types.StepMethod):
-        allowed = RANGES.get(leaf, STEP_COUNT)
         step_method = getattr(core_types, unit) if unit else type(current)
-        return step_method(checked_number(name, value, int, allowed))
+        return step_method(checked_number(name, value, int, RANGES.get(leaf, STEP_COUNT)))
     allowed = RANGES.get(leaf)
     if isinstance(current, bool):
         return checked_flag(name, value)

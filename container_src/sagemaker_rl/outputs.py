@@ -6,6 +6,7 @@ one ``Evaluation> …`` line per evaluation, with the losses since the one befor
 
 import json
 import math
+import numbers
 import os
 import platform
 import sys
@@ -64,22 +65,22 @@ def _short(value: Any) -> str:
 
 
 class SignalMeans:
-    """Means of an agent's logged signals over the episodes since the last call."""
+    """Means of an agent's logged signals over the training episodes since the last call."""
 
     def __init__(self, agent: Any) -> None:
-        self.table_owner = agent.agent_logger
-        self.rows_seen = 0
+        self.agent = agent
+        self.episodes_seen = 0
 
     def take(self, **columns: str) -> dict[str, float | None]:
-        """Return each named column's mean over the new rows; None where the agent has logged nothing."""
-        table = self.table_owner.data
-        rows = table.iloc[self.rows_seen :]
-        self.rows_seen = len(table)
+        """Return each named column's mean over the new episodes; None where the agent has logged nothing."""
+        table = self.agent.agent_logger.data
+        rows = table[(table.index > self.episodes_seen) & (table.index <= self.agent.current_episode)]
+        self.episodes_seen = self.agent.current_episode
         return {name: self._mean(rows, column) for name, column in columns.items()}
 
     @staticmethod
     def _mean(rows: Any, column: str) -> float | None:
-        values = [v for v in rows.get(column, ()) if isinstance(v, int | float) and math.isfinite(v)]
+        values = [float(v) for v in rows.get(column, ()) if isinstance(v, numbers.Real) and math.isfinite(v)]
         return sum(values) / len(values) if values else None
 
 

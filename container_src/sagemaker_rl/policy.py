@@ -28,7 +28,7 @@ INPUT = "observation"
 
 @dataclass(frozen=True)
 class Space:
-    """A space of gym: ``box`` with bounds per dimension (infinite where unbounded), or ``discrete`` with ``n`` values."""
+    """A space of gym: ``box`` with bounds per dimension (infinite if unbounded), or ``discrete`` with ``n`` values."""
 
     kind: str
     shape: tuple[int, ...]

@@ -29,14 +29,19 @@ def main() -> None:
         print(f"Error: The command is {command!r}, expected 'train'.", file=sys.stderr)
         sys.exit(2)
     paths = MLPaths.from_environment()
-    # First, because sagemaker-training would report an unwritable folder as a "Framework Error" with a traceback.
-    status = failures.run(paths.create_outputs, paths.failure)
+    # First, because sagemaker-training would report what is wrong with them as a "Framework Error" with a traceback.
+    status = failures.run(lambda: _check(paths), paths.failure)
     if status:
         sys.exit(status)
     os.environ["SAGEMAKER_TRAINING_MODULE"] = "sagemaker_rl.training_container:run_job"
     from sagemaker_training import trainer
 
     trainer.train()
+
+
+def _check(paths: MLPaths) -> None:
+    paths.create_outputs()
+    read_hyperparameters(paths.hyperparameters)
 
 
 def run_job() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import gym
 import httpx
 import numpy as np
 from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
@@ -43,12 +44,14 @@ def drive(client: httpx.Client, url: str, continuous: bool, seed: int) -> Episod
         continuous: which of the two cars.
         seed: of the start state.
     """
-    car = Continuous_MountainCarEnv() if continuous else MountainCarEnv()
+    car: gym.Env = Continuous_MountainCarEnv() if continuous else MountainCarEnv()
     observation = car.reset(seed=seed)
     episode_return = 0.0
     for step in range(1, PATIENCE + 1):
         # float() of a float32 has all its digits, so the endpoint sees exactly what an agent in the car would.
-        (action,) = predict(client, url, [float(value) for value in np.float32(observation)], actions_only=True)
+        (action,) = predict(
+            client, url, [float(value) for value in np.asarray(observation, dtype=np.float32)], actions_only=True
+        )
         observation, reward, reached_flag, *_ = car.step(np.array(action, dtype=np.float32) if continuous else action)
         episode_return += float(reward)
         if reached_flag:

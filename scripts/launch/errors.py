@@ -9,7 +9,7 @@ class UsageError(Exception):
     """A user's mistake: exit status 2."""
 
 
-class JobFailed(Exception):  # noqa: N818 - SageMaker's word for it
+class JobFailed(Exception):
     """A job or an endpoint failed: exit status 1."""
 
 

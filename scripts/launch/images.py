@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 
+import docker
 from launch.errors import JobFailed, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,12 +134,16 @@ def build(
                 if line.startswith("Step ") or "error" in event:
                     say(f"[{kind}] {line}")
             if "error" in event:
-                raise BuildError(event["error"], iter(log))
-    except (BuildError, APIError) as error:
-        raise JobFailed(f"The {kind} image cannot be built: {error}\n" + "\n".join(log[-15:])) from None
+                raise JobFailed(_build_failure(kind, event["error"], log))
+    except APIError as error:
+        raise JobFailed(_build_failure(kind, str(error.explanation), log)) from None
     image = client.images.get(image_name(kind))
     image.tag(image_name(kind).partition(":")[0], tag=revision)
     return BuiltImage(image_name(kind), int(image.attrs["Size"]) - base_size)
+
+
+def _build_failure(kind: str, error: str, log: list[str]) -> str:
+    return f"The {kind} image cannot be built: {error}\n" + "\n".join(log[-15:])
 
 
 def _context(ca_bundle: Path | None) -> io.BytesIO:

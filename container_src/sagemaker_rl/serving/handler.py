@@ -2,9 +2,10 @@
 
 ``model_fn``, ``input_fn``, ``predict_fn`` and ``output_fn`` are what
 https://github.com/aws/sagemaker-inference-toolkit#implementation-steps describes; encoders and decoders are the
-toolkit's. ``predict_fn`` takes one more argument than there: what the client asked for.
+toolkit's, but for CSV. ``predict_fn`` takes one more argument than there: what the client asked for.
 """
 
+import csv
 import io
 import re
 import warnings
@@ -49,8 +50,10 @@ def input_fn(input_data: bytes, content_type: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy only warns of ragged rows
-            body = input_data if media_type == content_types.NPY else input_data.decode("utf-8")
-            data = np.asarray(decoder.decode(body, media_type))
+            if media_type == content_types.CSV:
+                data = np.asarray(_read_csv(input_data.decode("utf-8")))
+            else:
+                data = np.asarray(decoder.decode(input_data, media_type))
     except np.VisibleDeprecationWarning:
         raise RequestError(NOT_NUMBERS) from None
     except Exception as error:  # decoders raise whatever a malformed body leads to
@@ -59,6 +62,11 @@ def input_fn(input_data: bytes, content_type: str) -> np.ndarray:
     if data.dtype.kind not in "iuf":
         raise RequestError(NOT_NUMBERS)
     return data
+
+
+def _read_csv(body: str) -> list[list[float]]:
+    """Read rows of numbers strictly: the toolkit's decoder takes a missing value for -1 (genfromtxt's filling)."""
+    return [[float(field) for field in row] for row in csv.reader(io.StringIO(body)) if row]
 
 
 def _refuse_pickle(body: bytes) -> None:

@@ -55,7 +55,7 @@ def serve_main(model_fn: Callable[[str], Policy] = handler.model_fn) -> NoReturn
     signal.signal(signal.SIGTERM, lambda number, frame: None)
     uvicorn.run(
         create_app(model),
-        host=os.environ.get("SAGEMAKER_BIND_TO_HOST", "0.0.0.0"),
+        host=os.environ.get("SAGEMAKER_BIND_TO_HOST", "0.0.0.0"),  # noqa: S104 - as SageMaker asks
         port=port,
         log_level="warning",
         access_log=False,

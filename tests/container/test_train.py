@@ -1,0 +1,143 @@
+"""``docker run IMAGE train`` as SageMaker does it: the contract, script mode, signals, failures."""
+
+import json
+import tarfile
+import time
+
+import pytest
+from containers import start_train, wait_for_line
+from jobs import DQN, PPO, ROOT, SHORT_DQN, SHORT_PPO
+from sagemaker_rl.policy import Policy
+
+CUSTOM = ROOT / "tests" / "resources" / "custom_environment"
+
+
+@pytest.mark.parametrize("hyperparameters", [SHORT_PPO, SHORT_DQN], ids=["ppo", "dqn"])
+def test_a_job_without_network_leaves_all_its_outputs(train, tmp_path, hyperparameters):
+    job = train(tmp_path, hyperparameters)
+    assert job.status == 0, job.log
+    assert job.metadata()["preset"] == hyperparameters["RLCOACH_PRESET"]
+    assert Policy.load(tmp_path / "model").description["git_revision"] != "unknown"
+    assert (tmp_path / "output/data/checkpoint/.coach_checkpoint").is_file()
+    assert list((tmp_path / "output/intermediate/gifs").glob("*.gif"))
+    assert list((tmp_path / "output/intermediate").glob("*.csv"))
+    assert not (tmp_path / "output/failure").exists()
+
+
+def test_a_mistake_ends_in_the_failure_file(train, tmp_path):
+    job = train(tmp_path, {"RLCOACH_PRESET": PPO, "discount": "1.5"})
+    assert job.status == 1
+    assert job.failure == "Hyperparameter discount is 1.5, expected a number between 0 and 1."
+    assert "Traceback" not in job.log
+
+
+def test_a_read_only_opt_ml_is_said_in_one_sentence(train, tmp_path):
+    job = train(tmp_path, {}, volumes={str(tmp_path): {"bind": "/opt/ml", "mode": "ro"}})
+    assert job.status == 1
+    assert "Error: Output folder /opt/ml/model cannot be written: Read-only file system." in job.log
+    assert "Traceback" not in job.log
+
+
+def test_an_unknown_command_is_refused(run):
+    container = run("training", "tarin")
+    assert container.wait()["StatusCode"] == 2
+    assert container.logs().decode() == "Error: The command is 'tarin', expected 'train'.\n"
+
+
+def test_sigterm_leaves_a_whole_checkpoint(run, train, tmp_path):
+    from jobs import write_inputs
+
+    write_inputs(tmp_path, {**SHORT_PPO, "improve_steps": "10000000"}, host="algo-1")
+    container = start_train(run, tmp_path)
+    wait_for_line(container, "Training>")
+    asked = time.monotonic()
+    container.stop(timeout=30)
+    assert time.monotonic() - asked < 10
+    container.reload()
+    assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
+    Policy.load(tmp_path / "model")
+    evaluated = tmp_path / "evaluated"
+    channel = evaluated / "input/data/checkpoint"
+    channel.parent.mkdir(parents=True)
+    (tmp_path / "output/data/checkpoint").rename(channel)
+    job = train(evaluated, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"})
+    assert job.status == 0, job.log
+    assert json.loads((evaluated / "output/data/evaluation.json").read_text())["episodes"] == 1
+
+
+def pack(source, archive):
+    with tarfile.open(archive, "w:gz") as tar:
+        for file in sorted(source.iterdir()):
+            tar.add(file, file.name)
+
+
+def script_mode(ml, program: str, **hyperparameters: str) -> dict[str, str]:
+    """Pack the custom environment's source as a launch script does, and return the hyperparameters that name it."""
+    code = ml / "input/data/code"
+    code.mkdir(parents=True)
+    pack(CUSTOM, code / "sourcedir.tar.gz")
+    submitted = "/opt/ml/input/data/code/sourcedir.tar.gz"
+    return {"sagemaker_submit_directory": submitted, "sagemaker_program": program, **hyperparameters}
+
+
+def test_an_environment_of_ones_own_through_script_mode(train, tmp_path):
+    job = train(tmp_path, script_mode(tmp_path, "train-coach.py", seed="1"))
+    assert job.status == 0, job.log
+    policy = Policy.load(tmp_path / "model")
+    assert policy.description["environment"] == "corridor:Corridor"
+    assert policy.description["preset"] == "preset-corridor"
+    assert job.metadata()["evaluation_reward"] > 0.8
+    import numpy as np
+
+    assert policy.actions(np.array([[0.1], [0.5]], dtype=np.float32)).tolist() == [1, 1]
+
+
+def test_a_users_own_script_may_use_the_package(train, tmp_path):
+    job = train(tmp_path, script_mode(tmp_path, "hello.py"))
+    assert job.status == 0, job.log
+    assert "sagemaker_rl is importable" in job.log
+
+
+def test_a_program_that_is_not_in_the_source(train, tmp_path):
+    job = train(tmp_path, script_mode(tmp_path, "trian.py"))
+    assert job.status == 1
+    assert "trian.py" in job.failure
+    assert "Traceback" not in job.failure
+
+
+def test_a_users_script_that_fails(train, tmp_path):
+    job = train(tmp_path, script_mode(tmp_path, "broken.py"))
+    assert job.status == 1
+    assert job.failure == "broken.py ended with exit status 3; see the log."
+
+
+def test_a_mistake_in_script_mode_keeps_its_sentence(train, tmp_path):
+    job = train(tmp_path, script_mode(tmp_path, "train-coach.py", discount="1.5"))
+    assert job.status == 1
+    assert job.failure == "Hyperparameter discount is 1.5, expected a number between 0 and 1."
+
+
+def test_sigterm_reaches_a_users_script(run, tmp_path):
+    from jobs import write_inputs
+
+    write_inputs(tmp_path, script_mode(tmp_path, "train-coach.py", improve_steps="10000000"), host="algo-1")
+    container = start_train(run, tmp_path)
+    wait_for_line(container, "Training>")
+    asked = time.monotonic()
+    container.stop(timeout=30)
+    assert time.monotonic() - asked < 10
+    container.reload()
+    assert container.attrs["State"]["ExitCode"] == 0, container.logs().decode()
+    Policy.load(tmp_path / "model")
+
+
+def test_a_source_that_is_not_there(train, tmp_path):
+    submitted = "/opt/ml/input/data/code/nothing.tar.gz"
+    job = train(tmp_path, {"sagemaker_submit_directory": submitted, "sagemaker_program": "train.py"})
+    assert job.status == 1
+    assert submitted in job.failure
+    assert "Traceback" not in job.failure
+
+
+def test_dqn_is_known_by_name(train, tmp_path):
+    assert train(tmp_path, {**SHORT_DQN, "improve_steps": "100"}).metadata()["preset"] == DQN

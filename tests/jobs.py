@@ -1,0 +1,138 @@
+"""Jobs and endpoints as processes: how SageMaker starts them, and what they leave."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTAINER_SRC = ROOT / "container_src"
+PPO = "preset-mountain-car-continuous-clipped-ppo"
+DQN = "preset-mountain-car-dqn"
+CSV = "worker_0.simple_rl_graph.main_level.main_level.agent_0.csv"
+
+SHORT_PPO = {
+    "RLCOACH_PRESET": PPO,
+    "seed": "7",
+    "improve_steps": "12000",
+    "training_freq_env_steps": "4000",
+    "evaluation_freq_env_steps": "12000",
+    "evaluation_episodes": "1",
+    "training_batch_size": "512",
+    "training_epochs": "2",
+}
+"""One training phase and one evaluation of the continuous car."""
+SHORT_DQN = {
+    "RLCOACH_PRESET": DQN,
+    "seed": "7",
+    "improve_steps": "1500",
+    "evaluation_freq_env_steps": "1500",
+    "evaluation_episodes": "1",
+}
+
+
+@dataclass
+class Job:
+    """A job that has ended: its ``/opt/ml`` tree, exit status and what it printed."""
+
+    ml: Path
+    status: int
+    log: str
+
+    @property
+    def failure(self) -> str:
+        file = self.ml / "output" / "failure"
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+    def metadata(self) -> dict[str, Any]:
+        return dict(json.loads((self.ml / "output/intermediate/metadata.json").read_text(encoding="utf-8")))
+
+
+def write_inputs(ml: Path, hyperparameters: dict[str, str], host: str = "localhost") -> None:
+    config = ml / "input" / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "hyperparameters.json").write_text(json.dumps(hyperparameters), encoding="utf-8")
+    (config / "resourceconfig.json").write_text(json.dumps({"current_host": host, "hosts": [host]}), encoding="utf-8")
+    (config / "inputdataconfig.json").write_text("{}", encoding="utf-8")
+
+
+def process_environment(ml: Path) -> dict[str, str]:
+    return {**os.environ, "SAGEMAKER_BASE_DIR": str(ml), "PYTHONPATH": str(CONTAINER_SRC), "PYTHONUNBUFFERED": "1"}
+
+
+def start_training(ml: Path, hyperparameters: dict[str, str]) -> subprocess.Popen[str]:
+    """Start the training image's entry point as a process."""
+    write_inputs(ml, hyperparameters)
+    return subprocess.Popen(
+        [sys.executable, "-m", "sagemaker_rl.training_container", "train"],
+        env=process_environment(ml),
+        cwd=ml,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run_training(ml: Path, hyperparameters: dict[str, str]) -> Job:
+    process = start_training(ml, hyperparameters)
+    log, _ = process.communicate(timeout=600)
+    return Job(ml, process.returncode, log)
+
+
+@dataclass
+class Endpoint:
+    """A server process and its URL."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def invoke(self, body: bytes | str, content_type: str = "application/json", **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body.encode() if isinstance(body, str) else body
+        return httpx.post(f"{self.url}/invocations", content=content, headers={"Content-Type": content_type, **named})
+
+
+def wait_until_healthy(url: str, is_alive: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert is_alive(), "the server has ended"
+        try:
+            if httpx.get(f"{url}/ping").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("the server is not healthy")
+
+
+def start_server(ml: Path, port: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "serve"],
+        env={
+            **process_environment(ml),
+            "SAGEMAKER_BIND_TO_PORT": str(port),
+            "SAGEMAKER_BIND_TO_HOST": "127.0.0.1",
+        },
+        cwd=ml,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def serve(ml: Path, port: int) -> Iterator[Endpoint]:
+    process = start_server(ml, port)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_healthy(url, lambda: process.poll() is None)
+        yield Endpoint(process, url)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)

@@ -1,0 +1,167 @@
+"""A user's mistakes, through the entry points: one clear sentence, exit status 1, nothing half-written."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from jobs import DQN, PPO, Job, process_environment, run_training, start_server, write_inputs
+
+EVALUATE = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
+
+
+def assert_refused(job: Job, sentence: str) -> None:
+    assert job.status == 1, job.log
+    assert sentence in job.failure
+    assert "\n" not in job.failure.strip()
+    assert "Traceback" not in job.log
+    assert f"Error: {job.failure}" in job.log
+    for folder in ("model", "output/data"):
+        path = job.ml / folder
+        assert not path.is_dir() or not list(path.rglob("*")), "something is left"
+    assert not list(job.ml.rglob(".saving"))
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "sentence"),
+    [
+        (
+            {"RLCOACH_PRESET": "preset-mountain-car-dpn"},
+            "is 'preset-mountain-car-dpn', which is no preset here, did you mean 'preset-mountain-car-dqn'?",
+        ),
+        ({"RLCOACH_PRESET": "../train-coach"}, "RLCOACH_PRESET is '../train-coach', which is no preset"),
+        ({"learning_rate": "0.1"}, "learning_rate is unknown, did you mean 'training_learning_rate'?"),
+        ({"discount": "high"}, "discount is 'high', expected a number between 0 and 1."),
+        ({"discount": "1.5"}, "discount is 1.5, expected a number between 0 and 1."),
+        ({"training_learning_rate": "-0.1"}, "training_learning_rate is -0.1, expected a number more than 0."),
+        ({"training_batch_size": "0"}, "training_batch_size is 0, expected a whole number 1 or more."),
+        (
+            {"training_batch_size": "99999"},
+            "training_batch_size is 99999, expected at most the 20000 environment steps",
+        ),
+        ({"improve_steps": "many"}, "improve_steps is 'many', expected a whole number 1 or more."),
+        ({"save_model": "perhaps"}, "save_model is 'perhaps', expected 0 or 1."),
+        ({"seed": "-1"}, "seed is -1, expected a whole number between 0 and"),
+        ({"evaluate_steps": "5"}, "evaluate_steps is unknown"),
+        (
+            {"rl.agent_params.algorithm.discont": "0.9"},
+            "rl.agent_params.algorithm has no 'discont', did you mean 'discount'?",
+        ),
+        ({"rl.improve_steps:Steps": "9"}, "has the unit 'Steps', expected one of EnvironmentSteps"),
+        (
+            {"RLCOACH_PRESET": DQN, "training_epochs": "3"},
+            "training_epochs is not in this preset: rl.agent_params.algorithm has no 'optimization_epochs'",
+        ),
+        (
+            {"sagemaker_program": "retrain-coach.py"},
+            "sagemaker_program is 'retrain-coach.py', did you mean 'train-coach.py'?",
+        ),
+        ({"rl.env_params.level": "no_such_module:Car"}, "there is no module 'no_such_module'"),
+        ({**EVALUATE, "evaluate_steps": "0"}, "evaluate_steps is 0, expected a whole number 1 or more."),
+        (EVALUATE, "Input channel 'checkpoint' is missing"),
+    ],
+)
+def test_hyperparameters(tmp_path, hyperparameters, sentence):
+    assert_refused(run_training(tmp_path, hyperparameters), sentence)
+
+
+def test_hyperparameters_that_are_no_json(tmp_path):
+    write_inputs(tmp_path, {})
+    (tmp_path / "input/config/hyperparameters.json").write_text('{"discount": 0.9')
+    done = run_command(tmp_path, "train")
+    assert done.returncode == 1
+    assert "hyperparameters.json cannot be read" in (tmp_path / "output/failure").read_text()
+    assert "Traceback" not in done.stderr
+
+
+def run_command(ml, command: str) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, "-m", "sagemaker_rl.training_container", command]
+    return subprocess.run(arguments, env=process_environment(ml), capture_output=True, text=True)
+
+
+def test_an_unknown_command(tmp_path):
+    done = run_command(tmp_path, "tarin")
+    assert done.returncode == 2
+    assert done.stderr == "Error: The command is 'tarin', expected 'train'.\n"
+
+
+@pytest.fixture
+def checkpoint_channel(tmp_path, ppo_job):
+    """A copy of a good checkpoint in the ``checkpoint`` channel."""
+    return shutil.copytree(ppo_job.ml / "output/data/checkpoint", tmp_path / "input/data/checkpoint")
+
+
+def test_an_empty_checkpoint_channel(tmp_path):
+    (tmp_path / "input/data/checkpoint").mkdir(parents=True)
+    assert_refused(run_training(tmp_path, EVALUATE), "Input channel 'checkpoint' is empty")
+
+
+def test_a_channel_without_checkpoint(tmp_path, checkpoint_channel):
+    (checkpoint_channel / ".coach_checkpoint").unlink()
+    assert_refused(run_training(tmp_path, EVALUATE), "holds no .coach_checkpoint")
+
+
+def test_the_other_presets_checkpoint(tmp_path, checkpoint_channel):
+    job = run_training(tmp_path, {**EVALUATE, "RLCOACH_PRESET": DQN})
+    assert_refused(job, f"is of {PPO}, expected one of {DQN}")
+
+
+def test_the_other_presets_checkpoint_from_stock_coach(tmp_path, checkpoint_channel):
+    (checkpoint_channel / "checkpoint.json").unlink()
+    job = run_training(tmp_path, {**EVALUATE, "RLCOACH_PRESET": DQN})
+    assert_refused(job, f"as in {DQN}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "content", "sentence"),
+    [
+        ("*.online", lambda old: old[: len(old) // 2], "is not a file of MXNet parameters"),
+        ("*.online", lambda old: b"", "is not a file of MXNet parameters"),
+        ("*.srs", lambda old: old[:20], ".srs cannot be read"),
+        ("*.srs", lambda old: b"cos\nsystem\n(S'echo owned'\ntR.", "os.system does not belong into a checkpoint"),
+        (".coach_checkpoint", lambda old: b"", "are missing"),
+        (".coach_checkpoint", lambda old: b"9_Step-9.ckpt", "files of '9_Step-9.ckpt'"),
+    ],
+)
+def test_a_corrupt_checkpoint(tmp_path, checkpoint_channel, pattern, content, sentence):
+    (file,) = checkpoint_channel.glob(pattern)
+    file.write_bytes(content(file.read_bytes()))
+    job = run_training(tmp_path, EVALUATE)
+    assert_refused(job, sentence)
+    assert "owned" not in job.log.replace(job.failure, "")
+
+
+@pytest.mark.parametrize("folder", ["model", "output"])
+def test_an_output_folder_that_cannot_be_written(tmp_path, folder):
+    (tmp_path / folder).write_text("a file where a folder should be")
+    job = run_training(tmp_path, {})
+    assert job.status == 1, job.log
+    assert f"{tmp_path / folder}" in job.log
+    assert "cannot be written" in job.log
+    assert "Traceback" not in job.log
+
+
+def server_refusal(ml, port: int = 18479) -> str:
+    process = start_server(ml, port)
+    log, _ = process.communicate(timeout=30)
+    assert process.returncode == 1, log
+    assert "Traceback" not in log
+    return log
+
+
+def test_a_server_without_model(tmp_path):
+    (tmp_path / "model").mkdir()
+    assert "There is no policy.json" in server_refusal(tmp_path)
+
+
+def test_a_server_with_a_corrupt_model(tmp_path, ppo_job):
+    model = shutil.copytree(ppo_job.ml / "model", tmp_path / "model")
+    params = model / "policy-0000.params"
+    os.truncate(params, params.stat().st_size // 2)
+    assert "policy-0000.params is not the file" in server_refusal(tmp_path)
+
+
+def test_a_server_told_a_port_that_is_none(tmp_path, ppo_job):
+    shutil.copytree(ppo_job.ml / "model", tmp_path / "model")
+    assert "SAGEMAKER_BIND_TO_PORT is '99999'" in server_refusal(tmp_path, port=99999)

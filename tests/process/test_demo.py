@@ -1,0 +1,94 @@
+"""``make demo``'s script, and the build script's and its own mistakes, from the command line."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from jobs import CSV, PPO, ROOT
+from PIL import Image
+
+
+def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / name), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=900)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_the_demo_trains_a_car_that_climbs(tmp_path, seed):
+    done = script("demo.py", "--runs", str(tmp_path), "--seed", seed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = tmp_path / "latest"
+    assert run.is_symlink()
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["preset"] == PPO
+    assert summary["engine"] == "process"
+    assert summary["environment_steps"] == 60000
+    assert summary["train_seconds"] > 0
+    assert summary["episodes"] >= 20
+    assert summary["mean_return"] >= 95
+    assert summary["std_return"] < 5
+    assert summary["endpoint_episode_return"] >= 95
+    left, right = summary["predictions"]
+    assert left["observation"] == [0.5, -0.5]
+    assert left["action"][0] < 0 < right["action"][0]
+    assert left["heads"][1][0][0] < 0 < right["heads"][1][0][0]
+    with (run / "output/intermediate" / CSV).open(newline="") as file:
+        assert len(list(csv.DictReader(file))) > 5
+    with Image.open(run / "reward.png") as plot, Image.open(run / "episode.gif") as gif:
+        assert plot.size[0] > 500
+        assert gif.n_frames > 10
+    assert (run / "model.tar.gz").stat().st_size > 1000
+    assert not list(tmp_path.rglob(".ml"))
+    assert re.search(r"the car reached the flag after \d+ steps", done.stdout)
+    assert not processes_of(tmp_path)
+
+
+def processes_of(folder) -> list[str]:
+    """Return the processes whose environment names ``folder``: what the demo has left running."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in process.environ().get("SAGEMAKER_BASE_DIR", ""):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["-p", "nonsense"], 2, "Error: -p is 'nonsense', expected NAME=VALUE."),
+        (["--preset", "preset-mountain-cat"], 1, "RLCOACH_PRESET is 'preset-mountain-cat', which is no preset here"),
+        (["-p", "discount=1.5"], 1, "discount is 1.5, expected a number between 0 and 1."),
+        (["--engine", "dokcer"], 2, "invalid choice: 'dokcer'"),
+    ],
+)
+def test_mistakes(tmp_path, arguments, status, sentence):
+    done = script("demo.py", "--runs", str(tmp_path), *arguments)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["demo.py --engine docker", "build_images.py"])
+def test_no_engine(tmp_path, name):
+    done = script(*name.split(), DOCKER_HOST=f"unix://{tmp_path}/no.sock")
+    assert done.returncode == 2
+    assert (
+        done.stderr == f"Error: No Docker engine answers at unix://{tmp_path}/no.sock, expected one that is running.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["demo.py", "build_images.py"])
+def test_help_has_examples(name):
+    done = script(name, "--help")
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout

@@ -1,0 +1,191 @@
+"""Training jobs through their entry point, run as a process: what they print, leave behind, and repeat."""
+
+import csv
+import hashlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from jobs import CSV, DQN, PPO, SHORT_DQN, SHORT_PPO, Job, process_environment, run_training, start_training
+from PIL import Image
+from sagemaker_rl.policy import Policy
+
+METRICS = {
+    "training reward": r"^Training> .*Total reward=([-\d.]+)",
+    "evaluation reward of an episode": r"^Testing> .*Total reward=([-\d.]+)",
+    "evaluation reward": r"^Evaluation> .*Evaluation reward=([-\d.e+]+)",
+    "episode": r"^Training> .*Episode=(\d+)",
+    "steps": r"^Training> .*Steps=(\d+)",
+    "loss": r"^Evaluation> .*\bLoss=([-\d.e+]+)",
+}
+
+
+@pytest.fixture(params=["ppo_job", "dqn_job"])
+def job(request) -> Job:
+    return request.getfixturevalue(request.param)
+
+
+def test_metric_lines_can_be_read_by_regular_expressions(job):
+    for name, pattern in METRICS.items():
+        if name == "training reward" and DQN in job.log:
+            continue  # too short for an episode of the discrete car to end
+        values = re.findall(pattern, job.log, re.MULTILINE)
+        if DQN in job.log and name in ("episode", "steps", "loss"):
+            continue
+        assert values, name
+        assert all(np.isfinite(float(value)) for value in values)
+
+
+def test_ppo_prints_its_losses(ppo_job):
+    (line,) = re.findall(r"^Evaluation> .*", ppo_job.log, re.MULTILINE)
+    for name in ("Loss", "Value loss", "Policy loss", "Entropy", "KL divergence"):
+        assert re.search(rf"\b{name}=-?\d", line), name
+
+
+def test_the_log_has_no_noise(job):
+    assert "Traceback" not in job.log
+    assert "Warning" not in job.log
+    assert "\x1b[" not in job.log
+
+
+def test_the_csv_has_coachs_columns_and_the_losses_of_its_rows(ppo_job):
+    with (ppo_job.ml / "output/intermediate" / CSV).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {"Episode #", "Training Reward", "Evaluation Reward", "Total steps", "Wall-Clock Time"} <= rows[0].keys()
+    assert [int(float(row["Episode #"])) for row in rows] == list(range(1, len(rows) + 1))
+    assert any(row["Training Reward"] for row in rows)
+    assert any(row["Evaluation Reward"] for row in rows)
+    assert any(row["Value Loss/Mean"] for row in rows)
+
+
+def test_gifs_show_an_evaluation_episode(job):
+    (gif,) = (job.ml / "output/intermediate/gifs").iterdir()
+    assert re.fullmatch(r".*episode-(\d+)_score-.*\.gif", gif.name)
+    with Image.open(gif) as image:
+        assert image.n_frames > 5
+        assert image.info["duration"] == 100
+        first = np.asarray(image.convert("RGB")).copy()
+        image.seek(image.n_frames - 1)
+        assert not np.array_equal(first, np.asarray(image.convert("RGB"))), "the car does not move"
+
+
+def test_metadata_says_what_ran(job):
+    metadata = job.metadata()
+    assert metadata["seed"] == 7
+    assert metadata["environment_steps"] == int(metadata["hyperparameters"]["improve_steps"])
+    assert metadata["versions"]["rl-coach-slim"] == "0.12.1"
+    assert metadata["train_seconds"] > 0
+    assert metadata["evaluation_reward"] is not None
+
+
+def test_the_checkpoint_is_whole_and_alone(job):
+    folder = job.ml / "output/data/checkpoint"
+    prefix = (folder / ".coach_checkpoint").read_text()
+    names = {file.name for file in folder.iterdir()} - {".coach_checkpoint", "checkpoint.json"}
+    assert names
+    assert all(name.startswith(prefix) for name in names)
+    assert any(name.endswith(".srs") for name in names)
+
+
+@pytest.mark.parametrize(("fixture", "preset"), [("ppo_job", PPO), ("dqn_job", DQN)])
+def test_the_artifact_acts_exactly_as_the_agent(fixture, preset, request, tmp_path):
+    job = request.getfixturevalue(fixture)
+    random = np.random.default_rng(0)
+    inside = random.uniform([-1.2, -0.07], [0.6, 0.07], size=(900, 2))
+    outside = random.normal(scale=3, size=(100, 2))
+    observations = np.concatenate([inside, outside]).astype(np.float32)
+    np.save(tmp_path / "observations.npy", observations)
+    program = [sys.executable, __file__.replace("test_training_job", "agent_actions"), preset]
+    files = [job.ml / "output/data/checkpoint", tmp_path / "observations.npy", tmp_path / "actions.npy"]
+    subprocess.run([*program, *map(str, files)], env=process_environment(tmp_path), check=True, capture_output=True)
+    ours = Policy.load(job.ml / "model").actions(observations)
+    agents = np.load(tmp_path / "actions.npy")
+    assert len(np.unique(agents)) > 1
+    assert np.abs(ours.reshape(1000, -1) - agents.reshape(1000, -1)).max() <= 1e-5
+
+
+def parameters_digest(job: Job) -> str:
+    return hashlib.sha256((job.ml / "model/policy-0000.params").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(("fixture", "short"), [("ppo_job", SHORT_PPO), ("dqn_job", SHORT_DQN)])
+def test_a_seed_gives_the_same_weights_again(fixture, short, request, tmp_path):
+    job = request.getfixturevalue(fixture)
+    again = run_training(tmp_path / "again", short)
+    assert parameters_digest(again) == parameters_digest(job)
+
+
+def test_another_seed_gives_other_weights(dqn_job, tmp_path):
+    other = run_training(tmp_path, {**SHORT_DQN, "seed": "8"})
+    assert parameters_digest(other) != parameters_digest(dqn_job)
+
+
+def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
+    channel = tmp_path / "input/data/checkpoint"
+    channel.parent.mkdir(parents=True)
+    channel.symlink_to(ppo_job.ml / "output/data/checkpoint")
+    evaluation = run_training(
+        tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "15000", "sagemaker_program": "evaluate-coach.py"}
+    )
+    assert evaluation.status == 0, evaluation.log
+    result = json.loads((tmp_path / "output/data/evaluation.json").read_text())
+    assert result["episodes"] == len(result["returns"]) >= 2
+    assert result["mean_return"] == pytest.approx(np.mean(result["returns"]))
+    assert result["std_return"] == pytest.approx(np.std(result["returns"]))
+    line = re.search(
+        r"^Evaluation> Evaluation reward=(\S+), Standard deviation=(\S+), Episodes=(\d+)", evaluation.log, re.M
+    )
+    assert line, evaluation.log
+    assert float(line[1]) == pytest.approx(result["mean_return"], rel=1e-4)
+    assert list((tmp_path / "output/intermediate/gifs").glob("*.gif"))
+    assert json.loads((tmp_path / "output/intermediate/evaluation.json").read_text()) == result
+
+
+def test_save_model_0_leaves_no_model(tmp_path):
+    job = run_training(tmp_path, {**SHORT_DQN, "save_model": "0", "improve_steps": "200"})
+    assert job.status == 0, job.log
+    assert not list((tmp_path / "model").iterdir())
+    assert (tmp_path / "output/data/checkpoint/.coach_checkpoint").is_file()
+
+
+def test_synced_checkpoints_are_written_and_started_from(tmp_path, dqn_job):
+    (tmp_path / "checkpoints").mkdir()
+    short = {**SHORT_DQN, "improve_steps": "200", "evaluation_freq_env_steps": "200"}
+    first = run_training(tmp_path, short)
+    assert first.status == 0, first.log
+    assert (tmp_path / "checkpoints/.coach_checkpoint").read_text().startswith("0_Step-200")
+    second = run_training(tmp_path, short)
+    assert "Starting from the weights" in second.log
+    assert (tmp_path / "checkpoints/.coach_checkpoint").read_text().startswith("1_Step-200")
+
+
+def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path):
+    process = start_training(tmp_path, {**SHORT_PPO, "improve_steps": "10000000"})
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Training>"):
+            break
+    time.sleep(1)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    log = process.stdout.read()
+    assert process.wait() == 0, log
+    assert time.monotonic() - sent < 10
+    assert "Stopped by SIGTERM" in log
+    job = Job(tmp_path, 0, log)
+    assert job.metadata()["stopped"] is True
+    assert not job.failure
+    Policy.load(tmp_path / "model")
+    assert not list(tmp_path.rglob(".saving"))
+    evaluated = tmp_path / "evaluated"
+    (evaluated / "input/data").mkdir(parents=True)
+    (evaluated / "input/data/checkpoint").symlink_to(tmp_path / "output/data/checkpoint")
+    evaluation = run_training(
+        evaluated, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
+    )
+    assert evaluation.status == 0, evaluation.log

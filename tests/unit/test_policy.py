@@ -1,0 +1,95 @@
+"""The policy artifact: what is refused, in one sentence that names the file."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sagemaker_rl.errors import PolicyError
+from sagemaker_rl.policy import Policy, Space
+
+
+@pytest.fixture
+def artifact(ppo_job, tmp_path):
+    return shutil.copytree(ppo_job.ml / "model", tmp_path / "model")
+
+
+def edit(artifact, **changes):
+    file = artifact / "policy.json"
+    description = json.loads(file.read_text())
+    description.update(changes)
+    file.write_text(json.dumps({key: value for key, value in description.items() if value is not ...}))
+
+
+def test_a_batch_equals_its_rows(artifact):
+    policy = Policy.load(artifact)
+    observations = np.random.default_rng(0).uniform(-1, 1, size=(50, 2)).astype(np.float32)
+    whole = policy.heads(observations)
+    assert [head.shape for head in whole] == [(50, 1)] * 3
+    for row in range(50):
+        for head, single in zip(whole, policy.heads(observations[row : row + 1]), strict=True):
+            assert np.allclose(head[row], single[0], atol=1e-6)
+
+
+def test_actions_stay_within_the_action_space(artifact):
+    policy = Policy.load(artifact)
+    actions = policy.actions(np.array([[100.0, 100.0], [-100.0, -100.0]], dtype=np.float32))
+    assert actions.shape == (2, 1)
+    assert np.abs(actions).max() <= 1
+
+
+def test_policy_json_says_what_it_is(artifact):
+    description = json.loads((artifact / "policy.json").read_text())
+    assert description["algorithm"] == "ClippedPPO"
+    assert description["environment"] == "patient_envs:PatientContinuousMountainCar"
+    assert description["observation_space"]["low"] == pytest.approx([-1.2, -0.07])
+    assert description["action_space"] == {"type": "box", "shape": [1], "low": [-1.0], "high": [1.0]}
+    assert description["heads"] == ["state_value", "action_mean", "action_standard_deviation"]
+    assert description["training"]["environment_steps"] == 12000
+    assert description["versions"]["mxnet"] == "1.9.1"
+
+
+def test_unbounded_spaces_survive_json():
+    space = Space("box", (2,), (-np.inf, 0.0), (np.inf, 1.0))
+    assert Space.from_json("observation_space", json.loads(json.dumps(space.to_json()))) == space
+
+
+@pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])
+def test_a_missing_file_is_named(artifact, name):
+    (artifact / name).unlink()
+    with pytest.raises(PolicyError, match=name.replace(".", r"\.")):
+        Policy.load(artifact)
+
+
+@pytest.mark.parametrize("name", ["policy-symbol.json", "policy-0000.params"])
+def test_a_damaged_file_is_named(artifact, name):
+    content = bytearray((artifact / name).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (artifact / name).write_bytes(content)
+    with pytest.raises(PolicyError, match=f"{name} is not the file"):
+        Policy.load(artifact)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"schema_version": 99}, "schema_version is 99, expected 1"),
+        ({"heads": []}, "heads is []"),
+        ({"heads": ["action_mean", "state_value"]}, "expected one row for each"),
+        ({"action_head": "x"}, "action_head is 'x'"),
+        ({"observation_space": {"type": "box", "shape": [3], "low": [0] * 3, "high": [1] * 3}}, "cannot be run"),
+        ({"observation_space": None}, "observation_space is None"),
+        ({"action_space": {"type": "discrete", "n": 3}}, "has 1 units, expected 3"),
+        ({"sha256": ...}, "sha256 is None"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(artifact, changes, sentence):
+    edit(artifact, **changes)
+    with pytest.raises(PolicyError) as error:
+        Policy.load(artifact)
+    assert sentence in str(error.value)
+
+
+def test_no_pickle_anywhere(artifact):
+    assert {file.name for file in artifact.iterdir()} == {"policy.json", "policy-symbol.json", "policy-0000.params"}
+    assert not any(b"numpy" in file.read_bytes() for file in artifact.glob("*.params"))
