@@ -117,7 +117,7 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
     saved_by = describe(folder).get("preset")
     if saved_by not in (None, preset):
         raise InputError(
-            f"The checkpoint in {folder} is of {saved_by}, expected one of {preset}: set RLCOACH_PRESET to {saved_by!r}."
+            f"The checkpoint in {folder} is of {saved_by}, expected one of {preset}: set RLCOACH_PRESET accordingly."
         )
     prefix = _newest_prefix(folder)
     files = [file for file in folder.iterdir() if prefix and file.name.startswith(f"{prefix}.")]
