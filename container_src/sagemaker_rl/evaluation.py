@@ -37,8 +37,8 @@ def evaluate(
         "versions": outputs.versions(),
         "git_revision": outputs.git_revision(),
     }
-    for target in (paths.intermediate, paths.output_data):
-        outputs.write_json(target / RESULT_FILE, result)
+    outputs.publish_json(paths.intermediate / RESULT_FILE, result)
+    outputs.write_json(paths.output_data / RESULT_FILE, result)
     outputs.metric_line(
         "Evaluation",
         Evaluation_reward=result["mean_return"],

@@ -40,8 +40,21 @@ def direct_coach_to(folder: Path) -> None:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` as JSON (NaN as null); the file appears whole or not at all."""
     staged = path.with_name(f".{path.name}.tmp")
-    staged.write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
+    staged.write_text(_as_json(content), encoding="utf-8")
     os.replace(staged, path)
+
+
+def publish_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` as JSON into ``output/intermediate``.
+
+    Under its own name at once: sagemaker-training uploads a file there when it is closed after writing, and does not
+    notice one that is renamed (its intermediate_output.py).
+    """
+    path.write_text(_as_json(content), encoding="utf-8")
+
+
+def _as_json(content: dict[str, Any]) -> str:
+    return json.dumps(_finite(content), indent=2) + "\n"
 
 
 def _finite(value: Any) -> Any:

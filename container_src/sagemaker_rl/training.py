@@ -180,7 +180,7 @@ def _record(graph_manager: Any, agent: Any, progress: Progress, paths: MLPaths) 
     progress.environment_steps = progress_steps(graph_manager)
     progress.episodes = agent.current_episode
     progress.training_iterations = agent.training_iteration
-    outputs.write_json(
+    outputs.publish_json(
         paths.intermediate / outputs.METADATA_FILE,
         {**vars(progress), "versions": outputs.versions(), "git_revision": outputs.git_revision()},
     )
