@@ -20,7 +20,9 @@ from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 # --- Schedule --------------------------------------------------------------------------------------------------------
 # The first half goes by with the car lost at times for a whole episode; after 70,000 steps it climbs from everywhere.
 schedule_params = ScheduleParameters()
-schedule_params.heatup_steps = EnvironmentSteps(1_000)  # random actions: something to replay, and to normalize by
+schedule_params.heatup_steps = EnvironmentSteps(
+    1_000
+)  # random actions to normalize by; Coach plays episodes to their end
 schedule_params.improve_steps = EnvironmentSteps(100_000)
 schedule_params.steps_between_evaluation_periods = EnvironmentSteps(20_000)
 schedule_params.evaluation_steps = EnvironmentEpisodes(3)

@@ -9,18 +9,25 @@ Examples:
 import argparse
 import json
 import shutil
-import signal
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import httpx
 from launch import engines, episode, errors, images, local, results
-from launch.progress import TrainingProgress
+from launch.progress import EvaluationProgress, TrainingProgress
 
-SEEDS_SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
-EPISODE_SEED = 20_201_122
+NOTEBOOK_SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
+"""The observations (position, velocity) that the original notebook sends."""
+EVALUATION_EPISODES = 20
+EPISODE_SEED = 1
+"""Of the start state of the car driven through the endpoint. Any would do: a trained car climbs from all of them."""
+SECONDS_TO_ANSWER = 30
+ASKED_FOR_OTHERWISE = {
+    "RLCOACH_PRESET": "use --preset",
+    "seed": "use --seed",
+    "save_model": "the demo always saves the model",
+}
 
 
 def main() -> None:
@@ -33,14 +40,13 @@ def main() -> None:
         "-p", dest="hyperparameters", metavar="NAME=VALUE", action="append", default=[], help="a hyperparameter"
     )
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that what was started is ended
-    engine = engines.make_engine(arguments.engine)
     hyperparameters = {
+        **dict(parse_hyperparameter(text) for text in arguments.hyperparameters),
         "RLCOACH_PRESET": arguments.preset,
         "seed": arguments.seed,
-        **dict(parse_hyperparameter(text) for text in arguments.hyperparameters),
         "save_model": "1",
     }
+    engine = engines.make_engine(arguments.engine)
     job = local.unique_name("rl-mountain-car")
     folder = arguments.runs / job
 
@@ -64,9 +70,13 @@ def main() -> None:
     print(f"[3/5] Serving {folder / 'model.tar.gz'}", flush=True)
     policy = read_policy(folder / "model.tar.gz")
     continuous = policy["action_space"]["type"] == "box"
-    with local.endpoint(engine, folder / "model.tar.gz", f"{job}-endpoint") as url, httpx.Client() as client:
+    with (
+        local.endpoint(engine, folder / "model.tar.gz", f"{job}-endpoint") as url,
+        # A proxy that the environment names is not for an endpoint on this machine.
+        httpx.Client(trust_env=False, timeout=SECONDS_TO_ANSWER) as client,
+    ):
         print(f"[4/5] Predicting at {url}/invocations", flush=True)
-        predictions = [predict(client, url, sample) for sample in SEEDS_SAMPLES]
+        predictions = [predict(client, url, sample) for sample in NOTEBOOK_SAMPLES]
         print("[5/5] Driving a car through the endpoint", flush=True)
         driven = episode.drive(client, url, continuous, EPISODE_SEED)
     if not driven.reached_flag:
@@ -89,10 +99,16 @@ def main() -> None:
 
 
 def parse_hyperparameter(text: str) -> tuple[str, str]:
-    """Split ``NAME=VALUE``."""
+    """Split ``NAME=VALUE``.
+
+    Raises:
+        UsageError: It is not of that form, or the demo sets that hyperparameter itself.
+    """
     name, separator, value = text.partition("=")
     if not name or not separator:
         raise errors.UsageError(f"-p is {text!r}, expected NAME=VALUE.")
+    if name in ASKED_FOR_OTHERWISE:
+        raise errors.UsageError(f"-p {name}: {ASKED_FOR_OTHERWISE[name]}.")
     return name, value
 
 
@@ -114,17 +130,23 @@ def evaluate(engine: engines.Engine, job: str, preset: str, folder: Path) -> dic
     """Run an evaluation job on the training job's checkpoint and return its result."""
     request = training_request(
         f"{job}-evaluation",
-        {"RLCOACH_PRESET": preset, "evaluate_steps": "20000", "sagemaker_program": "evaluate-coach.py"},
+        {
+            "RLCOACH_PRESET": preset,
+            # Episodes are what counts: a quick car's take 100 steps, a patient one's 2,000, a hopeless one's 10,000.
+            "evaluate_episodes": str(EVALUATION_EPISODES),
+            "evaluate_steps": "1",
+            "sagemaker_program": "evaluate-coach.py",
+        },
         {"checkpoint": folder / "output" / "data" / "checkpoint"},
     )
-    with TrainingProgress() as progress:
+    with EvaluationProgress(EVALUATION_EPISODES) as progress:
         local.run_training_job(engine, request, folder / "evaluation", progress)
     result = folder / "evaluation" / "output" / "data" / "evaluation.json"
     return dict(json.loads(result.read_text(encoding="utf-8")))
 
 
 def predict(client: httpx.Client, url: str, observation: list[float]) -> dict[str, Any]:
-    """Ask for the network's heads, as the seed's client does, and for the action."""
+    """Ask for the network's heads, as the original notebook's client does, and for the action."""
     heads = episode.predict(client, url, observation)
     (action,) = episode.predict(client, url, observation, actions_only=True)
     print(f"  {observation} -> action {action}", flush=True)

@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
-from jobs import SHORT_DQN, SHORT_PPO, Endpoint, Job, run_training, serve
+from jobs import SHORT_DQN, SHORT_PPO, STOCK_PPO, Endpoint, Job, run_training, serve
 
 
 @pytest.fixture(scope="session")
 def ppo_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = run_training(tmp_path_factory.mktemp("ppo"), SHORT_PPO)
+    assert job.status == 0, job.log
+    return job
+
+
+@pytest.fixture(scope="session")
+def stock_ppo_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    job = run_training(tmp_path_factory.mktemp("stock-ppo"), STOCK_PPO)
     assert job.status == 0, job.log
     return job
 

@@ -22,14 +22,22 @@ CSV = "worker_0.simple_rl_graph.main_level.main_level.agent_0.csv"
 SHORT_PPO = {
     "RLCOACH_PRESET": PPO,
     "seed": "7",
-    "improve_steps": "12000",
+    "parallel_environments": "2",
+    "improve_steps": "24000",
     "training_freq_env_steps": "4000",
-    "evaluation_freq_env_steps": "12000",
+    "evaluation_freq_env_steps": "24000",
     "evaluation_episodes": "1",
     "training_batch_size": "512",
     "training_epochs": "2",
 }
-"""One training phase and one evaluation of the continuous car."""
+"""A few training phases and one evaluation of the continuous car."""
+STOCK_PPO = {
+    **{name: value for name, value in SHORT_PPO.items() if name != "parallel_environments"},
+    "accelerate": "0",
+    "improve_steps": "12000",
+    "evaluation_freq_env_steps": "12000",
+}
+"""The same by stock Coach: one training phase."""
 SHORT_DQN = {
     "RLCOACH_PRESET": DQN,
     "seed": "7",

@@ -2,24 +2,29 @@
 
 A checkpoint is what Coach itself writes: ``{id}_Step-{steps}.ckpt.main_level.agent.main.online`` (MXNet parameters),
 ``….ckpt.main_level.agent.….srs`` (running statistics of the observations) and ``.coach_checkpoint``, which names the
-newest. Beside them, ``checkpoint.json`` says which preset it belongs to.
+newest. Beside them, ``checkpoint.json`` says which preset it is of, what was changed in that, and the files' SHA-256.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import os
 import pickle
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sagemaker_rl.errors import InputError
 
 STATE_FILE = ".coach_checkpoint"
 DESCRIPTION_FILE = "checkpoint.json"
+STATISTICS_KEYS = {"_mean", "_std", "_count", "_sum", "_sum_squares"}
 STATISTICS_MEMBERS = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy.core.multiarray", "scalar"),
@@ -31,17 +36,26 @@ STATISTICS_MEMBERS = {
 """All that a pickled dictionary of NumPy arrays needs; anything else in a ``.srs`` file is not Coach's."""
 
 
-def save(graph_manager: Any, folders: Iterable[Path], preset: str) -> None:
+def save(graph_manager: Any, folders: Iterable[Path], preset: str, changes: list[tuple[str, Any]]) -> None:
     """Save a checkpoint into each folder and remove the one before it.
 
     Coach writes into a staging folder; files move in one by one, the one that names the newest checkpoint last, so
     that a folder holds a whole checkpoint at every moment.
 
+    Args:
+        graph_manager: whose networks and filters are saved.
+        folders: where to.
+        preset: the preset's name.
+        changes: what the job's hyperparameters changed in it, as (path, value), for whoever restores it.
+
     Raises:
-        InputError: A folder cannot be written.
+        InputError: A folder cannot be written, or the weights are not finite: the checkpoint before stays.
     """
-    first, *others = folders
-    staging = first / ".saving"
+    import mxnet as mx
+
+    check_finite(graph_manager)
+    folders = list(folders)
+    staging = folders[0] / ".saving"
     try:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
@@ -49,45 +63,69 @@ def save(graph_manager: Any, folders: Iterable[Path], preset: str) -> None:
         graph_manager.checkpoint_state_updater = None  # it holds the path of the folder it was made for
         with contextlib.redirect_stdout(io.StringIO()):  # it would name the staging folder
             graph_manager.save_checkpoint()
-        (staging / DESCRIPTION_FILE).write_text(json.dumps({"preset": preset}), encoding="utf-8")
+        digests = {file.name: _sha256(file) for file in sorted(staging.iterdir())}
+        description = {"preset": preset, "changes": changes, "sha256": digests}
+        (staging / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
         newest = _newest_prefix(staging)
-        for folder in others:
-            _copy_in(staging, folder)
-        _move_in(staging, first)
-        staging.rmdir()
-        print(f"Checkpoint> Saved in={first / newest}", flush=True)
-    except OSError as error:
-        raise InputError(f"Checkpoint folder {error.filename or first} cannot be written: {error.strerror}.") from None
+        for folder in folders:
+            _move_in(staging, folder, newest)
+        print(f"Checkpoint> Saved in={folders[0] / newest}", flush=True)
+    except (OSError, mx.MXNetError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise InputError(f"Checkpoint folder {folders[0]} cannot be written: {reason}.") from None
+    finally:
+        for leftover in (staging, *(folder / ".incoming" for folder in folders)):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _copy_in(staging: Path, folder: Path) -> None:
-    copy = folder / ".saving"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(staging, copy)
-    _move_in(copy, folder)
-    copy.rmdir()
+def check_finite(graph_manager: Any) -> None:
+    """Raise InputError if a network's weights are not finite."""
+    for saver in graph_manager.checkpoint_saver:
+        for name, parameter in saver._param_dict.items():
+            if not np.isfinite(parameter.data().asnumpy()).all():
+                raise InputError(
+                    f"Training has diverged: {name} is not finite any more. A smaller training_learning_rate may help; "
+                    "the last good checkpoint is kept."
+                )
 
 
-def _move_in(staging: Path, folder: Path) -> None:
-    newest = _newest_prefix(staging)
-    for file in sorted(staging.iterdir(), key=lambda file: file.name == STATE_FILE):
+def _move_in(staging: Path, folder: Path, newest: str) -> None:
+    """Copy the staged files beside their places, move them in, and remove the checkpoint before."""
+    copies = folder / ".incoming"
+    shutil.rmtree(copies, ignore_errors=True)
+    shutil.copytree(staging, copies)
+    for file in sorted(copies.iterdir(), key=lambda file: file.name == STATE_FILE):
         os.replace(file, folder / file.name)
     for file in folder.glob("*_Step-*.ckpt*"):
         if not file.name.startswith(newest + "."):
             file.unlink()
 
 
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def _newest_prefix(folder: Path) -> str:
-    return (folder / STATE_FILE).read_text(encoding="utf-8").strip()
+    """Return the name that the state file gives; empty if it is none."""
+    name = (folder / STATE_FILE).read_bytes().decode("utf-8", "replace").strip()
+    return name if re.fullmatch(r"\d+_Step-\d+\.ckpt", name) else ""
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """Return what ``checkpoint.json`` says; empty for a checkpoint that stock Coach wrote."""
+    """Return what ``checkpoint.json`` says; empty for a checkpoint that stock Coach wrote.
+
+    Raises:
+        InputError: It is damaged.
+    """
     try:
         description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if isinstance(description["preset"], str) and isinstance(description["sha256"], dict):
+            return {**description, "changes": [(str(path), value) for path, value in description["changes"]]}
+    except FileNotFoundError:
         return {}
-    return description if isinstance(description, dict) else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise InputError(f"The checkpoint in {folder} is damaged: {DESCRIPTION_FILE} is not as a training job writes it.")
 
 
 def find(channel: Path) -> Path:
@@ -114,7 +152,8 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
     Raises:
         InputError: It is damaged, or of another preset.
     """
-    saved_by = describe(folder).get("preset")
+    description = describe(folder)
+    saved_by = description.get("preset")
     if saved_by not in (None, preset):
         raise InputError(
             f"The checkpoint in {folder} is of {saved_by}, expected one of {preset}: set RLCOACH_PRESET accordingly."
@@ -122,7 +161,10 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
     prefix = _newest_prefix(folder)
     files = [file for file in folder.iterdir() if prefix and file.name.startswith(f"{prefix}.")]
     if not files:
-        raise InputError(f"The checkpoint in {folder} is damaged: files of {prefix!r} in {STATE_FILE} are missing.")
+        raise InputError(f"The checkpoint in {folder} is damaged: {STATE_FILE} names no checkpoint that is there.")
+    for name, digest in description.get("sha256", {}).items():
+        if not (folder / name).is_file() or _sha256(folder / name) != digest:
+            raise InputError(f"The checkpoint in {folder} is damaged: {name} is not the file that was saved.")
     _check(graph_manager, files, preset)
     # Coach takes the statistics with the highest number in the folder, which a job killed while saving may have left
     # there alone: let it see the files of the named checkpoint only.
@@ -135,29 +177,60 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
 
 def _check(graph_manager: Any, files: list[Path], preset: str) -> None:
     """Look at every file of a checkpoint; Coach would meet a fault in the middle of restoring."""
-    import mxnet as mx
-
+    agent = graph_manager.level_managers[0].acting_agent()
+    normalizations = [f for filters in agent.pre_network_filter.observation_filters.values() for f in filters.values()]
     statistics = [file for file in files if file.suffix == ".srs"]
+    if len(statistics) < len(normalizations):
+        raise InputError("The checkpoint is damaged: it lacks running statistics (.srs) of the observations.")
+    shape = tuple(int(size) for size in graph_manager.environments[0].state_space["observation"].shape)
     for file in statistics:
-        try:
-            _StatisticsUnpickler(io.BytesIO(file.read_bytes())).load()
-        except Exception as error:  # pickle raises whatever its bytes lead to
-            raise InputError(f"The checkpoint is damaged: {file.name} cannot be read ({error}).") from None
-    if not statistics and graph_manager.level_managers[0].acting_agent().pre_network_filter.observation_filters:
-        raise InputError("The checkpoint is damaged: it has no running statistics (.srs) of the observations.")
+        _check_statistics(file, shape)
     for saver in graph_manager.checkpoint_saver:
         of_network = [file for file in files if file.name.endswith(f".ckpt.{saver.path}")]
         if not of_network:
             raise InputError(f"The checkpoint holds no network {saver.path}, expected one of {preset}.")
-        (file,) = of_network
-        try:
-            loaded = mx.nd.load(str(file))
-        except mx.MXNetError:
-            raise InputError(f"The checkpoint is damaged: {file.name} is not a file of MXNet parameters.") from None
-        found = sorted(array.shape for array in loaded.values())
-        wanted = sorted(parameter.shape for parameter in saver._param_dict.values())
-        if found != wanted:
-            raise InputError(f"The checkpoint's network has arrays of {found}, expected {wanted} as in {preset}.")
+        _check_parameters(of_network[0], saver._param_dict, preset)
+
+
+def _check_statistics(file: Path, shape: tuple[int, ...]) -> None:
+    try:
+        loaded = _StatisticsUnpickler(io.BytesIO(file.read_bytes())).load()
+    except Exception as error:  # pickle raises whatever its bytes lead to
+        raise InputError(f"The checkpoint is damaged: {file.name} cannot be read ({error}).") from None
+    whole = isinstance(loaded, dict) and loaded.keys() == STATISTICS_KEYS
+    if not whole or not all(_is_statistic(loaded[key], () if key == "_count" else shape) for key in STATISTICS_KEYS):
+        raise InputError(
+            f"The checkpoint is damaged: {file.name} holds no statistics of observations of shape {shape}."
+        )
+
+
+def _is_statistic(value: Any, shape: tuple[int, ...]) -> bool:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    return array.shape == shape and bool(np.isfinite(array).all())
+
+
+def _check_parameters(file: Path, wanted: Any, preset: str) -> None:
+    import mxnet as mx
+
+    try:
+        loaded = mx.nd.load(str(file))
+    except mx.MXNetError:
+        loaded = None
+    if not isinstance(loaded, dict):
+        raise InputError(f"The checkpoint is damaged: {file.name} is not a file of MXNet parameters.")
+    shapes = {name: array.shape for name, array in loaded.items()}
+    expected = {name: parameter.shape for name, parameter in wanted.items()}
+    if shapes != expected:
+        name = min({*shapes.items()} ^ {*expected.items()})[0]
+        raise InputError(
+            f"The checkpoint is of another network than that of {preset}: {name} has the shape {shapes.get(name)}, "
+            f"expected {expected.get(name)}."
+        )
+    if not all(np.isfinite(array.asnumpy()).all() for array in loaded.values()):
+        raise InputError(f"The checkpoint is damaged: {file.name} holds weights that are not finite.")
 
 
 class _StatisticsUnpickler(pickle.Unpickler):

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +19,7 @@ from sagemaker_rl.hyperparameters import (
     read_hyperparameters,
 )
 from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.stopping import STOP
 
 BUNDLED_CODE = Path(__file__).resolve().parent.parent
 SEEDS = Range(0, 2**32 - 1)
@@ -37,13 +38,14 @@ class SageMakerCoachPresetLauncher:
 
     They are applied in this order, and ``rl.…`` hyperparameters after them.
     """
-    job_names: tuple[str, ...] = ("RLCOACH_PRESET", "seed", "save_model")
+    job_names: tuple[str, ...] = ("RLCOACH_PRESET", "seed", "save_model", "accelerate", "parallel_environments")
     """Names that are about the job and not about the preset."""
 
     def __init__(self, hyperparameters: Mapping[str, Any], paths: MLPaths) -> None:
         self.hyperparameters = dict(hyperparameters)
         self.paths = paths
         self.graph_manager: Any = None
+        self.changes: list[tuple[str, Any]] = []
 
     @classmethod
     def train_main(cls) -> NoReturn:
@@ -57,8 +59,10 @@ class SageMakerCoachPresetLauncher:
 
     @classmethod
     def _main(cls, job: Callable[["SageMakerCoachPresetLauncher"], None]) -> NoReturn:
+        STOP.install()
         paths = MLPaths.from_environment()
-        sys.exit(failures.run(lambda: job(cls(read_hyperparameters(paths.hyperparameters), paths)), paths.failure))
+        reason = failures.run(lambda: job(cls(read_hyperparameters(paths.hyperparameters), paths)), paths.failure)
+        sys.exit(1 if reason else 0)
 
     # --- What a subclass decides -------------------------------------------------------------------------------------
 
@@ -76,13 +80,17 @@ class SageMakerCoachPresetLauncher:
             raise InputError(f"Hyperparameter {name} is unknown, {nearest(name, self.known_names())}")
         paths = self.short_names[name]
         for path in (paths,) if isinstance(paths, str) else paths:
-            apply_to_preset(self.graph_manager, path, value, name)
+            self._change(path, value, name)
 
     # --- What it is built on -----------------------------------------------------------------------------------------
 
     def apply_hyperparameter(self, path: str, value: Any) -> None:
         """Set what ``path`` (``rl.…``, perhaps with ``:UNIT``) reaches in the preset."""
-        apply_to_preset(self.graph_manager, path, value, path)
+        self._change(path, value, path)
+
+    def _change(self, path: str, value: Any, name: str) -> None:
+        apply_to_preset(self.graph_manager, path, value, name)
+        self.changes.append((path, value))
 
     def known_names(self) -> list[str]:
         """Return the names that are hyperparameters of this launcher, without the ``rl.…`` paths."""
@@ -98,8 +106,11 @@ class SageMakerCoachPresetLauncher:
             return None
         return checked_number("seed", self.hyperparameters["seed"], int, SEEDS)
 
-    def load_preset(self) -> Any:
+    def load_preset(self, changes: Iterable[tuple[str, Any]] = ()) -> Any:
         """Return the preset's graph manager with all hyperparameters in place.
+
+        Args:
+            changes: paths and values to set before them: those of the job whose checkpoint this one takes up.
 
         Raises:
             InputError: An unknown preset or hyperparameter, or a value that does not fit.
@@ -111,6 +122,8 @@ class SageMakerCoachPresetLauncher:
         }
         preset_file = find_preset(self.preset_name, self.paths)
         self.graph_manager = import_preset(preset_file)
+        for path, value in changes:
+            self.apply_hyperparameter(path, value)
         by_path = {name: value for name, value in rest.items() if name.startswith("rl.")}
         own_order = list(self.short_names)
         for name in sorted(rest.keys() - by_path.keys(), key=lambda n: own_order.index(n) if n in own_order else -1):
@@ -121,26 +134,39 @@ class SageMakerCoachPresetLauncher:
 
     def train(self) -> None:
         """Run a training job; its results are in the folders of ``self.paths``."""
-        save_model = checked_flag("save_model", self.hyperparameters.get("save_model", 1))
+        given = self.hyperparameters
+        save_model = checked_flag("save_model", given.get("save_model", 1))
+        accelerate = checked_flag("accelerate", given.get("accelerate", 1))
+        environments = checked_number(
+            "parallel_environments", given.get("parallel_environments", 32), int, Range(1, 4096)
+        )
         seed = self.seed
         self.paths.create_outputs()
         graph_manager = self.load_preset()
 
         from sagemaker_rl import training
 
-        training.train(graph_manager, self.paths, self.preset_name, self.hyperparameters, seed, save_model)
+        options = training.Options(seed, save_model, accelerate, environments)
+        training.train(graph_manager, self.paths, self.preset_name, given, self.changes, options)
 
     def evaluate(self) -> None:
         """Run an evaluation job; its results are in the folders of ``self.paths``."""
-        self.job_names = ("RLCOACH_PRESET", "seed", "evaluate_steps")
-        steps = checked_number("evaluate_steps", self.hyperparameters.get("evaluate_steps", 20_000), int, Range(1))
+        self.job_names = ("RLCOACH_PRESET", "seed", "evaluate_steps", "evaluate_episodes")
+        given = self.hyperparameters
+        steps = checked_number("evaluate_steps", given.get("evaluate_steps", 20_000), int, Range(1))
+        episodes = checked_number("evaluate_episodes", given.get("evaluate_episodes", 1), int, Range(1))
         seed = EVALUATION_SEED if self.seed is None else self.seed
         self.paths.create_outputs()
-        graph_manager = self.load_preset()
 
-        from sagemaker_rl import evaluation
+        from sagemaker_rl import checkpoints, evaluation
 
-        evaluation.evaluate(graph_manager, self.paths, self.preset_name, self.hyperparameters, steps, seed)
+        folder = checkpoints.find(self.paths.channel("checkpoint"))
+        description = checkpoints.describe(folder)
+        of_this_preset = description.get("preset") == self.preset_name  # else restoring refuses it, in its own words
+        graph_manager = self.load_preset(description["changes"] if of_this_preset else ())
+        evaluation.evaluate(
+            graph_manager, self.paths, folder, self.preset_name, given, evaluation.Extent(steps, episodes), seed
+        )
 
 
 def find_preset(name: str, paths: MLPaths) -> Path:
@@ -187,8 +213,8 @@ def import_preset(file: Path) -> Any:
     spec.loader.exec_module(module)
     _silence_old_packages()
     graph_manager = getattr(module, "graph_manager", None)
-    if graph_manager is None:
-        raise InputError(f"Preset {file} defines no graph_manager, expected one as in Coach's own presets.")
+    if graph_manager is None or not hasattr(graph_manager, "agent_params"):
+        raise InputError(f"Preset {file} defines no graph_manager of a single agent, expected a BasicRLGraphManager.")
     for network in graph_manager.agent_params.network_wrappers.values():
         network.framework = Frameworks.mxnet
     return graph_manager

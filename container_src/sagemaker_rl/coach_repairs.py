@@ -11,6 +11,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
+import time
 import types
 from collections.abc import Sequence
 from typing import Any
@@ -47,6 +48,7 @@ def apply() -> None:
     _keep_few_gif_frames()
     _show_gif_frames_for_their_time()
     _write_checkpoint_state_atomically()
+    _count_frames_and_seconds()
 
 
 class _Placeholder(types.ModuleType):
@@ -247,7 +249,7 @@ def _keep_few_gif_frames() -> None:
 
 
 def _show_gif_frames_for_their_time() -> None:
-    """Give GIF frames a duration, and write the file under its own name only when it is whole.
+    """Give GIF frames a duration, and few colours.
 
     Upstream: logger.py:313, ``duration=1.0 / fps`` where Pillow wants milliseconds. Without it: frames of 0 ms, which
     viewers play at whatever speed they like.
@@ -266,6 +268,25 @@ def _show_gif_frames_for_their_time() -> None:
         first.save(path, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
 
     logger.create_gif = create_gif
+
+
+def _count_frames_and_seconds() -> None:
+    """Let a schedule be in frames or in seconds.
+
+    Upstream: core_types.py:652, ``TotalStepsCounter`` counts steps, episodes and training steps only. Without it:
+    ``KeyError: <class 'rl_coach.core_types.Time'>`` when training begins. A frame is an environment step, as long as
+    the environment skips none.
+    """
+    from rl_coach.core_types import EnvironmentSteps, Frames, Time, TotalStepsCounter
+
+    def get(self: Any, unit: type) -> Any:
+        if unit is Time:
+            return time.monotonic()
+        return self.counters[EnvironmentSteps if unit is Frames else unit]
+
+    TotalStepsCounter.__getitem__ = get
+    TotalStepsCounter.__add__ = lambda self, steps: type(steps)(self[type(steps)] + steps.num_steps)
+    TotalStepsCounter.__lt__ = lambda self, steps: self[type(steps)] < steps.num_steps
 
 
 def _write_checkpoint_state_atomically() -> None:

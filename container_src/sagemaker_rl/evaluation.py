@@ -1,6 +1,8 @@
 """An evaluation job: the deterministic policy of a checkpoint, played for a number of environment steps."""
 
 import statistics
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sagemaker_rl import checkpoints, outputs
@@ -10,21 +12,34 @@ from sagemaker_rl.training import create_graph
 RESULT_FILE = "evaluation.json"
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How much is played, in whole episodes: at least so many environment steps, and at least so many episodes."""
+
+    steps: int
+    episodes: int
+
+
 def evaluate(
-    graph_manager: Any, paths: MLPaths, preset: str, hyperparameters: dict[str, Any], steps: int, seed: int
+    graph_manager: Any,
+    paths: MLPaths,
+    folder: Path,
+    preset: str,
+    hyperparameters: dict[str, Any],
+    extent: Extent,
+    seed: int,
 ) -> None:
-    """Play at least ``steps`` environment steps, in whole episodes, and write the returns.
+    """Play the policy of the checkpoint in ``folder`` on start states drawn with ``seed``, and write the returns.
 
     ``evaluation.json``, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the
     population), ``episodes`` and ``returns``.
 
     Raises:
-        InputError: The ``checkpoint`` channel holds no checkpoint of this preset.
+        InputError: The folder holds no whole checkpoint of this preset.
     """
-    folder = checkpoints.find(paths.channel("checkpoint"))
-    create_graph(graph_manager, paths.intermediate, seed, evaluate_only=steps)
+    create_graph(graph_manager, paths.intermediate, seed, evaluate_only=extent.steps)
     checkpoints.restore(graph_manager, folder, preset)
-    returns = play(graph_manager, steps)
+    returns = play(graph_manager, extent)
     outputs.close_csv(graph_manager.level_managers[0].acting_agent())
     result = {
         "preset": preset,
@@ -48,17 +63,17 @@ def evaluate(
     graph_manager.close()
 
 
-def play(graph_manager: Any, steps: int) -> list[float]:
-    """Play whole episodes of the deterministic policy, at least ``steps`` environment steps; return their returns."""
+def play(graph_manager: Any, extent: Extent) -> list[float]:
+    """Play whole episodes of the deterministic policy; return their returns."""
     from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase
 
     agent = graph_manager.level_managers[0].acting_agent()
     counter = graph_manager.total_steps_counters[RunPhase.TEST]
-    returns = []
+    returns: list[float] = []
     with graph_manager.phase_context(RunPhase.TEST):
         graph_manager.reset_internal_state(force_environment_reset=True)
-        end = counter[EnvironmentSteps] + steps
-        while counter[EnvironmentSteps] < end:
+        end = counter[EnvironmentSteps] + extent.steps
+        while counter[EnvironmentSteps] < end or len(returns) < extent.episodes:
             graph_manager.act(EnvironmentEpisodes(1))
             returns.append(float(agent.total_reward_in_current_episode))
     return returns

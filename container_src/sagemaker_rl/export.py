@@ -45,6 +45,8 @@ def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[s
     Raises:
         InputError: The agent cannot be exported, or the folder cannot be written.
     """
+    import mxnet as mx
+
     staging = folder / ".saving"
     try:
         shutil.rmtree(staging, ignore_errors=True)
@@ -56,9 +58,11 @@ def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[s
         policy.Policy.load(staging)
         for name in (policy.SYMBOL_FILE, policy.PARAMS_FILE, policy.DESCRIPTION_FILE):
             os.replace(staging / name, folder / name)
-        staging.rmdir()
-    except OSError as error:
-        raise InputError(f"Model folder {folder} cannot be written: {error.strerror}.") from None
+    except (OSError, mx.MXNetError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise InputError(f"Model folder {folder} cannot be written: {reason}.") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _has_main(agent: Any) -> bool:

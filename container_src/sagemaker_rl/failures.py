@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -10,35 +11,46 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sagemaker_rl.errors import InputError
+from sagemaker_rl.stopping import Stopped
 
 FAILURE_REASON_LENGTH = 1024
+OUTPUT = "The job's output"
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 class ProgramFailed(Exception):
     """Another program of this job has failed; if it could say why, that is in the failure file already."""
 
 
-def run(job: Callable[[], None], failure_file: Path) -> int:
-    """Run ``job`` and return the process's exit status: 0, or 1 with the reason in ``failure_file`` and on stderr.
+def run(job: Callable[[], None], failure_file: Path) -> str | None:
+    """Run ``job``; return None if it went well, else the reason, which is then in ``failure_file`` and on stderr too.
 
-    A user's mistake (InputError) is one sentence; a fault of the program or of a user's own code is a traceback.
+    A user's mistake (InputError) or a full disk is one sentence; a fault of the program or of a user's own code is a
+    traceback. A job that was asked to stop and could do so has gone well.
     """
     try:
         job()
+    except Stopped:
+        print("Stopped by SIGTERM.", flush=True)
+        return None
+    except ProgramFailed as error:
+        if failure_file.exists():
+            return failure_file.read_text(encoding="utf-8")
+        reason = str(error)
     except InputError as error:
         reason = str(error)
-        print(f"Error: {reason}", file=sys.stderr, flush=True)
-    except ProgramFailed as error:
-        reason = str(error)
-        if failure_file.exists():
-            return 1
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            reason = f"{error.filename or OUTPUT} cannot be written: {error.strerror}."
+        else:
+            reason = f"{type(error).__name__}: {error}"
+            traceback.print_exc()
     else:
-        return 0
-    _write(failure_file, reason[:FAILURE_REASON_LENGTH])
-    return 1
+        return None
+    reason = reason[:FAILURE_REASON_LENGTH]
+    print(f"Error: {reason}", file=sys.stderr, flush=True)
+    _write(failure_file, reason)
+    return reason
 
 
 def _write(failure_file: Path, reason: str) -> None:

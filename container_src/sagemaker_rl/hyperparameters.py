@@ -7,7 +7,6 @@ manager, with the unit of a step count after a colon: ``rl.improve_steps:Environ
 import difflib
 import enum
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,34 @@ class Range:
         return f"{self.low:g} or more" if self.closed else f"more than {self.low:g}"
 
 
+ACTIONS_UNITS = ("EnvironmentSteps", "EnvironmentEpisodes")
+PLAYING_UNITS = ("EnvironmentSteps", "EnvironmentEpisodes", "Frames", "Time")
+UNITS_OF = {
+    "heatup_steps": PLAYING_UNITS,
+    "evaluation_steps": PLAYING_UNITS,
+    "num_consecutive_playing_steps": ACTIONS_UNITS,
+    "num_steps_between_copying_online_weights_to_target": ("EnvironmentSteps", "TrainingSteps"),
+}
+"""The units that Coach can count a value in, where that is not all of them."""
+
+ROOTS = (
+    "agent_params",
+    "env_params",
+    "evaluation_steps",
+    "heatup_steps",
+    "improve_steps",
+    "preset_validation_params",
+    "steps_between_evaluation_periods",
+    "visualization_parameters",
+)
+"""Where a path may begin: what a preset sets, and not what Coach keeps in the same object while it runs."""
+
+CHOICES = {
+    "activation_function": ("none", "relu", "selu", "sigmoid", "tanh"),
+    "optimizer_type": ("Adam", "RMSProp"),
+}
+"""The strings that Coach knows on MXNet."""
+
 RANGES = {
     "discount": Range(0, 1),
     "gae_lambda": Range(0, 1),
@@ -45,10 +72,17 @@ RANGES = {
     "num_consecutive_training_steps": Range(1),
     "clip_likelihood_ratio_using_epsilon": Range(0, closed=False),
     "beta_entropy": Range(0),
+    "clip_gradients": Range(0, closed=False),
+    "evaluation_epsilon": Range(0, 1),
+    "evaluation_noise_percentage": Range(0),
+    "l2_regularization": Range(0),
     "evaluation_steps": Range(1),
     "heatup_steps": Range(0),
 }
 """Ranges by the last part of the path, whatever name the user reached it by."""
+LARGEST = 1e18
+"""No hyperparameter is larger; Coach and MXNet count in 64 bits."""
+COUNTS = ("batch_size", "optimization_epochs", "num_consecutive_training_steps")
 STEP_COUNT = Range(1)
 """The range of every other number of steps or episodes."""
 
@@ -75,7 +109,7 @@ def _decode(value: Any) -> Any:
     while isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
     return value
 
@@ -99,7 +133,8 @@ def checked_number(name: str, value: Any, kind: type, allowed: Range | None) -> 
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not math.isfinite(value)
+        or abs(value) > LARGEST
+        or value != value  # NaN
         or (kind is int and value != int(value))
         or (allowed is not None and value not in allowed)
     ):
@@ -132,10 +167,13 @@ def apply_to_preset(graph_manager: Any, path: str, value: Any, name: str) -> Non
     Raises:
         InputError: The path does not exist, or the value does not fit what is there.
     """
-    path, _, unit = path.partition(":")
-    if unit and unit not in UNITS:
-        raise InputError(f"Hyperparameter {name} has the unit {unit!r}, expected one of {', '.join(UNITS)}.")
+    path, colon, unit = path.partition(":")
     _, *parents, leaf = path.split(".")
+    units = UNITS_OF.get(leaf, UNITS)
+    if colon and unit not in units:
+        raise InputError(f"Hyperparameter {name} has the unit {unit!r}, expected one of {', '.join(units)}.")
+    if [*parents, leaf][0] not in ROOTS:
+        raise InputError(f"Hyperparameter {name} is not in a preset: rl has no {path!r}, {nearest(leaf, ROOTS)}")
     owner = graph_manager
     for depth, part in enumerate(parents):
         owner = _get(owner, part, name, path_so_far=".".join(["rl", *parents[:depth]]))
@@ -154,8 +192,7 @@ def _members(owner: Any) -> list[str]:
 
 def _get(owner: Any, part: str, name: str, path_so_far: str) -> Any:
     members = _members(owner)
-    is_property = isinstance(getattr(type(owner), part, None), property)
-    if part not in members and not is_property:
+    if part not in members:
         raise InputError(
             f"Hyperparameter {name} is not in this preset: {path_so_far} has no {part!r}, {nearest(part, members)}"
         )
@@ -174,27 +211,29 @@ def _convert(name: str, leaf: str, current: Any, unit: str, value: Any) -> Any:
     if isinstance(current, bool):
         return checked_flag(name, value)
     if isinstance(current, enum.Enum):
-        choices = {member.name.lower(): member for member in type(current)}
+        members = {member.name.lower(): member for member in type(current)}
         try:
-            return choices[str(value).lower()]
+            return members[str(value).lower()]
         except KeyError:
             raise InputError(
-                f"Hyperparameter {name} is {value!r}, expected one of {', '.join(sorted(choices))}."
+                f"Hyperparameter {name} is {value!r}, expected one of {', '.join(sorted(members))}."
             ) from None
-    if isinstance(current, int) and allowed is None and isinstance(value, float):
-        return checked_number(name, value, float, None)  # a preset may spell 1.0 as 1
     if isinstance(current, int | float):
-        return checked_number(name, value, type(current), allowed)
+        # A preset may spell 0.0 as 0: whole is what is a count, and what the user gives as a whole number.
+        whole = isinstance(current, int) and (leaf in COUNTS or not isinstance(value, float))
+        return checked_number(name, value, int if whole else float, allowed)
     if isinstance(current, Schedule):
         return ConstantSchedule(checked_number(name, value, float, allowed))
     if isinstance(current, str):
-        return str(value)
-    if current is None or isinstance(current, list | tuple):
-        if allowed is not None:
-            return checked_number(name, value, float, allowed)
-        if isinstance(current, tuple) and len(current) == 2 and isinstance(current[0], enum.Enum):
-            return (current[0], checked_number(name, value, int, STEP_COUNT))  # a memory's (granularity, size)
+        choices = CHOICES.get(leaf)
+        if not isinstance(value, str) or (choices and value not in choices):
+            expected = f"one of {', '.join(choices)}" if choices else "a string"
+            raise InputError(f"Hyperparameter {name} is {value!r}, expected {expected}.")
         return value
+    if current is None:
+        return None if value is None else checked_number(name, value, float, allowed)
+    if isinstance(current, tuple) and len(current) == 2 and isinstance(current[0], enum.Enum):
+        return (current[0], checked_number(name, value, int, STEP_COUNT))  # a memory's (granularity, size)
     raise InputError(
         f"Hyperparameter {name} leads to a {type(current).__name__}, which holds several values: "
         f"name one of them, as in {name}.{(_members(current) or ['...'])[0]}."

@@ -21,8 +21,12 @@ class MLPaths:
         return cls(Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")))
 
     @property
+    def config(self) -> Path:
+        return self.root / "input" / "config"
+
+    @property
     def hyperparameters(self) -> Path:
-        return self.root / "input" / "config" / "hyperparameters.json"
+        return self.config / "hyperparameters.json"
 
     def channel(self, name: str) -> Path:
         """Return the folder of an input channel; it exists only if the job has that channel."""
@@ -62,13 +66,17 @@ class MLPaths:
         """Its first 1,024 characters become the job's FailureReason."""
         return self.root / "output" / "failure"
 
-    def create_outputs(self) -> None:
+    def create_outputs(self, with_intermediate: bool = True) -> None:
         """Create the folders that a job writes to, and prove that they can be written.
+
+        Args:
+            with_intermediate: also ``output/intermediate``, which sagemaker-training must find absent when it starts:
+                else it takes the platform to upload it (its intermediate_output.py).
 
         Raises:
             InputError: A folder cannot be created or written.
         """
-        for folder in (self.model, self.output_data, self.intermediate):
+        for folder in (self.model, self.output_data, *([self.intermediate] if with_intermediate else [])):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / ".writable"

@@ -10,6 +10,7 @@ import numbers
 import os
 import platform
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,12 @@ class SignalMeans:
         self.agent = agent
         self.episodes_seen = 0
 
-    def take(self, **columns: str) -> dict[str, float | None]:
-        """Return each named column's mean over the new episodes; None where the agent has logged nothing."""
+    def take(self, signals: Iterable[str]) -> dict[str, float | None]:
+        """Return each signal's mean over the new episodes; None where the agent has logged nothing."""
         table = self.agent.agent_logger.data
         rows = table[(table.index > self.episodes_seen) & (table.index <= self.agent.current_episode)]
         self.episodes_seen = self.agent.current_episode
-        return {name: self._mean(rows, column) for name, column in columns.items()}
+        return {signal: self._mean(rows, f"{signal}/Mean") for signal in signals}
 
     @staticmethod
     def _mean(rows: Any, column: str) -> float | None:

@@ -10,6 +10,8 @@ A folder (packed by SageMaker as model.tar.gz) of three files and no pickle:
 import hashlib
 import json
 import math
+import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,22 +43,24 @@ class Space:
         """Read a space of ``policy.json``.
 
         Raises:
-            PolicyError: It is not one.
+            PolicyError: It is not one, or a lower bound is above its upper bound.
         """
         try:
             if data["type"] == "discrete":
-                if not (isinstance(data["n"], int) and data["n"] > 0):
-                    raise ValueError
-                return cls("discrete", (), n=data["n"])
+                return cls("discrete", (), n=_whole_number(data["n"]))
             if data["type"] != "box":
                 raise ValueError
-            shape = tuple(int(size) for size in data["shape"])
-            low = tuple(-math.inf if bound is None else float(bound) for bound in data["low"])
-            high = tuple(math.inf if bound is None else float(bound) for bound in data["high"])
-            if not shape or min(shape) < 1 or len(low) != math.prod(shape) or len(high) != math.prod(shape):
+            shape = tuple(_whole_number(size) for size in data["shape"])
+            low = tuple(-math.inf if bound is None else _finite_number(bound) for bound in data["low"])
+            high = tuple(math.inf if bound is None else _finite_number(bound) for bound in data["high"])
+            if not shape or not len(low) == len(high) == math.prod(shape):
                 raise ValueError
-        except (KeyError, TypeError, ValueError):
-            raise PolicyError(f"{DESCRIPTION_FILE}: {name} is {data!r}, expected a box or a discrete space.") from None
+            if any(lowest > highest for lowest, highest in zip(low, high, strict=True)):
+                raise ValueError
+        except (KeyError, TypeError, ValueError, OverflowError):  # OverflowError: an integer of 400 digits
+            raise PolicyError(
+                f"{DESCRIPTION_FILE}: {name} is {reprlib.repr(data)}, expected a box or a discrete space."
+            ) from None
         return cls("box", shape, low, high)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +72,20 @@ class Space:
             "low": [bound if math.isfinite(bound) else None for bound in self.low],
             "high": [bound if math.isfinite(bound) else None for bound in self.high],
         }
+
+
+def _whole_number(value: Any) -> int:
+    """Return a number above zero, or raise ValueError: ``true`` and 2.0 are none."""
+    if type(value) is not int or value < 1:
+        raise ValueError
+    return value
+
+
+def _finite_number(value: Any) -> float:
+    """Return a number that is finite, or raise ValueError or OverflowError."""
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
 
 
 class Policy:
@@ -84,13 +102,21 @@ class Policy:
         self.description = dict(description)
         self.observation_space = Space.from_json("observation_space", description.get("observation_space"))
         self.action_space = Space.from_json("action_space", description.get("action_space"))
+        preset = description.get("preset")
+        if not isinstance(preset, str) or not preset.isprintable():
+            raise PolicyError(f"{DESCRIPTION_FILE}: preset is {reprlib.repr(preset)}, expected a name.")
         heads = description.get("heads")
         if not isinstance(heads, list) or not heads or not all(isinstance(head, str) for head in heads):
-            raise PolicyError(f"{DESCRIPTION_FILE}: heads is {heads!r}, expected a list of names.")
+            raise PolicyError(f"{DESCRIPTION_FILE}: heads is {reprlib.repr(heads)}, expected a list of names.")
+        if len(set(heads)) != len(heads):
+            raise PolicyError(f"{DESCRIPTION_FILE}: heads is {reprlib.repr(heads)}, expected each name once.")
         self.head_names: list[str] = heads
         self._action_head = description.get("action_head")
         if self._action_head not in heads:
-            raise PolicyError(f"{DESCRIPTION_FILE}: action_head is {self._action_head!r}, expected one of {heads}.")
+            raise PolicyError(
+                f"{DESCRIPTION_FILE}: action_head is {reprlib.repr(self._action_head)}, "
+                f"expected one of {reprlib.repr(heads)}."
+            )
         self._block = block
 
     @classmethod
@@ -146,9 +172,8 @@ class Policy:
 
         try:
             heads = self.heads(np.zeros((1, *self.observation_space.shape), dtype=np.float32))
-        except mx.MXNetError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise PolicyError(f"The graph in {SYMBOL_FILE} cannot be run: {reason}") from None
+        except (mx.MXNetError, ValueError, AssertionError) as error:
+            raise PolicyError(f"The graph in {SYMBOL_FILE} cannot be run: {_reason(error)}.") from None
         shapes = [head.shape for head in heads]
         if len(heads) != len(self.head_names) or any(len(shape) != 2 or shape[0] != 1 for shape in shapes):
             raise PolicyError(f"The graph answers arrays of {shapes}, expected one row for each of {self.head_names}.")
@@ -171,25 +196,30 @@ def _read_description(folder: Path) -> dict[str, Any]:
         description = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PolicyError(f"There is no {DESCRIPTION_FILE} in {folder}, expected an unpacked model.tar.gz.") from None
-    except (OSError, ValueError) as error:
-        raise PolicyError(f"{file} cannot be read: {error}.") from None
+    except OSError as error:
+        raise PolicyError(f"{file} cannot be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"{file} is not JSON: {error}.") from None
     if not isinstance(description, dict):
         raise PolicyError(f"{file} holds {type(description).__name__}, expected a JSON object.")
-    if description.get("schema_version") != SCHEMA_VERSION:
-        raise PolicyError(
-            f"{DESCRIPTION_FILE}: schema_version is {description.get('schema_version')!r}, expected {SCHEMA_VERSION}."
-        )
+    version = description.get("schema_version")
+    if type(version) is not int or version != SCHEMA_VERSION:  # true == 1 in Python
+        raise PolicyError(f"{DESCRIPTION_FILE}: schema_version is {reprlib.repr(version)}, expected {SCHEMA_VERSION}.")
     return description
 
 
 def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
     checksums = description.get("sha256")
     if not isinstance(checksums, dict):
-        raise PolicyError(f"{DESCRIPTION_FILE}: sha256 is {checksums!r}, expected a checksum per file.")
+        raise PolicyError(f"{DESCRIPTION_FILE}: sha256 is {reprlib.repr(checksums)}, expected a checksum per file.")
     for name in (SYMBOL_FILE, PARAMS_FILE):
-        if not (folder / name).is_file():
-            raise PolicyError(f"The policy artifact in {folder} has no {name}.")
-        if sha256(folder / name) != checksums.get(name):
+        try:
+            checksum = sha256(folder / name)
+        except FileNotFoundError:
+            raise PolicyError(f"The policy artifact in {folder} has no {name}.") from None
+        except OSError as error:
+            raise PolicyError(f"{folder / name} cannot be read: {error.strerror}.") from None
+        if checksum != checksums.get(name):
             raise PolicyError(
                 f"The policy artifact is damaged: {name} is not the file that {DESCRIPTION_FILE} describes."
             )
@@ -199,6 +229,15 @@ def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
         block = mx.gluon.SymbolBlock(mx.sym.load(str(folder / SYMBOL_FILE)), mx.sym.var(INPUT, dtype=np.float32))
         block.collect_params().load(str(folder / PARAMS_FILE), cast_dtype=True, dtype_source="saved")
     except (mx.MXNetError, ValueError, AssertionError, AttributeError, KeyError) as error:
-        raise PolicyError(f"The policy artifact in {folder} cannot be loaded: {str(error).strip()}") from None
+        raise PolicyError(f"The policy artifact in {folder} cannot be loaded: {_reason(error)}.") from None
     block.hybridize(static_alloc=True, static_shape=False)
     return block
+
+
+def _reason(error: Exception) -> str:
+    """Return the sentence in which MXNet says what it refuses, without stack trace, advice and full stop."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith(("Traceback", " "))]
+    if not lines:
+        return type(error).__name__
+    sentence = re.split(r"\. (?=[A-Z])", lines[0].removeprefix("MXNetError: "))[0]  # not at "(3 vs. 5)"
+    return re.sub(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ", "", sentence).rstrip(".")

@@ -1,29 +1,47 @@
-"""SIGTERM, turned into an exception at a moment when the networks' weights are consistent.
+"""SIGTERM: at once while a job gets ready, at a moment when the networks' weights are consistent while it trains.
 
-SageMaker stops a job with SIGTERM, and with SIGKILL 120 s later.
+SageMaker stops a job with SIGTERM, and with SIGKILL 120 s later. In a container Python is process 1, which the kernel
+spares a signal that it has no handler for: hence a handler from the first moment on.
 """
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 
-class Stopped(Exception):
-    """The job was asked to stop."""
+class Stopped(BaseException):
+    """The job was asked to stop; no ``except Exception`` on the way swallows it."""
 
 
 class StopSignal:
-    """Remembers a SIGTERM until the next safe moment: before an environment step, or before a gradient step."""
+    """Turns SIGTERM into ``Stopped``: raised at once, or, while deferred, by the next ``check``."""
 
     def __init__(self) -> None:
-        self.received = False
+        self._received = False
+        self._deferred = False
+
+    def install(self) -> None:
+        """Become the process's handler of SIGTERM."""
         signal.signal(signal.SIGTERM, self._receive)
 
     def _receive(self, number: int, frame: Any) -> None:
-        self.received = True
+        self._received = True
+        if not self._deferred:
+            raise Stopped
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Raise only from ``check`` while the context is open."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
 
     def check(self) -> None:
         """Raise ``Stopped`` if the signal has arrived."""
-        if self.received:
+        if self._received:
             raise Stopped
 
     def guard(self, owner: Any, method: str) -> None:
@@ -35,3 +53,7 @@ class StopSignal:
             return original(*args, **kwargs)
 
         setattr(owner, method, checked)
+
+
+STOP = StopSignal()
+"""The process's one: a process has one handler."""

@@ -1,6 +1,7 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from sagemaker_rl import checkpoints, coach_repairs, export, outputs
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.ml_paths import MLPaths
-from sagemaker_rl.stopping import Stopped, StopSignal
+from sagemaker_rl.stopping import STOP, Stopped
 
 
 @dataclass
@@ -26,13 +27,50 @@ class Progress:
     stopped: bool = False
 
 
+@dataclass(frozen=True)
+class Options:
+    """What a job says about itself and not about its preset."""
+
+    seed: int | None = None
+    """Of everything random; None for a different run each time."""
+    save_model: bool = True
+    """Whether to write the policy artifact."""
+    accelerate: bool = True
+    """Whether to take the fast path where it does all that the preset asks for."""
+    parallel_environments: int = 32
+    """How many copies of the environment the fast path steps together, at most."""
+
+
+class StockRun:
+    """Stock Coach: its graph manager, and what the improve loop needs beside it."""
+
+    def __init__(self, graph_manager: Any, agent: Any) -> None:
+        self.sync = graph_manager.sync
+        self.heatup = graph_manager.heatup
+        self.train_and_act = graph_manager.train_and_act
+        self.evaluate = graph_manager.evaluate
+        self._agent = agent
+        self._means = outputs.SignalMeans(agent)
+
+    def take_losses(self) -> dict[str, float | None]:
+        """Return the means of the losses since the last call, under Coach's names."""
+        return self._means.take(LOSSES)
+
+    def close(self) -> None:
+        """Write what the CSV still lacks."""
+        outputs.close_csv(self._agent)
+
+
+LOSSES = ("Loss", "Value Loss", "Policy Loss", "Entropy", "KL Divergence")
+
+
 def train(
     graph_manager: Any,
     paths: MLPaths,
     preset: str,
     hyperparameters: dict[str, Any],
-    seed: int | None,
-    save_model: bool,
+    changes: list[tuple[str, Any]],
+    options: Options,
 ) -> None:
     """Train as the preset's schedule says.
 
@@ -41,48 +79,68 @@ def train(
         paths: where results go.
         preset: its name.
         hyperparameters: as the user gave them, for the record.
-        seed: of everything random; None for a different run each time.
-        save_model: whether to write the policy artifact into ``paths.model``.
+        changes: what they changed in the preset, for the checkpoint.
+        options: of the job.
 
     Raises:
         InputError: The preset asks for something that cannot be done.
     """
-    stop = StopSignal()
     check_batch(graph_manager)
-    create_graph(graph_manager, paths.intermediate, seed)
+    create_graph(graph_manager, paths.intermediate, options.seed)
     agent = graph_manager.level_managers[0].acting_agent()
-    if save_model:
+    if options.save_model:
         export.check_exportable(agent)
     checkpoint_folders = [paths.checkpoint]
+
+    def save_checkpoint() -> None:
+        checkpoints.save(graph_manager, checkpoint_folders, preset, changes)
+
     if paths.synced_checkpoint.is_dir():
         checkpoint_folders.append(paths.synced_checkpoint)
         if (paths.synced_checkpoint / checkpoints.STATE_FILE).is_file():
             print(f"Checkpoint> Starting from the weights in={paths.synced_checkpoint}", flush=True)
             checkpoints.restore(graph_manager, paths.synced_checkpoint, preset)
 
-    progress = Progress(preset, hyperparameters, seed)
+    progress = Progress(preset, hyperparameters, options.seed)
     outputs.metric_line(
         "Schedule",
         Preset=preset,
         Improve_steps=graph_manager.improve_steps.num_steps,
-        Seed=seed,
+        Seed=options.seed,
         Agent=type(agent).__name__,
     )
-    stop.guard(graph_manager.environments[0], "step")
-    for network in agent.networks.values():
-        stop.guard(network, "train_and_sync_networks")
-    try:
-        _improve(graph_manager, agent, progress, checkpoint_folders, paths)
-    except Stopped:
-        progress.stopped = True
-        checkpoints.save(graph_manager, checkpoint_folders, preset)
-        print(f"Stopped by SIGTERM after {progress_steps(graph_manager)} environment steps.", flush=True)
-    outputs.close_csv(agent)
-    _record(graph_manager, agent, progress, paths)
-    if save_model:
-        export.export_policy(agent, graph_manager, paths.model, vars(progress))
-        print(f"Model> Saved in={paths.model}", flush=True)
+    run = _choose_run(graph_manager, agent, options)
+    with STOP.deferred():
+        try:
+            _improve(run, graph_manager, agent, progress, save_checkpoint, paths)
+        except Stopped:
+            progress.stopped = True
+            save_checkpoint()
+            print(f"Stopped by SIGTERM after {progress_steps(graph_manager)} environment steps.", flush=True)
+        run.close()
+        _record(graph_manager, agent, progress, paths)
+        if options.save_model:
+            export.export_policy(agent, graph_manager, paths.model, vars(progress))
+            print(f"Model> Saved in={paths.model}", flush=True)
     graph_manager.close()
+
+
+def _choose_run(graph_manager: Any, agent: Any, options: Options) -> Any:
+    """Return the fast path, or stock Coach if that is asked for or the fast path does not do all that is; say which."""
+    from sagemaker_rl.accelerated.support import reason_for_stock
+
+    reason = reason_for_stock(graph_manager) if options.accelerate else "accelerate is 0"
+    if reason is None:
+        from sagemaker_rl.accelerated.run import PPORun
+
+        run = PPORun(graph_manager, options.parallel_environments, options.seed, STOP.check, time.monotonic)
+        outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
+        return run
+    outputs.metric_line("Path", Path="stock Coach", Reason=reason)
+    STOP.guard(graph_manager.environments[0], "step")
+    for network in agent.networks.values():
+        STOP.guard(network, "train_and_sync_networks")
+    return StockRun(graph_manager, agent)
 
 
 def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, evaluate_only: int | None = None) -> None:
@@ -136,44 +194,43 @@ def progress_steps(graph_manager: Any) -> int:
 
 
 def _improve(
-    graph_manager: Any, agent: Any, progress: Progress, checkpoint_folders: list[Path], paths: MLPaths
+    run: Any, graph_manager: Any, agent: Any, progress: Progress, save_checkpoint: Callable[[], None], paths: MLPaths
 ) -> None:
     """Coach's ``GraphManager.improve``, with a checkpoint and a metric line after every evaluation."""
     from rl_coach.core_types import RunPhase
 
     started = time.monotonic()
-    for folder in checkpoint_folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    losses = outputs.SignalMeans(agent)
-    graph_manager.sync()
-    graph_manager.heatup(graph_manager.heatup_steps)
+    run.sync()
+    run.heatup(graph_manager.heatup_steps)
     end = graph_manager.total_steps_counters[RunPhase.TRAIN] + graph_manager.improve_steps
     done = False
     while not done and graph_manager.total_steps_counters[RunPhase.TRAIN] < end:
-        graph_manager.train_and_act(graph_manager.steps_between_evaluation_periods)
-        done = graph_manager.evaluate(graph_manager.evaluation_steps)
+        run.train_and_act(graph_manager.steps_between_evaluation_periods)
+        checkpoints.check_finite(graph_manager)
+        done = run.evaluate(graph_manager.evaluation_steps)
         if agent.num_evaluation_episodes_completed:
             progress.evaluation_reward = float(
                 agent.accumulated_rewards_across_evaluation_episodes / agent.num_evaluation_episodes_completed
             )
         progress.train_seconds = time.monotonic() - started
-        checkpoints.save(graph_manager, checkpoint_folders, progress.preset)
+        save_checkpoint()
         _record(graph_manager, agent, progress, paths)
+        losses = run.take_losses()
         outputs.metric_line(
             "Evaluation",
             Evaluation_reward=progress.evaluation_reward,
             Episode=progress.episodes,
             Steps=progress.environment_steps,
             Training_iteration=progress.training_iterations,
-            **losses.take(
-                Loss="Loss/Mean",
-                Value_loss="Value Loss/Mean",
-                Policy_loss="Policy Loss/Mean",
-                Entropy="Entropy/Mean",
-                KL_divergence="KL Divergence/Mean",
-            ),
+            **{_metric_name(name): losses.get(name) for name in LOSSES},
             Seconds=round(progress.train_seconds, 1),
         )
+
+
+def _metric_name(signal: str) -> str:
+    """Return ``Value loss`` for ``Value Loss``, but ``KL divergence`` for ``KL Divergence``."""
+    first, *rest = signal.split(" ")
+    return "_".join([first, *(word.lower() for word in rest)])
 
 
 def _record(graph_manager: Any, agent: Any, progress: Progress, paths: MLPaths) -> None:

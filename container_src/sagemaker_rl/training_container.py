@@ -8,31 +8,36 @@ module tells it what to run:
 - else the bundled ``sagemaker_program``, ``train-coach.py`` if that is not given either, in this process.
 """
 
+import contextlib
+import json
 import os
 import runpy
 import signal
 import sys
+from pathlib import Path
 
 from sagemaker_rl import failures
 from sagemaker_rl.coach_launcher import BUNDLED_CODE
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.hyperparameters import nearest, read_hyperparameters
 from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.stopping import STOP, Stopped
 
 DEFAULT_PROGRAM = "train-coach.py"
 
 
 def main() -> None:
     """Carry out the command line's one argument, ``train``, and end the process."""
+    # Until the job itself listens there is nothing to save.
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
     command = " ".join(sys.argv[1:])
     if command != "train":
         print(f"Error: The command is {command!r}, expected 'train'.", file=sys.stderr)
         sys.exit(2)
     paths = MLPaths.from_environment()
-    # First, because sagemaker-training would report what is wrong with them as a "Framework Error" with a traceback.
-    status = failures.run(lambda: _check(paths), paths.failure)
-    if status:
-        sys.exit(status)
+    # First, because sagemaker-training would report what is wrong here as a "Framework Error" with a traceback.
+    if failures.run(lambda: _check(paths), paths.failure):
+        sys.exit(1)
     os.environ["SAGEMAKER_TRAINING_MODULE"] = "sagemaker_rl.training_container:run_job"
     from sagemaker_training import trainer
 
@@ -40,8 +45,27 @@ def main() -> None:
 
 
 def _check(paths: MLPaths) -> None:
-    paths.create_outputs()
-    read_hyperparameters(paths.hyperparameters)
+    for left_from_before in (paths.failure, paths.failure.with_name("success")):
+        with contextlib.suppress(OSError):
+            left_from_before.unlink()
+    paths.create_outputs(with_intermediate=False)
+    hyperparameters = read_hyperparameters(paths.hyperparameters)
+    upload = str(hyperparameters.get("sagemaker_s3_output") or "s3://")
+    if not upload.startswith(("s3://", "file://")):
+        raise InputError(f"Hyperparameter sagemaker_s3_output is {upload!r}, expected an s3:// URI.")
+    for name in ("resourceconfig.json", "inputdataconfig.json"):
+        _check_configuration(paths.config / name)
+
+
+def _check_configuration(file: Path) -> None:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"Configuration file {file} is missing, expected as SageMaker writes it.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"Configuration file {file} cannot be read: {error}.") from None
+    if not isinstance(content, dict):
+        raise InputError(f"Configuration file {file} holds {type(content).__name__}, expected a JSON object.")
 
 
 def run_job() -> None:
@@ -52,16 +76,17 @@ def run_job() -> None:
     """
     from sagemaker_training import errors
 
+    STOP.install()
     paths = MLPaths.from_environment()
-    status = failures.run(lambda: _run_program(paths), paths.failure)
-    if status:
-        raise errors.ClientError(paths.failure.read_text(encoding="utf-8"))
+    reason = failures.run(lambda: _run_program(paths), paths.failure)
+    if reason:
+        raise errors.ClientError(reason)
 
 
 def _run_program(paths: MLPaths) -> None:
     hyperparameters = read_hyperparameters(paths.hyperparameters)
     if "sagemaker_submit_directory" in hyperparameters:
-        _run_users_program()
+        _run_users_program(paths)
     else:
         _run_bundled_program(str(hyperparameters.get("sagemaker_program", DEFAULT_PROGRAM)))
 
@@ -78,10 +103,10 @@ def _run_bundled_program(program: str) -> None:
             raise failures.ProgramFailed(f"{program} ended with exit status {end.code}.") from None
 
 
-def _run_users_program() -> None:
+def _run_users_program(paths: MLPaths) -> None:
     """Unpack and run the user's source as sagemaker-training does, and pass SIGTERM on to it."""
     import psutil
-    from sagemaker_training import entry_point, environment, errors, runner
+    from sagemaker_training import entry_point, environment, errors, files, runner
 
     env = environment.Environment()
     program = env.user_entry_point
@@ -89,14 +114,26 @@ def _run_users_program() -> None:
         raise InputError(
             "Hyperparameter sagemaker_program is missing, expected a script in sagemaker_submit_directory."
         )
-    with_mpi = env.additional_framework_parameters.get("sagemaker_mpi_enabled")
+    try:
+        files.download_and_extract(env.module_dir, str(paths.code))
+    except Exception as error:  # of S3, of the network, of the archive
+        raise InputError(
+            f"Hyperparameter sagemaker_submit_directory is {env.module_dir!r}, which cannot be unpacked: {error}"
+        ) from None
+    if not (paths.code / program).exists():
+        raise InputError(f"Hyperparameter sagemaker_program is {program!r}, which is not in {env.module_dir}.")
     helpers = set(psutil.Process().children())  # the upload of intermediate output must outlive the user's program
 
     def stop(number: int, frame: object) -> None:
-        for child in set(psutil.Process().children()) - helpers:
-            child.terminate()
+        programs = set(psutil.Process().children()) - helpers
+        if not programs:
+            raise Stopped
+        for child in programs:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.terminate()
 
     signal.signal(signal.SIGTERM, stop)
+    with_mpi = env.additional_framework_parameters.get("sagemaker_mpi_enabled")
     try:
         entry_point.run(
             env.module_dir,
@@ -109,8 +146,6 @@ def _run_users_program() -> None:
         raise failures.ProgramFailed(f"{program} ended with exit status {error.return_code}; see the log.") from None
     except errors.ClientError as error:
         raise InputError(str(error)) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"Hyperparameter sagemaker_submit_directory is {env.module_dir!r}: {error}.") from None
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ image=${1:-debian:bookworm-slim}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 debootstrap --variant=minbase bookworm "$root" "$mirror" >&2
 # As in the official slim image: no package lists, documentation, manual pages or translations, no logs of the build.
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/var/log/* \

@@ -3,14 +3,16 @@
 Both run the same entry points on the same ``/opt/ml`` tree.
 """
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
@@ -86,6 +88,14 @@ class _Process:
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches the script, which then stops what it started
         )
+        self._undertaker = threading.Thread(target=self._end_children, daemon=True)
+        self._undertaker.start()
+
+    def _end_children(self) -> None:
+        """As in a container, let nothing outlive the first process: it would also keep ``lines`` from ending."""
+        self._process.wait()
+        with contextlib.suppress(ProcessLookupError):  # there is nothing, as it should be
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def lines(self) -> Iterator[str]:
         assert self._process.stdout is not None
@@ -96,13 +106,11 @@ class _Process:
         return self._process.wait()
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGTERM)
-            try:
-                self._process.wait(SECONDS_TO_STOP)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.terminate()  # it alone, as in a container: its helpers have to last until it has saved its work
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(SECONDS_TO_STOP)
+        self._process.kill()
+        self._undertaker.join()
 
 
 def _free_port() -> int:
@@ -112,7 +120,11 @@ def _free_port() -> int:
 
 
 class DockerEngine:
-    """Runs jobs and endpoints in the two images."""
+    """Runs jobs and endpoints in the two images.
+
+    Raises:
+        UsageError: No engine answers, or it has not got the images.
+    """
 
     name = "docker"
     host = "algo-1"
@@ -121,6 +133,11 @@ class DockerEngine:
         self._client = images.connect()
         self._training_image = training_image
         self._serving_image = serving_image
+        for image in (training_image, serving_image):
+            try:
+                self._client.images.get(image)
+            except ImageNotFound:
+                raise UsageError(f"Image {image} is not on this Docker engine, build it with `make images`.") from None
 
     def train(self, ml: Path, name: str) -> Running:
         return self._run(
@@ -142,20 +159,24 @@ class DockerEngine:
             volumes={str(ml / "model"): {"bind": "/opt/ml/model", "mode": "ro"}},
             ports={"8080/tcp": ("127.0.0.1", None)},
         )
-        running.container.reload()
+        try:
+            running.container.reload()
+        except BaseException:
+            running.stop()
+            raise
         bindings = running.container.ports.get("8080/tcp")
         if not bindings:  # it has ended already; its log says why
             return running, "http://127.0.0.1:0"
         return running, f"http://127.0.0.1:{bindings[0]['HostPort']}"
 
-    def _run(self, image: str, command: str, name: str, owned: Path | None = None, **options: object) -> "_Container":
+    def _run(self, image: str, command: str, name: str, owned: Path | None = None, **options: Any) -> "_Container":
+        container = None
         try:
-            self._client.images.get(image)
-        except ImageNotFound:
-            raise UsageError(f"Image {image} is not on this Docker engine, build it with `make images`.") from None
-        try:
-            container = self._client.containers.run(image, command, name=name, detach=True, **options)  # type: ignore[call-overload]
+            container = self._client.containers.create(image, command, name=name, **options)
+            container.start()
         except APIError as error:
+            if container is not None:
+                container.remove(force=True)
             raise JobFailed(f"Image {image} cannot be run: {error.explanation}.") from None
         return _Container(self._client, container, image, owned)
 
@@ -180,10 +201,12 @@ class _Container:
 
     def stop(self) -> None:
         try:
-            self.container.stop(timeout=SECONDS_TO_STOP)
-            self._hand_over()
-            self.container.remove(force=True)
-        except DockerException as error:
+            try:
+                self.container.stop(timeout=SECONDS_TO_STOP)
+                self._hand_over()
+            finally:
+                self.container.remove(force=True)
+        except (DockerException, OSError) as error:  # OSError: the engine does not answer
             print(f"Container {self.container.name} may be left: docker rm -f {self.container.name} ({error})")
 
     def _hand_over(self) -> None:

@@ -27,9 +27,12 @@ def predict(client: httpx.Client, url: str, observations: Any, actions_only: boo
     """Ask an endpoint about one observation or a batch; return its heads, or with ``actions_only`` the actions.
 
     Raises:
-        JobFailed: It answered with an error.
+        JobFailed: It answered with an error, or not at all.
     """
-    response = client.post(f"{url}/invocations", json=observations, headers=ACTIONS_ONLY if actions_only else None)
+    try:
+        response = client.post(f"{url}/invocations", json=observations, headers=ACTIONS_ONLY if actions_only else None)
+    except httpx.TransportError as error:
+        raise JobFailed(f"The endpoint does not answer: {error or type(error).__name__}.") from None
     if response.status_code != 200:
         raise JobFailed(f"The endpoint answered {response.status_code}: {response.text}")
     return response.json()
@@ -43,6 +46,9 @@ def drive(client: httpx.Client, url: str, continuous: bool, seed: int) -> Episod
         url: of the endpoint.
         continuous: which of the two cars.
         seed: of the start state.
+
+    Raises:
+        JobFailed: The endpoint answered with an error, or not at all.
     """
     car: gym.Env = Continuous_MountainCarEnv() if continuous else MountainCarEnv()
     observation = car.reset(seed=seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 from docker.errors import APIError, DockerException, ImageNotFound
 
 import docker
+from launch import interruption
 from launch.errors import JobFailed, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,9 +88,14 @@ def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callabl
     except APIError as error:
         if base_image != BASE_IMAGE:
             raise JobFailed(f"Base image {base_image} cannot be pulled: {error.explanation}.") from None
-    say(f"No registry answers: making {base_image} from Debian's packages (docker/base/build_base.sh)")
+        say(
+            f"{base_image} cannot be pulled ({error.explanation}): "
+            "making it from Debian's packages (docker/base/build_base.sh)"
+        )
     try:
-        subprocess.run([ROOT / "docker/base/build_base.sh", base_image], check=True, stdout=subprocess.DEVNULL)
+        # Killed in its midst it would leave a folder and perhaps mounts in it: Ctrl-C reaches it too, it ends itself.
+        with interruption.held_back():
+            subprocess.run([ROOT / "docker/base/build_base.sh", base_image], check=True, stdout=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError) as error:
         raise JobFailed(f"docker/base/build_base.sh {base_image} failed ({error}): does it run as root?") from None
     return int(client.images.get(base_image).attrs["Size"])
@@ -128,6 +134,7 @@ def build(
             rm=True,
             forcerm=True,
             decode=True,
+            timeout=None,  # of the time between two lines: pip says nothing while it downloads
         ):
             for line in event.get("stream", event.get("error", "")).splitlines():
                 log.append(line)

@@ -1,5 +1,6 @@
 """Training jobs and endpoints on this machine, from requests in the shape of the SageMaker API."""
 
+import collections
 import contextlib
 import json
 import os
@@ -15,10 +16,13 @@ from typing import Any
 
 import httpx
 
-from launch.engines import Engine
+from launch import interruption
+from launch.engines import Engine, Running
 from launch.errors import JobFailed, UsageError
 
 SECONDS_TO_START = 60
+SECONDS_TO_READ = 5
+LINES_OF_LOG = 15
 
 
 def unique_name(base: str) -> str:
@@ -44,22 +48,32 @@ def run_training_job(
     """
     job_folder.mkdir(parents=True, exist_ok=True)
     ml = job_folder / ".ml"
-    _write_inputs(ml, request, engine.host)
-    running = engine.train(ml.resolve(), request["TrainingJobName"])
-    try:
-        with (job_folder / "job.log").open("w", encoding="utf-8") as log:
-            for line in running.lines():
-                log.write(line + "\n")
-                log.flush()
-                on_line(line)
-        status = running.wait()
-    finally:
-        running.stop()
-        _collect_outputs(ml, job_folder)
+    with interruption.held_back():
+        try:
+            _write_inputs(ml, request, engine.host)
+            running = engine.train(ml.resolve(), request["TrainingJobName"])
+            try:
+                with interruption.let_through():
+                    status = _follow(running, job_folder / "job.log", on_line)
+            finally:
+                running.stop()
+                _collect_outputs(ml, job_folder)
+        finally:
+            shutil.rmtree(ml, ignore_errors=True)
     if status:
         failure = job_folder / "output" / "failure"
         reason = failure.read_text(encoding="utf-8") if failure.is_file() else f"exit status {status}"
         raise JobFailed(f"{reason} (the log is {job_folder / 'job.log'})")
+
+
+def _follow(running: Running, log_file: Path, on_line: Callable[[str], None]) -> int:
+    """Pass on what a job prints, and return its exit status."""
+    with log_file.open("w", encoding="utf-8") as log:
+        for line in running.lines():
+            log.write(line + "\n")
+            log.flush()
+            on_line(line)
+    return running.wait()
 
 
 def _write_inputs(ml: Path, request: dict[str, Any], host: str) -> None:
@@ -90,7 +104,6 @@ def _collect_outputs(ml: Path, job_folder: Path) -> None:
     if (ml / "output").is_dir():
         shutil.rmtree(job_folder / "output", ignore_errors=True)
         shutil.move(ml / "output", job_folder / "output")
-    shutil.rmtree(ml, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -98,32 +111,40 @@ def endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
     """Serve a ``model.tar.gz`` while the context is open; yield the endpoint's URL once ``/ping`` is healthy.
 
     Raises:
-        JobFailed: The endpoint ended, or did not become healthy; the message is its log.
+        JobFailed: The endpoint ended, or did not become healthy, or the context ended with this error; the message
+            ends with the endpoint's last lines.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    log: collections.deque[str] = collections.deque(maxlen=LINES_OF_LOG)
+    with interruption.held_back(), tempfile.TemporaryDirectory() as folder:
         ml = Path(folder)
         unpack(model_archive, ml / "model")
         running, url = engine.serve(ml, name)
-        log: list[str] = []
         reader = threading.Thread(target=lambda: log.extend(running.lines()), daemon=True)
-        reader.start()
         try:
-            _wait_until_healthy(url, reader, log)
-            yield url
-        finally:
-            running.stop()
+            try:
+                reader.start()
+                with interruption.let_through():
+                    _wait_until_healthy(url, reader.is_alive)
+                    yield url
+            finally:
+                running.stop()
+        except JobFailed as error:
+            reader.join(SECONDS_TO_READ)
+            raise JobFailed("\n".join([str(error), *log])) from None
 
 
-def _wait_until_healthy(url: str, reader: threading.Thread, log: list[str]) -> None:
+def _wait_until_healthy(url: str, is_running: Callable[[], bool]) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{url}/ping", timeout=2).status_code == 200:
-                return
-        if not reader.is_alive():
-            raise JobFailed("The endpoint ended before it was healthy:\n" + "\n".join(log[-15:]))
-        time.sleep(0.1)
-    raise JobFailed(f"The endpoint was not healthy within {SECONDS_TO_START} s:\n" + "\n".join(log[-15:]))
+    # A proxy that the environment names is not for an endpoint on this machine.
+    with httpx.Client(trust_env=False, timeout=2) as client:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(f"{url}/ping").status_code == 200:
+                    return
+            if not is_running():
+                raise JobFailed("The endpoint ended before it was healthy.")
+            time.sleep(0.1)
+    raise JobFailed(f"The endpoint was not healthy within {SECONDS_TO_START} s.")
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -1,37 +1,97 @@
-"""Shows how far a training job is: a bar on a terminal, its own metric lines elsewhere."""
+"""Shows how far a job is: a bar on a terminal, some of its own metric lines elsewhere."""
 
 import re
 import sys
+import time
 
 from tqdm import tqdm
 
 TOTAL = re.compile(r"^Schedule> .*Improve steps=(\d+)")
-STEPS = re.compile(r"^(?:Training|Evaluation)> .*\bSteps=(\d+)")
-EVALUATION = re.compile(r"^Evaluation> .*Evaluation reward=([-\d.e+]+)")
-SHOWN = re.compile(r"^(?:Schedule|Training|Testing|Evaluation|Checkpoint|Model|Error)\b")
+HEATUP = re.compile(r"^Heatup> .*\bSteps=(\d+)")
+TRAINING = re.compile(r"^Training> .*\bSteps=(\d+)")
+TESTING = re.compile(r"^Testing> ")
+EVALUATION = re.compile(r"^Evaluation> .*Evaluation reward=([-\d.e+]+).*\bSteps=(\d+)")
+FAST_PATH = re.compile(r"^Path> .*\bPath=accelerated")
+MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Checkpoint|Model|Error)\b")
+SECONDS_BETWEEN_TRAINING_LINES = 2.0
 
 
-class TrainingProgress:
-    """Called with each line of a job's log; use as a context manager."""
+class _Bar:
+    """A bar on a terminal, if standard error is one; use as a context manager."""
 
-    def __init__(self) -> None:
-        self._bar: tqdm | None = tqdm(unit=" steps", unit_scale=True) if sys.stderr.isatty() else None
+    def __init__(self, unit: str, total: int | None = None) -> None:
+        self.bar: tqdm | None = tqdm(unit=unit, unit_scale=total is None, total=total) if sys.stderr.isatty() else None
 
-    def __enter__(self) -> "TrainingProgress":
+    def __enter__(self) -> "_Bar":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        if self.bar is not None:
+            self.bar.close()
 
     def __call__(self, line: str) -> None:
-        if self._bar is None:
-            if SHOWN.match(line):
-                print(f"  {line}", flush=True)
-            return
+        """Show a line of the job's log, or what it says about how far the job is."""
+        if self.bar is not None:
+            self.advance(self.bar, line)
+        elif self.is_shown(line):
+            print(f"  {line}", flush=True)
+
+    def advance(self, bar: tqdm, line: str) -> None:
+        raise NotImplementedError
+
+    def is_shown(self, line: str) -> bool:
+        raise NotImplementedError
+
+
+class TrainingProgress(_Bar):
+    """Called with each line of a training job's log: counts environment steps.
+
+    Off a terminal Training lines are shown at most every two seconds, and on the fast path, where an evaluation takes
+    a blink, no Testing lines.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(" steps")
+        self._heatup_steps = 0
+        self._fast_path = False
+        self._last_training_line = -SECONDS_BETWEEN_TRAINING_LINES
+
+    def advance(self, bar: tqdm, line: str) -> None:
         if total := TOTAL.match(line):
-            self._bar.reset(total=int(total[1]))
-        if steps := STEPS.match(line):
-            self._bar.update(int(steps[1]) - self._bar.n)
-        if evaluation := EVALUATION.match(line):
-            self._bar.set_postfix_str(f"evaluation reward {float(evaluation[1]):.2f}")
+            bar.reset(total=int(total[1]))
+        elif heatup := HEATUP.match(line):
+            self._heatup_steps = int(heatup[1])
+        elif steps := TRAINING.match(line):
+            bar.update(int(steps[1]) - self._heatup_steps - bar.n)  # the schedule's steps come after the heatup's
+        elif evaluation := EVALUATION.match(line):
+            bar.update(int(evaluation[2]) - bar.n)  # without the heatup's
+            bar.set_postfix_str(f"evaluation reward {float(evaluation[1]):.2f}")
+
+    def is_shown(self, line: str) -> bool:
+        if FAST_PATH.match(line):
+            self._fast_path = True
+        if TRAINING.match(line):
+            now = time.monotonic()
+            if now - self._last_training_line < SECONDS_BETWEEN_TRAINING_LINES:
+                return False
+            self._last_training_line = now
+            return True
+        return bool(MILESTONE.match(line) or (TESTING.match(line) and not self._fast_path))
+
+
+class EvaluationProgress(_Bar):
+    """Called with each line of an evaluation job's log: counts its episodes; off a terminal shows its result only.
+
+    Args:
+        episodes: how many it was asked for.
+    """
+
+    def __init__(self, episodes: int) -> None:
+        super().__init__(" episodes", total=episodes)
+
+    def advance(self, bar: tqdm, line: str) -> None:
+        if TESTING.match(line):
+            bar.update()
+
+    def is_shown(self, line: str) -> bool:
+        return bool(re.match(r"^(?:Evaluation|Error)\b", line))

@@ -61,14 +61,16 @@ def plot_rewards(rewards: Rewards, title: str, path: Path) -> None:
 
 
 def latest_gif(intermediate: Path) -> Path:
-    """Return the GIF with the highest episode number.
+    """Return the GIF with the highest episode number; of several, the newest, which its name begins with.
 
     Raises:
         JobFailed: There is none.
     """
-    gifs = {
-        int(match[1]): gif for gif in (intermediate / "gifs").glob("*.gif") if (match := GIF_EPISODE.search(gif.name))
-    }
+    gifs = [
+        (int(match[1]), gif.name)
+        for gif in (intermediate / "gifs").glob("*.gif")
+        if (match := GIF_EPISODE.search(gif.name))
+    ]
     if not gifs:
         raise JobFailed(f"The job left no GIF in {intermediate / 'gifs'}.")
-    return gifs[max(gifs)]
+    return intermediate / "gifs" / max(gifs)[1]

@@ -68,6 +68,17 @@ def test_sigterm_ends_it_with_status_0(endpoint):
     assert container.attrs["State"]["ExitCode"] == 0
 
 
+def test_sigterm_counts_before_the_server_is_ready(run, ppo_job):
+    """As process 1 it has to handle the signal itself, from the start."""
+    container = run("serving", "serve", volumes={str(ppo_job.ml / "model"): {"bind": "/opt/ml/model", "mode": "ro"}})
+    time.sleep(0.5)
+    asked = time.monotonic()
+    container.stop(timeout=30)
+    assert time.monotonic() - asked < 5
+    container.reload()
+    assert container.attrs["State"]["ExitCode"] == 0
+
+
 def test_without_a_model_it_ends_with_the_reason(run):
     container = run("serving", "serve")
     assert container.wait(timeout=20)["StatusCode"] == 1

@@ -1,12 +1,14 @@
 """A user's mistakes, through the entry points: one clear sentence, exit status 1, nothing half-written."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from jobs import DQN, PPO, Job, process_environment, run_training, start_server, write_inputs
+from jobs import DQN, PPO, SHORT_PPO, Job, process_environment, run_training, start_server, write_inputs
 
 EVALUATE = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
 
@@ -38,7 +40,7 @@ def assert_refused(job: Job, sentence: str) -> None:
         ({"training_batch_size": "0"}, "training_batch_size is 0, expected a whole number 1 or more."),
         (
             {"training_batch_size": "99999"},
-            "training_batch_size is 99999, expected at most the 20000 environment steps",
+            "training_batch_size is 99999, expected at most the 32768 environment steps",
         ),
         ({"improve_steps": "many"}, "improve_steps is 'many', expected a whole number 1 or more."),
         ({"save_model": "perhaps"}, "save_model is 'perhaps', expected 0 or 1."),
@@ -58,6 +60,11 @@ def assert_refused(job: Job, sentence: str) -> None:
             "sagemaker_program is 'retrain-coach.py', did you mean 'train-coach.py'?",
         ),
         ({"rl.env_params.level": "no_such_module:Car"}, "there is no module 'no_such_module'"),
+        ({"improve_steps": "1" + "0" * 400}, "improve_steps is 1000"),
+        ({"rl.level_managers": "3"}, "rl has no 'rl.level_managers'"),
+        ({"rl.agent_params.path": "x"}, "rl.agent_params has no 'path'"),
+        ({"rl.evaluation_steps:TrainingSteps": "5"}, "has the unit 'TrainingSteps', expected one of EnvironmentSteps"),
+        ({"rl.agent_params.network_wrappers.main.optimizer_type": "adm"}, "is 'adm', expected one of Adam, RMSProp."),
         ({**EVALUATE, "evaluate_steps": "0"}, "evaluate_steps is 0, expected a whole number 1 or more."),
         (EVALUATE, "Input channel 'checkpoint' is missing"),
     ],
@@ -78,6 +85,44 @@ def test_hyperparameters_that_are_no_json(tmp_path):
 def run_command(ml, command: str) -> subprocess.CompletedProcess[str]:
     arguments = [sys.executable, "-m", "sagemaker_rl.training_container", command]
     return subprocess.run(arguments, env=process_environment(ml), capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("resourceconfig.json", None, "resourceconfig.json is missing"),
+        ("resourceconfig.json", "[", "resourceconfig.json cannot be read"),
+        ("inputdataconfig.json", "[]", "inputdataconfig.json holds list, expected a JSON object"),
+    ],
+)
+def test_configuration_that_is_not_sagemakers(tmp_path, name, content, sentence):
+    write_inputs(tmp_path, {})
+    file = tmp_path / "input/config" / name
+    file.unlink() if content is None else file.write_text(content)
+    done = run_command(tmp_path, "train")
+    assert done.returncode == 1
+    assert sentence in (tmp_path / "output/failure").read_text()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reason_from_an_earlier_job_is_not_kept(tmp_path):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/failure").write_text("of long ago")
+    assert_refused(run_training(tmp_path, {"discount": "1.5"}), "discount is 1.5")
+
+
+@pytest.mark.parametrize("submitted", ["s3://no-such-bucket-at-all/source.tar.gz", "/nowhere/source.tar.gz"])
+def test_a_source_that_cannot_be_unpacked(tmp_path, submitted):
+    job = run_training(tmp_path, {"sagemaker_submit_directory": submitted, "sagemaker_program": "train.py"})
+    assert_refused(job, f"sagemaker_submit_directory is {submitted!r}, which cannot be unpacked")
+
+
+def test_training_that_diverges_keeps_the_last_good_checkpoint(tmp_path):
+    job = run_training(tmp_path, {**SHORT_PPO, "training_learning_rate": "1e17"})
+    assert job.status == 1, job.log
+    assert "Training has diverged" in job.failure
+    assert not list(tmp_path.rglob(".saving"))
+    assert not list((tmp_path / "model").iterdir())
 
 
 def test_an_unknown_command(tmp_path):
@@ -110,7 +155,26 @@ def test_the_other_presets_checkpoint(tmp_path, checkpoint_channel):
 def test_the_other_presets_checkpoint_from_stock_coach(tmp_path, checkpoint_channel):
     (checkpoint_channel / "checkpoint.json").unlink()
     job = run_training(tmp_path, {**EVALUATE, "RLCOACH_PRESET": DQN})
-    assert_refused(job, f"as in {DQN}")
+    assert_refused(job, f"is of another network than that of {DQN}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "content", "sentence"),
+    [
+        ("*.online", lambda old: old[: len(old) // 2], ".online is not the file that was saved"),
+        ("*.online", lambda old: bytes([*old[:-9], old[-9] ^ 1, *old[-8:]]), ".online is not the file that was saved"),
+        ("*.srs", lambda old: old[:20], ".srs is not the file that was saved"),
+        ("checkpoint.json", lambda old: b"{", "checkpoint.json is not as a training job writes it"),
+        (".coach_checkpoint", lambda old: b"\xff\xfe", "names no checkpoint that is there"),
+        (".coach_checkpoint", lambda old: old[:-5], "names no checkpoint that is there"),
+        (".coach_checkpoint", lambda old: b"", "names no checkpoint that is there"),
+        (".coach_checkpoint", lambda old: b"9_Step-9.ckpt", "names no checkpoint that is there"),
+    ],
+)
+def test_a_corrupt_checkpoint(tmp_path, checkpoint_channel, pattern, content, sentence):
+    (file,) = checkpoint_channel.glob(pattern)
+    file.write_bytes(content(file.read_bytes()))
+    assert_refused(run_training(tmp_path, EVALUATE), sentence)
 
 
 @pytest.mark.parametrize(
@@ -119,17 +183,24 @@ def test_the_other_presets_checkpoint_from_stock_coach(tmp_path, checkpoint_chan
         ("*.online", lambda old: old[: len(old) // 2], "is not a file of MXNet parameters"),
         ("*.online", lambda old: b"", "is not a file of MXNet parameters"),
         ("*.srs", lambda old: old[:20], ".srs cannot be read"),
+        ("*.srs", lambda old: pickle.dumps({}), "holds no statistics of observations of shape (2,)"),
+        ("*.srs", lambda old: pickle.dumps([1]), "holds no statistics of observations of shape (2,)"),
+        ("*.srs", lambda old: pickle.dumps(statistics_of(3)), "holds no statistics of observations of shape (2,)"),
+        ("*.srs", lambda old: pickle.dumps(statistics_of(2, float("nan"))), "holds no statistics of observations"),
         ("*.srs", lambda old: b"cos\nsystem\n(S'echo owned'\ntR.", "os.system does not belong into a checkpoint"),
-        (".coach_checkpoint", lambda old: b"", "are missing"),
-        (".coach_checkpoint", lambda old: b"9_Step-9.ckpt", "files of '9_Step-9.ckpt'"),
     ],
 )
-def test_a_corrupt_checkpoint(tmp_path, checkpoint_channel, pattern, content, sentence):
+def test_a_corrupt_checkpoint_of_stock_coach(tmp_path, checkpoint_channel, pattern, content, sentence):
+    (checkpoint_channel / "checkpoint.json").unlink()  # stock Coach writes none: no checksums
     (file,) = checkpoint_channel.glob(pattern)
     file.write_bytes(content(file.read_bytes()))
     job = run_training(tmp_path, EVALUATE)
     assert_refused(job, sentence)
     assert "owned" not in job.log.replace(job.failure, "")
+
+
+def statistics_of(size: int, value: float = 1.0) -> dict:
+    return {**{key: np.full(size, value) for key in ("_mean", "_std", "_sum", "_sum_squares")}, "_count": 5.0}
 
 
 @pytest.mark.parametrize("folder", ["model", "output"])

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -27,7 +28,7 @@ def test_the_demo_trains_a_car_that_climbs(tmp_path, seed):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["preset"] == PPO
     assert summary["engine"] == "process"
-    assert summary["environment_steps"] == 60000
+    assert summary["environment_steps"] == 131072
     assert summary["train_seconds"] > 0
     assert summary["episodes"] >= 20
     assert summary["mean_return"] >= 95
@@ -62,12 +63,33 @@ def processes_of(folder) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_demo_ends_what_it_started(tmp_path, number):
+    command = [sys.executable, str(ROOT / "scripts/demo.py"), "--runs", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert any("Schedule>" in line for line in demo.stdout)  # it trains
+        assert processes_of(tmp_path)
+        demo.send_signal(number)
+        _, complaint = demo.communicate(timeout=60)
+    assert demo.returncode == 128 + number
+    assert complaint == "Interrupted.\n"
+    assert not processes_of(tmp_path)
+    assert not list(tmp_path.rglob(".ml"))
+    (log,) = tmp_path.rglob("job.log")
+    assert "Schedule>" in log.read_text()
+    assert (log.parent / "output" / "success").is_file()  # the job could end as SageMaker would have it end
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
         (["-p", "nonsense"], 2, "Error: -p is 'nonsense', expected NAME=VALUE."),
         (["--preset", "preset-mountain-cat"], 1, "RLCOACH_PRESET is 'preset-mountain-cat', which is no preset here"),
         (["-p", "discount=1.5"], 1, "discount is 1.5, expected a number between 0 and 1."),
+        (["-p", "RLCOACH_PRESET=preset-mountain-car-dqn"], 2, "Error: -p RLCOACH_PRESET: use --preset.\n"),
+        (["-p", "seed=1"], 2, "Error: -p seed: use --seed.\n"),
+        (["-p", "save_model=0"], 2, "Error: -p save_model: the demo always saves the model.\n"),
+        (["--runs", "/dev/null/x"], 2, "Error: /dev/null/x"),
         (["--engine", "dokcer"], 2, "invalid choice: 'dokcer'"),
     ],
 )

@@ -3,11 +3,14 @@
 import io
 import json
 import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
 import pytest
-from jobs import Job, serve
+from jobs import Job, serve, start_server
 from sagemaker_rl.policy import Policy
 
 SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
@@ -160,8 +163,63 @@ def test_other_routes_and_methods(ppo_endpoint):
     assert "detail" in httpx.get(f"{ppo_endpoint.url}/nowhere").json()
 
 
+def test_ping_is_answered_while_a_large_batch_is_at_work(ppo_endpoint):
+    body = json.dumps([SAMPLES[0]] * 200_000)
+    seconds = []
+    with httpx.Client(base_url=ppo_endpoint.url) as client, ThreadPoolExecutor() as threads:
+        request = threads.submit(httpx.post, f"{ppo_endpoint.url}/invocations", content=body, timeout=60)
+        while not request.done():
+            asked = time.monotonic()
+            assert client.get("/ping", timeout=60).status_code == 200
+            seconds.append(time.monotonic() - asked)
+            time.sleep(0.02)
+    assert max(seconds) < 1
+    assert len(seconds) >= 8  # that is, not only before and after
+    assert np.array(request.result().json()).shape == (3, 200_000, 1)
+
+
+def test_requests_at_the_same_time_get_their_own_answers(ppo_endpoint):
+    bodies = [json.dumps([[position / 100, 0.0]] * (1 if position % 2 else 5_000)) for position in range(-20, 20)]
+    alone = [ppo_endpoint.invoke(body).json() for body in bodies]
+    with ThreadPoolExecutor(8) as threads:
+        together = [response.json() for response in threads.map(ppo_endpoint.invoke, bodies)]
+    for expected, answer in zip(alone, together, strict=True):
+        assert np.allclose(answer, expected, atol=1e-6)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def test_sigterm_ends_the_server_with_status_0(ppo_job: Job):
-    server = serve(ppo_job.ml, 18473)
+    server = serve(ppo_job.ml, free_port())
     endpoint = next(server)
     endpoint.process.send_signal(signal.SIGTERM)
     assert endpoint.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0])
+def test_sigterm_counts_before_the_server_is_ready(ppo_job: Job, seconds):
+    with start_server(ppo_job.ml, free_port()) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(5) == 0
+        finally:
+            process.kill()
+
+
+def test_sigterm_lets_a_request_finish(ppo_job: Job):
+    server = serve(ppo_job.ml, free_port())
+    endpoint = next(server)
+    with ThreadPoolExecutor() as threads:
+        request = threads.submit(
+            httpx.post, f"{endpoint.url}/invocations", content=json.dumps([SAMPLES[0]] * 200_000), timeout=60
+        )
+        time.sleep(0.3)
+        endpoint.process.send_signal(signal.SIGTERM)
+        assert request.result().status_code == 200
+    assert endpoint.process.wait(10) == 0
+    assert "Error" not in endpoint.process.stdout.read()

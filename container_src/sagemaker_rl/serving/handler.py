@@ -2,7 +2,8 @@
 
 ``model_fn``, ``input_fn``, ``predict_fn`` and ``output_fn`` are what
 https://github.com/aws/sagemaker-inference-toolkit#implementation-steps describes; encoders and decoders are the
-toolkit's, but for CSV. ``predict_fn`` takes one more argument than there: what the client asked for.
+toolkit's, but for CSV. The toolkit counts a function's parameters to see whether it wants a context: add none.
+``predict_actions`` is ``predict_fn`` for a client that wants no more than the actions.
 """
 
 import csv
@@ -20,6 +21,7 @@ from sagemaker_rl.policy import Policy
 SUPPORTED = (content_types.JSON, content_types.CSV, content_types.NPY)
 HEADS = "heads"
 ACTIONS = "actions"
+ROWS_AT_A_TIME = 10_000
 NOT_NUMBERS = "The body holds something else than numbers in rows of equal length."
 
 Prediction = np.ndarray | list[np.ndarray]
@@ -34,26 +36,32 @@ def model_fn(model_dir: str) -> Policy:
     return Policy.load(Path(model_dir))
 
 
-def input_fn(input_data: bytes, content_type: str) -> np.ndarray:
+def input_fn(input_data: bytes | bytearray | str, content_type: str | None) -> np.ndarray:
     """Decode a request's body to an array of numbers, of whatever shape the client sent.
+
+    Args:
+        input_data: the body; the toolkit decodes JSON and CSV to ``str`` itself.
+        content_type: the header's value; JSON if it is missing or empty.
 
     Raises:
         RequestError: 415 for a content type that is not supported, 400 for a body that is not of it.
     """
-    media_type = content_type.partition(";")[0].strip().lower() or content_types.JSON
+    media_type = (content_type or "").partition(";")[0].strip().lower() or content_types.JSON
     if media_type not in SUPPORTED:
         raise RequestError(f"Content-Type is {content_type!r}, expected {', '.join(SUPPORTED)}.", 415)
-    if not input_data.strip():
+    body = input_data.encode("utf-8", "surrogatepass") if isinstance(input_data, str) else input_data
+    if not body.strip():
         raise RequestError("The body is empty, expected an observation or a batch of observations.")
     if media_type == content_types.NPY:
-        _refuse_pickle(input_data)
+        _refuse_pickle(body)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy only warns of ragged rows
+            # NumPy only warns of ragged rows. No other warning: the filter holds for the server's other thread too.
+            warnings.simplefilter("error", np.VisibleDeprecationWarning)
             if media_type == content_types.CSV:
-                data = np.asarray(_read_csv(input_data.decode("utf-8")))
+                data = np.asarray(_read_csv(body.decode("utf-8")))
             else:
-                data = np.asarray(decoder.decode(input_data, media_type))
+                data = np.asarray(decoder.decode(body, media_type))
     except np.VisibleDeprecationWarning:
         raise RequestError(NOT_NUMBERS) from None
     except Exception as error:  # decoders raise whatever a malformed body leads to
@@ -69,7 +77,7 @@ def _read_csv(body: str) -> list[list[float]]:
     return [[float(field) for field in row] for row in csv.reader(io.StringIO(body)) if row]
 
 
-def _refuse_pickle(body: bytes) -> None:
+def _refuse_pickle(body: bytes | bytearray) -> None:
     """Refuse a NPY body of Python objects before the toolkit's decoder unpickles it (decoder.py: allow_pickle=True)."""
     try:
         np.load(io.BytesIO(body), allow_pickle=False)
@@ -77,21 +85,40 @@ def _refuse_pickle(body: bytes) -> None:
         raise RequestError(f"The body is not {content_types.NPY}: {error}") from None
 
 
-def predict_fn(data: np.ndarray, model: Policy, wanted: str = HEADS) -> Prediction:
-    """Ask the policy about one observation or a batch.
+def predict_fn(data: np.ndarray, model: Policy) -> list[np.ndarray]:
+    """Ask the policy for its heads, for one observation or a batch.
 
     Args:
         data: shape ``(*observation_shape)`` or ``(batch, *observation_shape)``.
         model: what ``model_fn`` returned.
-        wanted: ``heads`` or ``actions``.
 
     Returns:
-        The list of the network's heads, float32 of shape ``(batch, units)`` each, or the actions,
-        ``(batch, *action_shape)``.
+        The list of the network's heads, float32 of shape ``(batch, units)`` each.
 
     Raises:
         RequestError: The observations do not fit the policy.
     """
+    return model.heads(_as_batch(data, model))
+
+
+def predict_actions(data: np.ndarray, model: Policy) -> np.ndarray:
+    """Ask the policy for its actions, for one observation or a batch.
+
+    Args:
+        data: as for ``predict_fn``.
+        model: what ``model_fn`` returned.
+
+    Returns:
+        The actions in the policy's own action space, shape ``(batch, *action_shape)``.
+
+    Raises:
+        RequestError: The observations do not fit the policy.
+    """
+    return model.actions(_as_batch(data, model))
+
+
+def _as_batch(data: np.ndarray, model: Policy) -> np.ndarray:
+    """Return ``data`` as float32 of shape ``(batch, *observation_shape)``, or raise a RequestError."""
     shape = model.observation_space.shape
     batch = data[None] if data.shape == shape else data
     if batch.shape[1:] != shape or len(batch) == 0:
@@ -102,7 +129,7 @@ def predict_fn(data: np.ndarray, model: Policy, wanted: str = HEADS) -> Predicti
     observations = batch.astype(np.float32)
     if not np.isfinite(observations).all():
         raise RequestError("The body holds NaN, infinity or a number beyond float32, expected finite numbers.")
-    return model.actions(observations) if wanted == ACTIONS else model.heads(observations)
+    return observations
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[bytes, str]:
@@ -117,11 +144,18 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[bytes, str]:
         RequestError: 406 if nothing that the client accepts is supported.
     """
     media_type = choose_media_type(accept)
-    if media_type != content_types.JSON:
-        rows = prediction if isinstance(prediction, list) else [prediction]
-        prediction = np.concatenate([row.reshape(len(row), -1) for row in rows], axis=1)
-    body = encoder.encode(prediction, media_type)
+    if media_type == content_types.JSON:
+        body = f"[{', '.join(map(_as_json, prediction))}]" if isinstance(prediction, list) else _as_json(prediction)
+    else:
+        arrays = prediction if isinstance(prediction, list) else [prediction]
+        body = encoder.encode(np.concatenate([a.reshape(len(a), -1) for a in arrays], axis=1), media_type)
     return (body.encode("utf-8") if isinstance(body, str) else body), media_type
+
+
+def _as_json(array: np.ndarray) -> str:
+    """Encode an array of at least one row in pieces: no other thread runs during a call of the encoder."""
+    pieces = (array[start : start + ROWS_AT_A_TIME] for start in range(0, len(array), ROWS_AT_A_TIME))
+    return f"[{', '.join(encoder.encode(piece, content_types.JSON)[1:-1] for piece in pieces)}]"
 
 
 def choose_media_type(accept: str) -> str:

@@ -3,12 +3,14 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
 
+import asyncio
+import gc
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +24,7 @@ from starlette.routing import Route
 from sagemaker_rl.errors import InputError, RequestError
 from sagemaker_rl.policy import Policy
 from sagemaker_rl.serving import handler
+from sagemaker_rl.serving.sigterm import end_process_at_sigterm
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
 """SageMaker's own limit for an invocation in real time."""
@@ -37,6 +40,7 @@ def serve_main(model_fn: Callable[[str], Policy] = handler.model_fn) -> NoReturn
     The model is at ``/opt/ml/model`` (below SAGEMAKER_BASE_DIR, if that is set), the port is 8080 or
     SAGEMAKER_BIND_TO_PORT, the address is 0.0.0.0 or SAGEMAKER_BIND_TO_HOST.
     """
+    end_process_at_sigterm()
     command = " ".join(sys.argv[1:])
     if command != "serve":
         print(f"Error: The command is {command!r}, expected 'serve'.", file=sys.stderr)
@@ -50,9 +54,10 @@ def serve_main(model_fn: Callable[[str], Policy] = handler.model_fn) -> NoReturn
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
-    print(f"Serving {model.description.get('preset')} from {model_dir} on port {port}", flush=True)
-    # uvicorn drains on SIGTERM and then hands the signal to the handler it found: one that lets the process end with 0.
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    print(f"Serving {model.description['preset']} from {model_dir} on port {port}", flush=True)
+    gc.freeze()  # the collector need not look at MXNet again and again while it decodes a large body
+    # uvicorn puts its own handler in the place of ours; at a SIGTERM it drains, and then raises the signal again for
+    # ours. In between nothing is lost: one of the two is always in place.
     uvicorn.run(
         create_app(model),
         host=os.environ.get("SAGEMAKER_BIND_TO_HOST", "0.0.0.0"),  # noqa: S104 - as SageMaker asks
@@ -73,7 +78,16 @@ def _port(text: str) -> int:
 
 
 def create_app(model: Policy) -> Starlette:
-    """Return the ASGI application that answers for a loaded policy."""
+    """Return the ASGI application that answers for a loaded policy.
+
+    The work on a request is done in a thread, so that ``/ping`` is answered meanwhile, and in one only: an MXNet block
+    must not run twice at the same time. That holds for small requests too, which come in while a large one is at work.
+    """
+    worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="policy")
+
+    def answer(body: bytes, content_type: str, accept: str, wanted: str) -> tuple[bytes, str]:
+        predict = handler.predict_actions if wanted == handler.ACTIONS else handler.predict_fn
+        return handler.output_fn(predict(handler.input_fn(body, content_type), model), accept)
 
     async def ping(request: Request) -> Response:
         return Response()
@@ -83,8 +97,10 @@ def create_app(model: Policy) -> Starlette:
         wanted = handler.wanted_output(attributes)
         accept = request.headers.get("accept", "")
         handler.choose_media_type(accept)  # refuse before the work is done
-        data = handler.input_fn(await _read_body(request), request.headers.get("content-type", ""))
-        body, media_type = handler.output_fn(handler.predict_fn(data, model, wanted), accept)
+        content_type = request.headers.get("content-type", "")
+        body, media_type = await asyncio.get_running_loop().run_in_executor(
+            worker, answer, await _read_body(request), content_type, accept, wanted
+        )
         headers = {CUSTOM_ATTRIBUTES: attributes} if attributes else None
         return Response(body, media_type=media_type, headers=headers)
 

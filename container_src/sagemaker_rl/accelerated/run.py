@@ -1,0 +1,314 @@
+"""Rollouts, evaluation and bookkeeping of the fast path, in the place of Coach's graph manager.
+
+Counters, signals and phases are those of Coach's own objects, so that what is logged means the same on both paths.
+"""
+
+import csv
+import math
+import numbers
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sagemaker_rl.accelerated.ppo import PPOLearner, generalized_advantages
+from sagemaker_rl.accelerated.support import environment_maker
+from sagemaker_rl.checkpoints import check_finite
+from sagemaker_rl.vector_envs import VectorEnv, make_vector_env
+
+EVALUATION_STREAM = 1_000_003
+"""Added to the seed for the start states of evaluations: a stream of their own."""
+
+
+class EpisodeTable:
+    """Coach's CSV, a row per training episode, written as the rows are complete."""
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = agent
+        self.path = Path(agent.agent_logger.csv_path)
+        self.pending: dict[str, Any] | None = None
+        self.evaluation: dict[str, Any] = {}
+        self.columns = self._coachs_columns()
+
+    def _coachs_columns(self) -> list[str]:
+        """Let Coach write a row for an episode that never was, for the sake of its columns."""
+        logger = self.agent.agent_logger
+        self.agent.update_log()
+        columns = [logger.index_name, *map(str, logger.data.columns)]
+        logger.data = logger.data.iloc[:0]
+        return columns
+
+    def add(self, seconds: float) -> None:
+        """Begin the row of the episode that the agent has just ended; the one before it is complete."""
+        self.flush()
+        agent = self.agent
+        self.pending = {
+            agent.agent_logger.index_name: agent.current_episode,
+            "Training Iter": agent.training_iteration,
+            "Epoch": agent.training_epoch,
+            "In Heatup": int(agent.phase.name == "HEATUP"),
+            "Episode Length": agent.current_episode_steps_counter,
+            "Total steps": agent.total_steps_counter,
+            "Epsilon": float(np.mean(agent.exploration_policy.get_control_param())),
+            "Shaped Training Reward": agent.total_shaped_reward_in_current_episode,
+            "Training Reward": agent.total_reward_in_current_episode,
+            "Update Target Network": 0,
+            "Wall-Clock Time": seconds,
+            **self.evaluation,
+        }
+        self.evaluation = {}
+
+    def add_losses(self) -> dict[str, float]:
+        """Put the agent's signals into the current row and begin them anew; return their means."""
+        means = {}
+        for signal in self.agent.episode_signals:
+            for name, value in (
+                ("Mean", signal.get_mean()),
+                ("Stdev", signal.get_stdev()),
+                ("Max", signal.get_max()),
+                ("Min", signal.get_min()),
+            ):
+                if isinstance(value, numbers.Real) and math.isfinite(value):
+                    if self.pending is not None:
+                        self.pending[f"{signal.name}/{name}"] = float(value)
+                    if name == "Mean":
+                        means[signal.name] = float(value)
+            signal.reset()
+        return means
+
+    def flush(self, everything: bool = False) -> None:
+        """Write the complete row; with ``everything`` also an evaluation that no training episode followed."""
+        if everything and self.evaluation:
+            self.flush()
+            self.pending = {self.agent.agent_logger.index_name: self.agent.current_episode + 1, **self.evaluation}
+            self.evaluation = {}
+        if self.pending is None:
+            return
+        is_new = not self.path.exists()
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self.columns, restval="")
+            if is_new:
+                writer.writeheader()
+            writer.writerow(self.pending)
+        self.pending = None
+
+
+class PPORun:
+    """Trains and evaluates a Coach ClippedPPOAgent on batches of environments.
+
+    A phase of playing ends after ``num_consecutive_playing_steps``, wherever the episodes are: one that is cut there is
+    bootstrapped with the critic's value and goes on in the next phase, where stock Coach plays on to its end alone.
+    """
+
+    def __init__(
+        self,
+        graph_manager: Any,
+        num_envs: int,
+        seed: int | None,
+        check_stop: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.graph_manager = graph_manager
+        self.agent = graph_manager.level_managers[0].acting_agent()
+        self.check_stop = check_stop
+        self.clock = clock
+        self.random = np.random.default_rng(seed)
+        self.learner = PPOLearner(self.agent, self.random)
+        self.make_env = environment_maker(graph_manager)
+        self.seed = seed
+        self.table = EpisodeTable(self.agent)
+        playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
+        self.envs: VectorEnv = make_vector_env(self.make_env, divisor(playing_steps, num_envs), seed)
+        self.evaluation_envs: VectorEnv | None = None
+        self.observations = self.envs.reset()
+        self.returns = np.zeros(self.envs.num_envs)
+        self.shaped_returns = np.zeros(self.envs.num_envs)
+        self.lengths = np.zeros(self.envs.num_envs, dtype=np.int64)
+        self.rollout: list[tuple[np.ndarray, ...]] = []
+        self.losses: dict[str, list[float]] = {}
+        self.episodes_played = 0
+        filters = self.agent.pre_network_filter.observation_filters.get("observation", {})
+        self.normalizations = [observation_filter.running_observation_stats for observation_filter in filters.values()]
+        self.reward_filters = list(self.agent.input_filter.reward_filters.values())
+
+    # --- What training.py calls, as it calls Coach's graph manager ---------------------------------------------------
+
+    def sync(self) -> None:
+        self.graph_manager.sync()
+
+    def heatup(self, steps: Any) -> None:
+        """Nothing: an on-policy agent learns nothing from random actions."""
+
+    def train_and_act(self, steps: Any) -> None:
+        """Play ``steps`` environment steps, and train whenever enough have been collected."""
+        from rl_coach.core_types import EnvironmentSteps, RunPhase
+
+        counter = self.graph_manager.total_steps_counters[RunPhase.TRAIN]
+        needed = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
+        with self.graph_manager.phase_context(RunPhase.TRAIN):
+            end = counter[EnvironmentSteps] + steps.num_steps
+            while counter[EnvironmentSteps] < end:
+                self.check_stop()
+                self._step()
+                counter[EnvironmentSteps] += self.envs.num_envs
+                if len(self.rollout) * self.envs.num_envs >= needed:
+                    self._train(needed)
+
+    def evaluate(self, steps: Any) -> bool:
+        """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done."""
+        from rl_coach.core_types import RunPhase
+
+        returns = self.play(steps.num_steps)
+        agent = self.agent
+        with self.graph_manager.phase_context(RunPhase.TEST):
+            for episode_return in returns:
+                agent.total_reward_in_current_episode = episode_return
+                agent.log_to_screen()
+            agent.accumulated_rewards_across_evaluation_episodes = sum(returns)
+            agent.num_evaluation_episodes_completed = len(returns)
+        self.table.evaluation = {"Evaluation Reward": float(np.mean(returns)), "Success Rate": 0.0}
+        agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
+        return False
+
+    def take_losses(self) -> dict[str, float | None]:
+        """Return the means of the losses since the last call, under Coach's names."""
+        means: dict[str, float | None] = {name: float(np.mean(values)) for name, values in self.losses.items()}
+        self.losses = {}
+        return means
+
+    def close(self) -> None:
+        """Write what the CSV still lacks."""
+        self.table.flush(everything=True)
+
+    # --- Rollouts ----------------------------------------------------------------------------------------------------
+
+    def normalize(self, observations: np.ndarray) -> np.ndarray:
+        for normalization in self.normalizations:
+            observations = normalization.normalize(observations)
+        return observations.astype(np.float32)
+
+    def to_environment(self, actions: np.ndarray) -> np.ndarray:
+        """Return ``actions`` as the environment takes them: within its bounds, as Coach clips them."""
+        if self.learner.discrete:
+            return actions
+        space = self.agent.spaces.action
+        return np.clip(actions, space.low, space.high)
+
+    def _sample(self, policy: list[np.ndarray]) -> np.ndarray:
+        if self.learner.discrete:
+            cumulative = policy[0].cumsum(axis=1)
+            draws = self.random.random((len(cumulative), 1)) * cumulative[:, -1:]
+            return (draws >= cumulative).sum(axis=1)
+        mean, standard_deviation = policy
+        return mean + standard_deviation * self.random.standard_normal(mean.shape)
+
+    def _step(self) -> None:
+        """Take one step in every environment and keep it for training."""
+        _, *policy = self.learner.heads(self.normalize(self.observations))
+        actions = self._sample(policy)
+        for _ in range(self.envs.num_envs):
+            self.agent.ap.algorithm.clipping_decay_schedule.step()
+        _, following, rewards, ended = self.envs.step(self.to_environment(actions))
+        shaped = rewards
+        for reward_filter in self.reward_filters:
+            shaped = filter_rewards(reward_filter, shaped)
+        self.rollout.append((self.observations, actions, shaped, ended))
+        self.observations = following
+        self.returns += rewards
+        self.shaped_returns += shaped
+        self.lengths += 1
+        self.agent.total_steps_counter += self.envs.num_envs
+        for index in np.flatnonzero(ended):
+            self._end_episode(index)
+
+    def _end_episode(self, index: int) -> None:
+        agent = self.agent
+        agent.current_episode += 1
+        self.episodes_played += 1
+        agent.total_reward_in_current_episode = float(self.returns[index])
+        agent.total_shaped_reward_in_current_episode = float(self.shaped_returns[index])
+        agent.current_episode_steps_counter = int(self.lengths[index])
+        self.table.add(self.clock())
+        agent.log_to_screen()
+        self.returns[index] = self.shaped_returns[index] = self.lengths[index] = 0
+
+    def _train(self, needed: int) -> None:
+        observations, actions, rewards, ended = (np.stack(column) for column in zip(*self.rollout, strict=True))
+        self.rollout = []
+        shape = self.observations.shape[1:]
+        flat = observations.reshape(-1, *shape)
+        for normalization in self.normalizations:
+            normalization.push_val(flat)
+        states = self.normalize(flat)
+        values = self.learner.heads(states)[0].reshape(rewards.shape)
+        last_values = self.learner.heads(self.normalize(self.observations))[0]
+        for normalization in self.normalizations:  # Coach pushes each transition's next state too
+            normalization.push_val(np.concatenate([observations[1:], self.observations[None]]).reshape(-1, *shape))
+        algorithm = self.agent.ap.algorithm
+        advantages = generalized_advantages(
+            rewards, values, last_values, ended, algorithm.discount, algorithm.gae_lambda
+        )
+        value_targets = (advantages + values).reshape(-1)
+        advantages = advantages.reshape(-1)
+        self.agent.state_values.add_sample(values.reshape(-1))
+        advantages = (advantages - advantages.mean()) / advantages.std()
+        self.agent.action_advantages.add_sample(advantages)
+        flat_actions = actions.reshape(len(flat), *actions.shape[2:])
+        self.learner.train(
+            states[:needed], flat_actions[:needed], advantages[:needed], value_targets[:needed], self.check_stop
+        )
+        check_finite(self.graph_manager)
+        self.agent.training_iteration += 1
+        for name, value in self.table.add_losses().items():
+            self.losses.setdefault(name, []).append(value)
+
+    # --- Evaluation --------------------------------------------------------------------------------------------------
+
+    def act(self, observations: np.ndarray) -> np.ndarray:
+        """Return the deterministic policy's actions, within the action space."""
+        _, *policy = self.learner.heads(self.normalize(observations))
+        return self.to_environment(policy[0].argmax(axis=1) if self.learner.discrete else policy[0])
+
+    def play(self, episodes: int) -> list[float]:
+        """Play episodes of the deterministic policy as one batch, the first also into a GIF; return their returns."""
+        from sagemaker_rl.coach_repairs import FilmStrip
+
+        if self.evaluation_envs is None or self.evaluation_envs.num_envs != episodes:
+            seed = None if self.seed is None else self.seed + EVALUATION_STREAM
+            self.evaluation_envs = make_vector_env(self.make_env, episodes, seed)
+        envs = self.evaluation_envs
+        observations = envs.reset()
+        returns = np.zeros(episodes)
+        running = np.ones(episodes, dtype=bool)
+        film = FilmStrip() if self.agent.ap.visualization.dump_gifs else None
+        while running.any():
+            self.check_stop()
+            if film is not None and running[0] and film.wants_next():
+                film.append(envs.render(0))
+            _, observations, rewards, ended = envs.step(self.act(observations))
+            returns += rewards * running
+            running &= ~ended
+        if film is not None:
+            from rl_coach import logger
+
+            name = f"episode-{self.episodes_played}_score-{returns[0]}"
+            logger.create_gif(film, name=name)
+        self.episodes_played += episodes
+        return [float(episode_return) for episode_return in returns]
+
+
+def filter_rewards(reward_filter: Any, rewards: np.ndarray) -> np.ndarray:
+    """Apply one of Coach's reward filters to many rewards at once."""
+    if hasattr(reward_filter, "rescale_factor"):
+        return rewards * reward_filter.rescale_factor
+    return np.clip(rewards, reward_filter.clipping_low, reward_filter.clipping_high)
+
+
+def divisor(steps: int, at_most: int) -> int:
+    """Return the largest divisor of ``steps`` that is no more than ``at_most``, so that phases have just that length.
+
+    If that is less than half of ``at_most``, ``at_most`` itself: phases are then a few steps longer.
+    """
+    found = max(number for number in range(1, min(at_most, steps) + 1) if steps % number == 0)
+    return found if 2 * found >= at_most else min(at_most, steps)

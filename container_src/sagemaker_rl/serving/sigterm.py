@@ -1,0 +1,13 @@
+"""SIGTERM, SageMaker's way to end an endpoint, from the first moment of the process on."""
+
+import os
+import signal
+
+
+def end_process_at_sigterm() -> None:
+    """End the process with status 0 as soon as a SIGTERM arrives, without waiting for anything.
+
+    In a container the process has the number 1, and for that one the kernel drops a SIGTERM that nobody handles.
+    """
+    # Not SystemExit: a bare ``except`` in one of the packages that are being imported could swallow it.
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))

@@ -1,0 +1,143 @@
+"""Many copies of an environment stepped together.
+
+The patient cars have an implementation on arrays whose trajectories equal gym's own bit for bit; any other gym
+environment becomes a batch of instances.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gym
+import numpy as np
+from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
+from gym.wrappers import TimeLimit
+
+
+class VectorEnv(Protocol):
+    """A batch of ``num_envs`` copies; one whose episode ends begins the next one at once."""
+
+    num_envs: int
+
+    def reset(self) -> np.ndarray:
+        """Begin a new episode everywhere; return the observations, float32 of shape ``(num_envs, *shape)``."""
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Take one step everywhere.
+
+        Args:
+            actions: shape ``(num_envs, *action_shape)``, float within the action space, or int64 ``(num_envs,)``.
+
+        Returns:
+            The observations that these actions led to; those to act on next, of a new episode where one has ended; the
+            rewards (float64); and whether the episode has ended, by itself or by its time limit (bool).
+        """
+
+    def render(self, index: int) -> np.ndarray:
+        """Return a picture of one environment, uint8 of shape ``(height, width, 3)``."""
+
+
+def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> VectorEnv:
+    """Return ``num_envs`` copies of the environment that ``make`` returns, on arrays where it is a patient car."""
+    env = make()
+    if type(env) is TimeLimit and type(env.env) in (MountainCarEnv, Continuous_MountainCarEnv):
+        return _CarBatch(env.env, int(env._max_episode_steps or 0), num_envs, seed)
+    return _InstanceBatch(make, num_envs, seed)
+
+
+class _CarBatch:
+    """gym's two Mountain Cars on arrays (gym/envs/classic_control, 0.25.2).
+
+    Bit for bit: gym computes in float64 what follows from ``math.cos`` and ``math.pow`` (NumPy's own differ in the last
+    bit); the continuous car's state is rounded to float32 after every step, the discrete one's is not.
+    """
+
+    def __init__(self, car: Any, patience: int, num_envs: int, seed: int | None) -> None:
+        self.num_envs = num_envs
+        self.continuous = isinstance(car, Continuous_MountainCarEnv)
+        self.car = car
+        self.patience = patience
+        self.random = np.random.default_rng(seed)
+        self.position = np.zeros(num_envs)
+        self.velocity = np.zeros(num_envs)
+        self.steps = np.zeros(num_envs, dtype=np.int64)
+
+    def reset(self) -> np.ndarray:
+        self._start(np.ones(self.num_envs, dtype=bool))
+        return self._observe()
+
+    def _start(self, which: np.ndarray) -> None:
+        self.position[which] = self.random.uniform(-0.6, -0.4, size=int(which.sum()))
+        self.velocity[which] = 0.0
+        self.steps[which] = 0
+
+    def _observe(self) -> np.ndarray:
+        return np.stack([self.position, self.velocity], axis=1).astype(np.float32)
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        rewards = self._move_continuous(actions) if self.continuous else self._move_discrete(actions)
+        at_flag = (self.position >= self.car.goal_position) & (self.velocity >= self.car.goal_velocity)
+        if self.continuous:
+            rewards += 100.0 * at_flag
+            self.position = self.position.astype(np.float32).astype(np.float64)
+            self.velocity = self.velocity.astype(np.float32).astype(np.float64)
+        self.steps += 1
+        ended = at_flag | (self.steps >= self.patience)
+        reached = self._observe()
+        if not ended.any():
+            return reached, reached, rewards, ended
+        self._start(ended)
+        return reached, self._observe(), rewards, ended
+
+    def render(self, index: int) -> np.ndarray:
+        self.car.state = np.array([self.position[index], self.velocity[index]])
+        return self.car.render(mode="rgb_array")
+
+    def _slope(self) -> np.ndarray:
+        return np.fromiter(map(math.cos, (3 * self.position).tolist()), np.float64, self.num_envs)
+
+    def _move_continuous(self, actions: np.ndarray) -> np.ndarray:
+        pushes = actions[:, 0]
+        force = np.minimum(np.maximum(pushes, self.car.min_action), self.car.max_action)
+        velocity = self.velocity + (force * self.car.power - 0.0025 * self._slope())
+        velocity = np.minimum(np.maximum(velocity, -self.car.max_speed), self.car.max_speed)
+        self._advance(velocity)
+        squares = np.fromiter((math.pow(push, 2) for push in pushes.tolist()), np.float64, self.num_envs)
+        return 0.0 - squares * 0.1
+
+    def _move_discrete(self, actions: np.ndarray) -> np.ndarray:
+        velocity = self.velocity + ((actions - 1) * self.car.force + self._slope() * (-self.car.gravity))
+        self._advance(np.minimum(np.maximum(velocity, -self.car.max_speed), self.car.max_speed))
+        return np.full(self.num_envs, -1.0)
+
+    def _advance(self, velocity: np.ndarray) -> None:
+        position = self.position + velocity
+        self.position = np.minimum(np.maximum(position, self.car.min_position), self.car.max_position)
+        self.velocity = np.where((self.position == self.car.min_position) & (velocity < 0), 0.0, velocity)
+
+
+class _InstanceBatch:
+    """Instances of any gym environment, stepped one after the other."""
+
+    def __init__(self, make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> None:
+        self.num_envs = num_envs
+        self.envs = [make() for _ in range(num_envs)]
+        if seed is not None:
+            for index, env in enumerate(self.envs):
+                env.seed(seed + index)
+
+    def reset(self) -> np.ndarray:
+        return np.stack([np.asarray(env.reset(), dtype=np.float32) for env in self.envs])
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        results = [env.step(action) for env, action in zip(self.envs, actions, strict=True)]
+        reached = np.stack([np.asarray(result[0], dtype=np.float32) for result in results])
+        rewards = np.array([result[1] for result in results], dtype=np.float64)
+        ended = np.array([bool(result[2]) for result in results])
+        following = reached.copy()
+        for index in np.flatnonzero(ended):
+            following[index] = self.envs[index].reset()
+        return reached, following, rewards, ended
+
+    def render(self, index: int) -> np.ndarray:
+        return np.asarray(self.envs[index].render(mode="rgb_array"))
