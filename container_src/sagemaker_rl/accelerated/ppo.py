@@ -81,8 +81,8 @@ class FusedLoss(mx.gluon.HybridBlock):
         if self._epsilon is not None:
             reach = self._epsilon * clip_scale
             clipped = F.broadcast_minimum(F.broadcast_maximum(ratios, 1 - reach), 1 + reach)
-            # Coach's own way to the minimum (heads/ppo_head.py:565): where both are the same, in the clipping range, its
-            # gradient flows to both, twice what F.minimum gives.
+            # Coach's own way to the minimum (heads/ppo_head.py:565): where both are the same, in the clipping range,
+            # the gradient flows to both, twice what F.minimum gives.
             objective = F.min(F.stack(objective, clipped * advantages), axis=0)
         value_weight, policy_weight = self._weights
         value_loss = 0.5 * value_weight * F.mean(F.square(F.reshape(value, shape=(-1,)) - value_targets))
