@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from jobs import SHORT_DQN, SHORT_PPO, STOCK_PPO, Endpoint, Job, run_training, serve
+from jobs import SHORT_DQN, SHORT_PPO, STOCK_PPO, Endpoint, Job, free_port, run_training, serve
 
 
 @pytest.fixture(scope="session")
@@ -29,9 +29,9 @@ def dqn_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 @pytest.fixture(scope="session")
 def ppo_endpoint(ppo_job: Job) -> Iterator[Endpoint]:
-    yield from serve(ppo_job.ml, 18471)
+    yield from serve(ppo_job.ml, free_port())
 
 
 @pytest.fixture(scope="session")
 def dqn_endpoint(dqn_job: Job) -> Iterator[Endpoint]:
-    yield from serve(dqn_job.ml, 18472)
+    yield from serve(dqn_job.ml, free_port())

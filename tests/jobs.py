@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -118,6 +119,12 @@ def wait_until_healthy(url: str, is_alive: Callable[[], bool], seconds: float = 
         except httpx.TransportError:
             time.sleep(0.05)
     raise AssertionError("the server is not healthy")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def start_server(ml: Path, port: int) -> subprocess.Popen[str]:

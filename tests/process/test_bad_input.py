@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from jobs import DQN, PPO, SHORT_PPO, Job, process_environment, run_training, start_server, write_inputs
+from jobs import DQN, PPO, SHORT_PPO, Job, free_port, process_environment, run_training, start_server, write_inputs
 
 EVALUATE = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
 
@@ -213,8 +213,8 @@ def test_an_output_folder_that_cannot_be_written(tmp_path, folder):
     assert "Traceback" not in job.log
 
 
-def server_refusal(ml, port: int = 18479) -> str:
-    process = start_server(ml, port)
+def server_refusal(ml, port: int | None = None) -> str:
+    process = start_server(ml, port or free_port())
     log, _ = process.communicate(timeout=30)
     assert process.returncode == 1, log
     assert "Traceback" not in log

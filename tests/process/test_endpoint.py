@@ -3,14 +3,13 @@
 import io
 import json
 import signal
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
 import pytest
-from jobs import Job, serve, start_server
+from jobs import Job, free_port, serve, start_server
 from sagemaker_rl.policy import Policy
 
 SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
@@ -185,12 +184,6 @@ def test_requests_at_the_same_time_get_their_own_answers(ppo_endpoint):
         together = [response.json() for response in threads.map(ppo_endpoint.invoke, bodies)]
     for expected, answer in zip(alone, together, strict=True):
         assert np.allclose(answer, expected, atol=1e-6)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_sigterm_ends_the_server_with_status_0(ppo_job: Job):

@@ -1,6 +1,7 @@
 """The policy artifact: what is refused, in one sentence that names the file."""
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -155,4 +156,9 @@ def test_what_mxnet_refuses_is_said_in_one_sentence(artifact, name, content, rea
 
 def test_no_pickle_anywhere(artifact):
     assert {file.name for file in artifact.iterdir()} == {"policy.json", "policy-symbol.json", "policy-0000.params"}
-    assert not any(b"numpy" in file.read_bytes() for file in artifact.glob("*.params"))
+    content = (artifact / "policy-0000.params").read_bytes()
+    assert content[:8] == (0x112).to_bytes(
+        8, "little"
+    )  # MXNet's own format (src/ndarray/ndarray.cc: kMXAPINDArrayListMagic)
+    with pytest.raises(pickle.UnpicklingError):
+        pickle.loads(content)
