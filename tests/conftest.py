@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from jobs import SHORT_DQN, SHORT_PPO, STOCK_PPO, Endpoint, Job, free_port, run_training, serve
+from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Endpoint, Job, free_port, run_training, serve
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +16,13 @@ def ppo_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 @pytest.fixture(scope="session")
 def stock_ppo_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = run_training(tmp_path_factory.mktemp("stock-ppo"), STOCK_PPO)
+    assert job.status == 0, job.log
+    return job
+
+
+@pytest.fixture(scope="session")
+def stock_dqn_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    job = run_training(tmp_path_factory.mktemp("stock-dqn"), STOCK_DQN)
     assert job.status == 0, job.log
     return job
 

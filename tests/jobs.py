@@ -42,6 +42,17 @@ STOCK_PPO = {
 SHORT_DQN = {
     "RLCOACH_PRESET": DQN,
     "seed": "7",
+    "improve_steps": "40400",
+    "evaluation_freq_env_steps": "40400",
+    "evaluation_episodes": "1",
+    "rl.agent_params.algorithm.num_consecutive_training_steps": "1",
+    "training_learning_rate": "0.0001",
+}
+"""Four discrete cars, each for a little more than the 10,000 steps of an episode."""
+STOCK_DQN = {
+    "RLCOACH_PRESET": DQN,
+    "seed": "7",
+    "accelerate": "0",
     "improve_steps": "1500",
     "evaluation_freq_env_steps": "1500",
     "evaluation_episodes": "1",

@@ -131,9 +131,11 @@ def _choose_run(graph_manager: Any, agent: Any, options: Options) -> Any:
 
     reason = reason_for_stock(graph_manager) if options.accelerate else "accelerate is 0"
     if reason is None:
-        from sagemaker_rl.accelerated.run import PPORun
+        from sagemaker_rl.accelerated.dqn import DQNRun
+        from sagemaker_rl.accelerated.ppo import PPORun
 
-        run = PPORun(graph_manager, options.parallel_environments, options.seed, STOP.check, time.monotonic)
+        kind = PPORun if type(agent).__name__ == "ClippedPPOAgent" else DQNRun
+        run = kind(graph_manager, options.parallel_environments, options.seed, STOP.check)
         outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
         return run
     outputs.metric_line("Path", Path="stock Coach", Reason=reason)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from containers import start_train, wait_for_line
-from jobs import DQN, PPO, ROOT, SHORT_DQN, SHORT_PPO
+from jobs import DQN, PPO, ROOT, SHORT_DQN, SHORT_PPO, STOCK_DQN
 from sagemaker_rl.policy import Policy
 
 CUSTOM = ROOT / "tests" / "resources" / "custom_environment"
@@ -140,4 +140,4 @@ def test_a_source_that_is_not_there(train, tmp_path):
 
 
 def test_dqn_is_known_by_name(train, tmp_path):
-    assert train(tmp_path, {**SHORT_DQN, "improve_steps": "100"}).metadata()["preset"] == DQN
+    assert train(tmp_path, STOCK_DQN).metadata()["preset"] == DQN

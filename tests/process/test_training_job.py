@@ -14,7 +14,19 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from jobs import CSV, DQN, PPO, SHORT_DQN, SHORT_PPO, STOCK_PPO, Job, process_environment, run_training, start_training
+from jobs import (
+    CSV,
+    DQN,
+    PPO,
+    SHORT_DQN,
+    SHORT_PPO,
+    STOCK_DQN,
+    STOCK_PPO,
+    Job,
+    process_environment,
+    run_training,
+    start_training,
+)
 from PIL import Image
 from sagemaker_rl.policy import Policy
 
@@ -28,12 +40,21 @@ METRICS = {
 }
 
 
-@pytest.fixture(params=["ppo_job", "stock_ppo_job", "dqn_job"])
+JOBS = [
+    ("ppo_job", SHORT_PPO),
+    ("stock_ppo_job", STOCK_PPO),
+    ("dqn_job", SHORT_DQN),
+    ("stock_dqn_job", STOCK_DQN),
+]
+"""Both presets on both paths."""
+
+
+@pytest.fixture(params=[fixture for fixture, _ in JOBS])
 def job(request) -> Job:
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("job", ["ppo_job", "stock_ppo_job"], indirect=True)
+@pytest.mark.parametrize("job", ["ppo_job", "stock_ppo_job", "dqn_job"], indirect=True)
 def test_metric_lines_can_be_read_by_regular_expressions(job):
     for name, pattern in METRICS.items():
         values = re.findall(pattern, job.log, re.MULTILINE)
@@ -57,7 +78,7 @@ def test_the_log_has_no_noise(job):
 def test_the_log_says_which_path_was_taken_and_why(ppo_job, stock_ppo_job, dqn_job):
     assert re.search(r"^Path> Path=accelerated, Environments=2$", ppo_job.log, re.M)
     assert re.search(r"^Path> Path=stock Coach, Reason=accelerate is 0$", stock_ppo_job.log, re.M)
-    assert re.search(r"^Path> Path=stock Coach, Reason=the agent is a DQNAgent$", dqn_job.log, re.M)
+    assert re.search(r"^Path> Path=accelerated, Environments=4$", dqn_job.log, re.M)
 
 
 def test_both_paths_write_the_same_columns(ppo_job, stock_ppo_job):
@@ -105,7 +126,7 @@ def test_the_checkpoint_is_whole_and_alone(job):
     assert any(name.endswith(".srs") for name in names)
 
 
-@pytest.mark.parametrize(("fixture", "preset"), [("ppo_job", PPO), ("stock_ppo_job", PPO), ("dqn_job", DQN)])
+@pytest.mark.parametrize(("fixture", "preset"), [(fixture, short["RLCOACH_PRESET"]) for fixture, short in JOBS])
 def test_the_artifact_acts_exactly_as_the_agent(fixture, preset, request, tmp_path):
     job = request.getfixturevalue(fixture)
     random = np.random.default_rng(0)
@@ -126,9 +147,7 @@ def parameters_digest(job: Job) -> str:
     return hashlib.sha256((job.ml / "model/policy-0000.params").read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize(
-    ("fixture", "short"), [("ppo_job", SHORT_PPO), ("stock_ppo_job", STOCK_PPO), ("dqn_job", SHORT_DQN)]
-)
+@pytest.mark.parametrize(("fixture", "short"), JOBS)
 def test_a_seed_gives_the_same_weights_again(fixture, short, request, tmp_path):
     job = request.getfixturevalue(fixture)
     again = run_training(tmp_path / "again", short)
@@ -162,7 +181,7 @@ def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
 
 
 def test_save_model_0_leaves_no_model(tmp_path):
-    job = run_training(tmp_path, {**SHORT_DQN, "save_model": "0", "improve_steps": "200"})
+    job = run_training(tmp_path, {**STOCK_DQN, "save_model": "0"})
     assert job.status == 0, job.log
     assert not list((tmp_path / "model").iterdir())
     assert (tmp_path / "output/data/checkpoint/.coach_checkpoint").is_file()
@@ -246,7 +265,7 @@ def test_intermediate_output_is_uploaded_while_the_job_runs(tmp_path, monkeypatc
 
 
 def test_a_schedule_may_be_in_seconds(tmp_path):
-    short = {key: value for key, value in SHORT_DQN.items() if key != "improve_steps"}
+    short = {key: value for key, value in STOCK_DQN.items() if key != "improve_steps"}
     job = run_training(tmp_path, {**short, "rl.improve_steps:Time": "1", "rl.heatup_steps": "1"})
     assert job.status == 0, job.log
     assert job.metadata()["environment_steps"] == 1500  # one period, after which the second is over

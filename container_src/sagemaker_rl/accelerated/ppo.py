@@ -8,6 +8,9 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
+from sagemaker_rl.accelerated.run import AcceleratedRun
+from sagemaker_rl.checkpoints import check_finite
+
 LOG_2_PI = math.log(2 * math.pi)
 
 
@@ -212,6 +215,82 @@ class PPOLearner:
             f"Entropy=[{mean['entropy_loss']}], training epoch={epoch}, "
             f"learning_rate={agent.ap.network_wrappers['main'].learning_rate}"
         )
+
+
+class PPORun(AcceleratedRun):
+    """Trains and evaluates a Coach ClippedPPOAgent on batches of environments.
+
+    A phase of playing ends after ``num_consecutive_playing_steps``, wherever the episodes are: one that is cut there is
+    bootstrapped with the critic's value and goes on in the next phase, where stock Coach plays on to its end alone.
+    """
+
+    def __init__(self, graph_manager: Any, num_envs: int, seed: int | None, check_stop: Callable[[], None]) -> None:
+        super().__init__(graph_manager, num_envs, seed, check_stop)
+        self.learner = PPOLearner(self.agent, self.random)
+        self.rollout: list[tuple[np.ndarray, ...]] = []
+
+    def heatup(self, steps: Any) -> None:
+        """Nothing: an on-policy agent learns nothing from random actions."""
+
+    def best_actions(self, observations: np.ndarray) -> np.ndarray:
+        _, *policy = self.learner.heads(self.normalize(observations))
+        return self._within_bounds(policy[0].argmax(axis=1) if self.learner.discrete else policy[0])
+
+    def play_and_learn(self) -> None:
+        _, *policy = self.learner.heads(self.normalize(self.observations))
+        actions = self._sample(policy)
+        for _ in range(self.envs.num_envs):
+            self.agent.ap.algorithm.clipping_decay_schedule.step()
+        observations = self.observations
+        _, rewards, ended = self.step(self._within_bounds(actions))
+        self.rollout.append((observations, actions, rewards, ended))
+        needed = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
+        if len(self.rollout) * self.envs.num_envs >= needed:
+            self._train(needed)
+
+    def _within_bounds(self, actions: np.ndarray) -> np.ndarray:
+        """Return ``actions`` as the environment takes them: clipped to its bounds, as Coach does it."""
+        if self.learner.discrete:
+            return actions
+        space = self.agent.spaces.action
+        return np.clip(actions, space.low, space.high)
+
+    def _sample(self, policy: list[np.ndarray]) -> np.ndarray:
+        if self.learner.discrete:
+            cumulative = policy[0].cumsum(axis=1)
+            draws = self.random.random((len(cumulative), 1)) * cumulative[:, -1:]
+            return (draws >= cumulative).sum(axis=1)
+        mean, standard_deviation = policy
+        return mean + standard_deviation * self.random.standard_normal(mean.shape)
+
+    def _train(self, needed: int) -> None:
+        observations, actions, rewards, ended = (np.stack(column) for column in zip(*self.rollout, strict=True))
+        self.rollout = []
+        shape = self.observations.shape[1:]
+        flat = observations.reshape(-1, *shape)
+        for normalization in self.normalizations:
+            normalization.push_val(flat)
+        states = self.normalize(flat)
+        values = self.learner.heads(states)[0].reshape(rewards.shape)
+        last_values = self.learner.heads(self.normalize(self.observations))[0]
+        for normalization in self.normalizations:  # Coach pushes each transition's next state too
+            normalization.push_val(np.concatenate([observations[1:], self.observations[None]]).reshape(-1, *shape))
+        algorithm = self.agent.ap.algorithm
+        advantages = generalized_advantages(
+            rewards, values, last_values, ended, algorithm.discount, algorithm.gae_lambda
+        )
+        value_targets = (advantages + values).reshape(-1)
+        advantages = advantages.reshape(-1)
+        self.agent.state_values.add_sample(values.reshape(-1))
+        advantages = (advantages - advantages.mean()) / advantages.std()
+        self.agent.action_advantages.add_sample(advantages)
+        flat_actions = actions.reshape(len(flat), *actions.shape[2:])
+        self.learner.train(
+            states[:needed], flat_actions[:needed], advantages[:needed], value_targets[:needed], self.check_stop
+        )
+        check_finite(self.graph_manager)
+        self.agent.training_iteration += 1
+        self.keep_losses()
 
 
 def _nd(array: np.ndarray) -> Any:

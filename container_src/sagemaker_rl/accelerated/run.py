@@ -3,18 +3,18 @@
 Counters, signals and phases are those of Coach's own objects, so that what is logged means the same on both paths.
 """
 
+import abc
 import csv
 import math
 import numbers
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.accelerated.ppo import PPOLearner, generalized_advantages
 from sagemaker_rl.accelerated.support import environment_maker
-from sagemaker_rl.checkpoints import check_finite
 from sagemaker_rl.vector_envs import VectorEnv, make_vector_env
 
 EVALUATION_STREAM = 1_000_003
@@ -94,27 +94,15 @@ class EpisodeTable:
         self.pending = None
 
 
-class PPORun:
-    """Trains and evaluates a Coach ClippedPPOAgent on batches of environments.
+class AcceleratedRun(abc.ABC):
+    """Trains and evaluates a Coach agent on batches of environments; subclasses say how the agent acts and learns."""
 
-    A phase of playing ends after ``num_consecutive_playing_steps``, wherever the episodes are: one that is cut there is
-    bootstrapped with the critic's value and goes on in the next phase, where stock Coach plays on to its end alone.
-    """
-
-    def __init__(
-        self,
-        graph_manager: Any,
-        num_envs: int,
-        seed: int | None,
-        check_stop: Callable[[], None],
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, graph_manager: Any, num_envs: int, seed: int | None, check_stop: Callable[[], None]) -> None:
         self.graph_manager = graph_manager
         self.agent = graph_manager.level_managers[0].acting_agent()
         self.check_stop = check_stop
-        self.clock = clock
+        self.started = time.monotonic()
         self.random = np.random.default_rng(seed)
-        self.learner = PPOLearner(self.agent, self.random)
         self.make_env = environment_maker(graph_manager)
         self.seed = seed
         self.table = EpisodeTable(self.agent)
@@ -125,35 +113,42 @@ class PPORun:
         self.returns = np.zeros(self.envs.num_envs)
         self.shaped_returns = np.zeros(self.envs.num_envs)
         self.lengths = np.zeros(self.envs.num_envs, dtype=np.int64)
-        self.rollout: list[tuple[np.ndarray, ...]] = []
         self.losses: dict[str, list[float]] = {}
         self.episodes_played = 0
         filters = self.agent.pre_network_filter.observation_filters.get("observation", {})
         self.normalizations = [observation_filter.running_observation_stats for observation_filter in filters.values()]
         self.reward_filters = list(self.agent.input_filter.reward_filters.values())
 
+    # --- What a subclass decides -------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def best_actions(self, observations: np.ndarray) -> np.ndarray:
+        """Return the deterministic policy's actions, within the action space."""
+
+    @abc.abstractmethod
+    def heatup(self, steps: Any) -> None:
+        """Play ``steps`` environment steps at random."""
+
+    @abc.abstractmethod
+    def play_and_learn(self) -> None:
+        """Take one step in every environment, and train if that is due."""
+
     # --- What training.py calls, as it calls Coach's graph manager ---------------------------------------------------
 
     def sync(self) -> None:
         self.graph_manager.sync()
 
-    def heatup(self, steps: Any) -> None:
-        """Nothing: an on-policy agent learns nothing from random actions."""
-
     def train_and_act(self, steps: Any) -> None:
-        """Play ``steps`` environment steps, and train whenever enough have been collected."""
+        """Play ``steps`` environment steps, and train whenever that is due."""
         from rl_coach.core_types import EnvironmentSteps, RunPhase
 
         counter = self.graph_manager.total_steps_counters[RunPhase.TRAIN]
-        needed = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         with self.graph_manager.phase_context(RunPhase.TRAIN):
             end = counter[EnvironmentSteps] + steps.num_steps
             while counter[EnvironmentSteps] < end:
                 self.check_stop()
-                self._step()
+                self.play_and_learn()
                 counter[EnvironmentSteps] += self.envs.num_envs
-                if len(self.rollout) * self.envs.num_envs >= needed:
-                    self._train(needed)
 
     def evaluate(self, steps: Any) -> bool:
         """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done."""
@@ -184,43 +179,28 @@ class PPORun:
     # --- Rollouts ----------------------------------------------------------------------------------------------------
 
     def normalize(self, observations: np.ndarray) -> np.ndarray:
+        """Return ``observations`` as the network sees them, float32."""
         for normalization in self.normalizations:
             observations = normalization.normalize(observations)
         return observations.astype(np.float32)
 
-    def to_environment(self, actions: np.ndarray) -> np.ndarray:
-        """Return ``actions`` as the environment takes them: within its bounds, as Coach clips them."""
-        if self.learner.discrete:
-            return actions
-        space = self.agent.spaces.action
-        return np.clip(actions, space.low, space.high)
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Take one step in every environment, with all the bookkeeping.
 
-    def _sample(self, policy: list[np.ndarray]) -> np.ndarray:
-        if self.learner.discrete:
-            cumulative = policy[0].cumsum(axis=1)
-            draws = self.random.random((len(cumulative), 1)) * cumulative[:, -1:]
-            return (draws >= cumulative).sum(axis=1)
-        mean, standard_deviation = policy
-        return mean + standard_deviation * self.random.standard_normal(mean.shape)
-
-    def _step(self) -> None:
-        """Take one step in every environment and keep it for training."""
-        _, *policy = self.learner.heads(self.normalize(self.observations))
-        actions = self._sample(policy)
-        for _ in range(self.envs.num_envs):
-            self.agent.ap.algorithm.clipping_decay_schedule.step()
-        _, following, rewards, ended = self.envs.step(self.to_environment(actions))
+        Returns:
+            The observations reached, the filtered rewards, and whether an episode has ended.
+        """
+        reached, self.observations, rewards, ended = self.envs.step(actions)
         shaped = rewards
         for reward_filter in self.reward_filters:
             shaped = filter_rewards(reward_filter, shaped)
-        self.rollout.append((self.observations, actions, shaped, ended))
-        self.observations = following
         self.returns += rewards
         self.shaped_returns += shaped
         self.lengths += 1
         self.agent.total_steps_counter += self.envs.num_envs
         for index in np.flatnonzero(ended):
             self._end_episode(index)
+        return reached, shaped, ended
 
     def _end_episode(self, index: int) -> None:
         agent = self.agent
@@ -229,46 +209,16 @@ class PPORun:
         agent.total_reward_in_current_episode = float(self.returns[index])
         agent.total_shaped_reward_in_current_episode = float(self.shaped_returns[index])
         agent.current_episode_steps_counter = int(self.lengths[index])
-        self.table.add(self.clock())
+        self.table.add(time.monotonic() - self.started)
         agent.log_to_screen()
         self.returns[index] = self.shaped_returns[index] = self.lengths[index] = 0
 
-    def _train(self, needed: int) -> None:
-        observations, actions, rewards, ended = (np.stack(column) for column in zip(*self.rollout, strict=True))
-        self.rollout = []
-        shape = self.observations.shape[1:]
-        flat = observations.reshape(-1, *shape)
-        for normalization in self.normalizations:
-            normalization.push_val(flat)
-        states = self.normalize(flat)
-        values = self.learner.heads(states)[0].reshape(rewards.shape)
-        last_values = self.learner.heads(self.normalize(self.observations))[0]
-        for normalization in self.normalizations:  # Coach pushes each transition's next state too
-            normalization.push_val(np.concatenate([observations[1:], self.observations[None]]).reshape(-1, *shape))
-        algorithm = self.agent.ap.algorithm
-        advantages = generalized_advantages(
-            rewards, values, last_values, ended, algorithm.discount, algorithm.gae_lambda
-        )
-        value_targets = (advantages + values).reshape(-1)
-        advantages = advantages.reshape(-1)
-        self.agent.state_values.add_sample(values.reshape(-1))
-        advantages = (advantages - advantages.mean()) / advantages.std()
-        self.agent.action_advantages.add_sample(advantages)
-        flat_actions = actions.reshape(len(flat), *actions.shape[2:])
-        self.learner.train(
-            states[:needed], flat_actions[:needed], advantages[:needed], value_targets[:needed], self.check_stop
-        )
-        check_finite(self.graph_manager)
-        self.agent.training_iteration += 1
+    def keep_losses(self) -> None:
+        """Move the agent's signals into the CSV's current row, and their means where ``take_losses`` finds them."""
         for name, value in self.table.add_losses().items():
             self.losses.setdefault(name, []).append(value)
 
     # --- Evaluation --------------------------------------------------------------------------------------------------
-
-    def act(self, observations: np.ndarray) -> np.ndarray:
-        """Return the deterministic policy's actions, within the action space."""
-        _, *policy = self.learner.heads(self.normalize(observations))
-        return self.to_environment(policy[0].argmax(axis=1) if self.learner.discrete else policy[0])
 
     def play(self, episodes: int) -> list[float]:
         """Play episodes of the deterministic policy as one batch, the first also into a GIF; return their returns."""
@@ -286,14 +236,13 @@ class PPORun:
             self.check_stop()
             if film is not None and running[0] and film.wants_next():
                 film.append(envs.render(0))
-            _, observations, rewards, ended = envs.step(self.act(observations))
+            _, observations, rewards, ended = envs.step(self.best_actions(observations))
             returns += rewards * running
             running &= ~ended
         if film is not None:
             from rl_coach import logger
 
-            name = f"episode-{self.episodes_played}_score-{returns[0]}"
-            logger.create_gif(film, name=name)
+            logger.create_gif(film, name=f"episode-{self.episodes_played}_score-{returns[0]}")
         self.episodes_played += episodes
         return [float(episode_return) for episode_return in returns]
 

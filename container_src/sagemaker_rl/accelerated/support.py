@@ -10,12 +10,13 @@ def reason_for_stock(graph_manager: Any) -> str | None:
     Every option that the fast path does not implement is named here: none is ignored.
     """
     from rl_coach.agents.clipped_ppo_agent import ClippedPPOAgent
+    from rl_coach.agents.dqn_agent import DQNAgent
     from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 
     if type(graph_manager) is not BasicRLGraphManager:
         return f"the graph manager is a {type(graph_manager).__name__}"
     agent = graph_manager.level_managers[0].acting_agent()
-    checks = {ClippedPPOAgent: _ppo}
+    checks = {ClippedPPOAgent: _ppo, DQNAgent: _dqn}
     if type(agent) not in checks:
         return f"the agent is a {type(agent).__name__}"
     return _common(graph_manager, agent) or checks[type(agent)](agent)
@@ -137,5 +138,37 @@ def _ppo(agent: Any) -> str | None:
     if type(agent.exploration_policy) not in (AdditiveNoise, Categorical):
         return f"the exploration is {type(agent.exploration_policy).__name__}"
     if isinstance(agent.exploration_policy, AdditiveNoise) and agent.exploration_policy.evaluation_noise_percentage:
+        return "evaluation is noisy"
+    return None
+
+
+def _dqn(agent: Any) -> str | None:
+    from rl_coach.core_types import EnvironmentSteps
+    from rl_coach.exploration_policies.e_greedy import EGreedy
+    from rl_coach.memories.memory import MemoryGranularity
+    from rl_coach.memories.non_episodic.experience_replay import ExperienceReplay
+
+    algorithm, memory = agent.ap.algorithm, agent.memory
+    heads = [type(head).__name__ for head in agent.networks["main"].online_network.model.output_heads]
+    wanted = {
+        "heads_parameters": (heads, ["QHead"]),
+        "memory": (type(memory), ExperienceReplay),
+        "memory.max_size": (agent.ap.memory.max_size[0], MemoryGranularity.Transitions),
+        "allow_duplicates_in_batch_sampling": (memory.allow_duplicates_in_batch_sampling, True),
+        "load_memory_from_file_path": (agent.ap.memory.load_memory_from_file_path, None),
+        "exploration": (type(agent.exploration_policy), EGreedy),
+        "num_consecutive_playing_steps": (type(algorithm.num_consecutive_playing_steps), EnvironmentSteps),
+        "act_for_full_episodes": (algorithm.act_for_full_episodes, False),
+        "heatup_using_network_decisions": (algorithm.heatup_using_network_decisions, False),
+        "store_transitions_only_when_episodes_are_terminated": (
+            algorithm.store_transitions_only_when_episodes_are_terminated,
+            False,
+        ),
+        "create_target_network": (agent.ap.network_wrappers["main"].create_target_network, True),
+    }
+    for option, (found, expected) in wanted.items():
+        if found != expected:
+            return f"{option} is {getattr(found, '__name__', found)}"
+    if agent.exploration_policy.evaluation_epsilon:
         return "evaluation is noisy"
     return None

@@ -1,0 +1,100 @@
+"""The fast path's DQN against the installed rl_coach, on the same batch and weights."""
+
+import mxnet as mx
+import numpy as np
+import pytest
+from jobs import DQN
+from test_accelerated_ppo import agent_of, gradients_of, make_graph, relative_difference, trained
+
+BATCH = 128
+
+
+def random_transitions():
+    random = np.random.default_rng(2)
+    states, next_states = random.normal(size=(2, BATCH, 2)).astype(np.float32)
+    ended = random.random(BATCH) < 0.3
+    return states, next_states, random.integers(0, 3, BATCH), random.normal(size=BATCH), ended
+
+
+def coachs_step(agent, states, next_states, actions, rewards, ended) -> float:
+    """Let Coach learn from a batch; the weights are those after its step."""
+    from rl_coach.core_types import Batch, Transition
+
+    columns = zip(states, actions, rewards, next_states, ended, strict=True)
+    batch = Batch(
+        [
+            Transition(
+                state={"observation": s}, action=int(a), reward=r, next_state={"observation": n}, game_over=bool(e)
+            )
+            for s, a, r, n, e in columns
+        ]
+    )
+    return float(agent.learn_from_batch(batch)[0])
+
+
+def test_loss_gradients_and_adams_step_equal_coachs(tmp_path):
+    from sagemaker_rl.accelerated.dqn import DQNLearner
+
+    ours, theirs = (agent_of(make_graph(tmp_path / name, DQN)) for name in ("ours", "theirs"))
+    random = np.random.default_rng(3)
+    for our, their in zip(trained(ours), trained(theirs), strict=True):  # online and target network apart
+        data = mx.nd.array(random.normal(scale=0.2, size=our.shape))
+        our.set_data(data)
+        their.set_data(data)
+    targets = [agent.networks["main"].target_network.model.collect_params().values() for agent in (ours, theirs)]
+    for our, their in zip(*targets, strict=True):
+        their.set_data(our.data())
+    transitions = random_transitions()
+    loss = coachs_step(theirs, *transitions)
+
+    states, next_states, actions, rewards, ended = transitions
+    learner = DQNLearner(ours)
+    columns = [states, next_states, actions, rewards, ~ended]
+    our_loss, _ = learner.gradient_step([mx.nd.array(column, dtype=np.float32) for column in columns])
+    assert our_loss == pytest.approx(loss, rel=1e-4)
+    their_gradients = [g.asnumpy() for g in theirs.networks["main"].online_network.accumulated_gradients]
+    assert len(their_gradients) == 6
+    for our, their in zip(gradients_of(ours), their_gradients, strict=True):
+        assert np.abs(their).max() > 0
+        assert relative_difference(our, their) < 1e-4
+    for our, their in zip(trained(ours), trained(theirs), strict=True):
+        assert np.abs(our.data().asnumpy() - their.data().asnumpy()).max() < 1e-6
+
+
+def test_the_replay_keeps_the_newest_transitions():
+    from sagemaker_rl.accelerated.dqn import Replay
+
+    replay = Replay(10, (1,))
+    for start in range(0, 24, 4):
+        numbers = np.arange(start, start + 4)
+        replay.add(numbers[:, None], numbers[:, None] + 1, numbers, -numbers, np.ones(4))
+    assert len(replay) == 10
+    states, next_states, actions, rewards, goes_on = replay.sample(1000, np.random.default_rng(0))
+    assert set(actions.tolist()) == set(range(14, 24))
+    assert (states[:, 0] == actions).all()
+    assert (next_states[:, 0] == actions + 1).all()
+    assert (rewards == -actions).all()
+    assert (goes_on == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"agent_params__exploration__evaluation_epsilon": 0.05}, "evaluation is noisy"),
+        ({"agent_params__algorithm__act_for_full_episodes": 1}, "act_for_full_episodes is True"),
+        (
+            {"agent_params__memory__allow_duplicates_in_batch_sampling": 0},
+            "allow_duplicates_in_batch_sampling is False",
+        ),
+        (
+            {"agent_params__algorithm__num_consecutive_playing_steps:EnvironmentEpisodes": 1},
+            "num_consecutive_playing_steps is EnvironmentEpisodes",
+        ),
+    ],
+)
+def test_an_option_that_the_fast_path_lacks_goes_to_stock_coach(tmp_path, changes, reason):
+    from sagemaker_rl.accelerated.support import reason_for_stock
+
+    found = reason_for_stock(make_graph(tmp_path, DQN, **changes))
+    assert found is None if reason is None else reason in found
