@@ -1,5 +1,6 @@
 """Shows how far a job is: a bar on a terminal, some of its own metric lines elsewhere."""
 
+import abc
 import re
 import sys
 import time
@@ -16,7 +17,7 @@ MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Checkpoint|Model|Error)\b"
 SECONDS_BETWEEN_TRAINING_LINES = 2.0
 
 
-class _Bar:
+class _Bar(abc.ABC):
     """A bar on a terminal, if standard error is one; use as a context manager."""
 
     def __init__(self, unit: str, total: int | None = None) -> None:
@@ -36,11 +37,13 @@ class _Bar:
         elif self.is_shown(line):
             print(f"  {line}", flush=True)
 
+    @abc.abstractmethod
     def advance(self, bar: tqdm, line: str) -> None:
-        raise NotImplementedError
+        """Move the bar by what a line says."""
 
+    @abc.abstractmethod
     def is_shown(self, line: str) -> bool:
-        raise NotImplementedError
+        """Tell whether a line is printed where there is no bar."""
 
 
 class TrainingProgress(_Bar):
