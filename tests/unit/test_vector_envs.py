@@ -40,6 +40,8 @@ def test_trajectories_equal_gyms_bit_for_bit(continuous, seed, from_float32, bia
             assert np.array_equal(reached[index], np.asarray(observation, dtype=np.float32))
             assert reward == rewards[index]
             assert terminated == ended[index]
+            if not terminated:  # else the next episode has begun
+                assert tuple(map(float, cars[index].state)) == (batch.position[index], batch.velocity[index])
         running &= ~ended
         assert np.array_equal(reached[~ended], following[~ended])
         assert (following[ended, 1] == 0).all()
