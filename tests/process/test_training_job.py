@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -38,6 +39,13 @@ METRICS = {
     "steps": r"^Training> .*Steps=(\d+)",
     "loss": r"^Evaluation> .*\bLoss=([-\d.e+]+)",
 }
+
+
+def give_checkpoint(ml: Path, job: Job) -> None:
+    """Put a training job's checkpoint into the ``checkpoint`` channel of the tree ``ml``."""
+    channel = ml / "input/data/checkpoint"
+    channel.parent.mkdir(parents=True)
+    channel.symlink_to(job.ml / "output/data/checkpoint")
 
 
 JOBS = [
@@ -160,9 +168,7 @@ def test_another_seed_gives_other_weights(dqn_job, tmp_path):
 
 
 def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
-    channel = tmp_path / "input/data/checkpoint"
-    channel.parent.mkdir(parents=True)
-    channel.symlink_to(ppo_job.ml / "output/data/checkpoint")
+    give_checkpoint(tmp_path, ppo_job)
     evaluation = run_training(
         tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "15000", "sagemaker_program": "evaluate-coach.py"}
     )
@@ -213,9 +219,7 @@ def test_sigterm_before_training_ends_the_job_at_once(tmp_path, seconds):
 
 
 def test_sigterm_ends_an_evaluation(ppo_job, tmp_path):
-    channel = tmp_path / "input/data/checkpoint"
-    channel.parent.mkdir(parents=True)
-    channel.symlink_to(ppo_job.ml / "output/data/checkpoint")
+    give_checkpoint(tmp_path, ppo_job)
     evaluate = {"RLCOACH_PRESET": PPO, "evaluate_steps": "10000000", "sagemaker_program": "evaluate-coach.py"}
     process = start_training(tmp_path, evaluate)
     assert process.stdout is not None
@@ -275,9 +279,7 @@ def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
     width = {"rl.agent_params.network_wrappers.main.middleware_parameters.activation_function": "relu"}
     training = run_training(tmp_path / "training", {**SHORT_PPO, **width})
     assert training.status == 0, training.log
-    channel = tmp_path / "input/data/checkpoint"
-    channel.parent.mkdir(parents=True)
-    channel.symlink_to(training.ml / "output/data/checkpoint")
+    give_checkpoint(tmp_path, training)
     evaluation = run_training(
         tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
     )
@@ -287,9 +289,7 @@ def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
 
 
 def test_evaluation_plays_as_many_episodes_as_asked(ppo_job, tmp_path):
-    channel = tmp_path / "input/data/checkpoint"
-    channel.parent.mkdir(parents=True)
-    channel.symlink_to(ppo_job.ml / "output/data/checkpoint")
+    give_checkpoint(tmp_path, ppo_job)
     short = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "evaluate_episodes": "2"}
     job = run_training(tmp_path, {**short, "sagemaker_program": "evaluate-coach.py"})
     assert job.status == 0, job.log
@@ -315,8 +315,7 @@ def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path):
     Policy.load(tmp_path / "model")
     assert not list(tmp_path.rglob(".saving"))
     evaluated = tmp_path / "evaluated"
-    (evaluated / "input/data").mkdir(parents=True)
-    (evaluated / "input/data/checkpoint").symlink_to(tmp_path / "output/data/checkpoint")
+    give_checkpoint(evaluated, job)
     evaluation = run_training(
         evaluated, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
     )
