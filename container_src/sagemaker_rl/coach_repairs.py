@@ -26,7 +26,7 @@ NEVER_CALLED = {
 }
 """Packages that Coach imports at the top of a file although a training job on vectors never calls them."""
 
-MAX_GIF_FRAMES = 250
+MAX_GIF_FRAMES = 125
 GIF_FRAME_SKIP = 5
 GIF_SIZE = (300, 200)
 
@@ -198,14 +198,23 @@ class FilmStrip(list):
         return (self.seen - 1) % self.stride == 0
 
     def append(self, frame: np.ndarray) -> None:
-        from PIL import Image
+        self.keep(small_frame(frame))
 
-        image = Image.fromarray(frame)
-        image.thumbnail(GIF_SIZE)
-        super().append(np.asarray(image))
+    def keep(self, frame: Any) -> None:
+        """Append a frame that is small already, or what will become one."""
+        super().append(frame)
         if len(self) > MAX_GIF_FRAMES:
             self[:] = self[::2]
             self.stride *= 2
+
+
+def small_frame(frame: np.ndarray) -> np.ndarray:
+    """Return a picture, uint8 ``(height, width, 3)``, at ``GIF_SIZE`` or smaller."""
+    from PIL import Image
+
+    image = Image.fromarray(frame)
+    image.thumbnail(GIF_SIZE, Image.Resampling.BOX)  # a fifth of the time of the default, and as good at a half
+    return np.asarray(image)
 
 
 def _keep_few_gif_frames() -> None:
@@ -264,7 +273,7 @@ def _show_gif_frames_for_their_time() -> None:
         directory = os.path.join(logger.experiment_path, "gifs")
         os.makedirs(directory, exist_ok=True)
         path = os.path.join(directory, f"{datetime.datetime.now():%Y-%m-%d-%H-%M-%S}_{name}.gif")
-        first, *rest = (Image.fromarray(image).quantize(32) for image in images)
+        first, *rest = (Image.fromarray(image).quantize(64, Image.Quantize.FASTOCTREE) for image in images)
         first.save(path, save_all=True, append_images=rest, duration=round(1000 / fps), loop=0)
 
     logger.create_gif = create_gif

@@ -71,7 +71,7 @@ RANGES = {
     "optimization_epochs": Range(1),
     "num_consecutive_training_steps": Range(1),
     "clip_likelihood_ratio_using_epsilon": Range(0, closed=False),
-    "beta_entropy": Range(0),
+    "beta_entropy": Range(-1, 1),  # below 0 rewards a certain policy
     "clip_gradients": Range(0, closed=False),
     "evaluation_epsilon": Range(0, 1),
     "evaluation_noise_percentage": Range(0),

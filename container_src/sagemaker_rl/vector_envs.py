@@ -33,8 +33,8 @@ class VectorEnv(Protocol):
             rewards (float64); and whether the episode has ended, by itself or by its time limit (bool).
         """
 
-    def render(self, index: int) -> np.ndarray:
-        """Return a picture of one environment, uint8 of shape ``(height, width, 3)``."""
+    def view(self, index: int) -> Callable[[], np.ndarray]:
+        """Return what draws one environment as it is now: a picture, uint8 of shape ``(height, width, 3)``."""
 
 
 def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> VectorEnv:
@@ -89,9 +89,14 @@ class _CarBatch:
         self._start(ended)
         return reached, self._observe(), rewards, ended
 
-    def render(self, index: int) -> np.ndarray:
-        self.car.state = np.array([self.position[index], self.velocity[index]])
-        return self.car.render(mode="rgb_array")
+    def view(self, index: int) -> Callable[[], np.ndarray]:
+        state = np.array([self.position[index], self.velocity[index]])
+
+        def draw() -> np.ndarray:
+            self.car.state = state
+            return np.asarray(self.car.render(mode="rgb_array"))
+
+        return draw
 
     def _slope(self) -> np.ndarray:
         return np.fromiter(map(math.cos, (3 * self.position).tolist()), np.float64, self.num_envs)
@@ -139,5 +144,6 @@ class _InstanceBatch:
             following[index] = self.envs[index].reset()
         return reached, following, rewards, ended
 
-    def render(self, index: int) -> np.ndarray:
-        return np.asarray(self.envs[index].render(mode="rgb_array"))
+    def view(self, index: int) -> Callable[[], np.ndarray]:
+        picture = np.asarray(self.envs[index].render(mode="rgb_array"))
+        return lambda: picture

@@ -6,33 +6,15 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
+from sagemaker_rl.accelerated.network import INPUT, DenseNetwork, NetworkGraph
+from sagemaker_rl.accelerated.optimizer import adam_for
 from sagemaker_rl.accelerated.run import AcceleratedRun
+
+INPUTS = (INPUT, "next_states", "actions", "rewards", "goes_on")
+"""Of a gradient step: normalized states ``(batch, *shape)`` twice, then ``(batch,)`` each."""
 
 MOST_ENVIRONMENTS = 4
 """More would only spread the same number of steps thinner: the first aimless episodes of each have to end first."""
-
-
-class FusedTDLoss(mx.gluon.HybridBlock):
-    """Both networks and Coach's loss as one graph.
-
-    Coach's target equals the prediction for every action but the one taken (agents/dqn_agent.py), so only its error
-    counts, in a mean over batch and actions (heads/q_head.py: L2Loss).
-    """
-
-    def __init__(self, online: Any, target: Any, actions: int, discount: float, weight: float) -> None:
-        super().__init__()
-        self.register_child(online)
-        self.register_child(target)
-        self._networks = [online, target]  # in a list, so that their parameters keep Coach's names
-        self._actions, self._discount, self._weight = actions, discount, weight
-
-    def hybrid_forward(self, F, states, next_states, actions, rewards, goes_on):  # type: ignore[no-untyped-def]
-        """Return the loss (1,), and the predicted values of the actions taken ``(batch,)``."""
-        online, target = self._networks
-        following = F.max(F.BlockGrad(target(next_states)[0]), axis=1)
-        wanted = rewards + goes_on * self._discount * following
-        predicted = F.pick(online(states)[0], actions, axis=1)
-        return 0.5 * self._weight / self._actions * F.mean(F.square(predicted - wanted)), predicted
 
 
 class Replay:
@@ -44,8 +26,8 @@ class Replay:
         self.states = np.empty((size, *shape), dtype=np.float32)
         self.next_states = np.empty((size, *shape), dtype=np.float32)
         self.actions = np.empty(size, dtype=np.int64)
-        self.rewards = np.empty(size, dtype=np.float64)
-        self.goes_on = np.empty(size, dtype=np.float64)
+        self.rewards = np.empty(size, dtype=np.float32)
+        self.goes_on = np.empty(size, dtype=np.float32)
 
     def __len__(self) -> int:
         return min(self.count, self.size)
@@ -65,33 +47,90 @@ class Replay:
 
 
 class DQNLearner:
-    """Trains a Coach DQNAgent's own parameters with its own optimizer."""
+    """Trains the network of a Coach DQNAgent as Coach does, in NumPy where that knows the network.
 
-    def __init__(self, agent: Any) -> None:
-        self.network = agent.networks["main"].online_network
+    Coach's target equals the prediction for every action but the one taken (agents/dqn_agent.py), so only its error
+    counts, in a mean over batch and actions (heads/q_head.py: L2Loss).
+    """
+
+    def __init__(self, agent: Any, in_numpy: bool = True) -> None:
+        self.wrapper = agent.networks["main"]
+        self.network = self.wrapper.online_network
+        self.discount = agent.ap.algorithm.discount
         (head,) = self.network.model.output_heads
-        target = agent.networks["main"].target_network.model
-        actions = len(agent.spaces.action.actions)
-        self.loss = FusedTDLoss(self.network.model, target, actions, agent.ap.algorithm.discount, head.loss_weight)
-        self.loss.hybridize(static_alloc=True, static_shape=True)
+        self.weight = head.loss_weight / len(agent.spaces.action.actions)
+        self.graph, self.target_graph = (
+            NetworkGraph(network.model) for network in (self.network, self.wrapper.target_network)
+        )
+        self.dense = DenseNetwork.of(self.graph) if in_numpy else None
+        self.dense_target = DenseNetwork.of(self.target_graph) if self.dense else None
+        self.optimizer = adam_for(self.network, self.dense)
+        self._block = None if self.dense else self._fused()
 
     def action_values(self, states: np.ndarray) -> np.ndarray:
         """Return Q, float32 ``(batch, actions)``, for normalized states."""
-        (values,) = self.network.model(mx.nd.array(states, dtype=np.float32))
-        return values.asnumpy()
+        if self.dense:
+            return self.dense.forward(states)[0]
+        return self.network.model(_nd(states))[0].asnumpy()
 
-    def compute_gradients(self, batch: list[Any]) -> tuple[float, np.ndarray]:
-        """Compute gradients on a batch (see FusedTDLoss) into the network's own; return loss and predicted values."""
-        with mx.autograd.record():
-            loss, predicted = self.loss(*batch)
-        loss.backward()
-        return float(loss.asscalar()), predicted.asnumpy()
+    def compute_gradients(self, batch: list[np.ndarray]) -> tuple[float, np.ndarray]:
+        """Compute the gradients that the optimizer's next step takes, on a batch (see INPUTS).
 
-    def gradient_step(self, batch: list[Any]) -> tuple[float, np.ndarray]:
+        Returns:
+            The loss, and the predicted values of the actions taken, ``(batch,)``.
+        """
+        if self._block is not None:
+            with mx.autograd.record():
+                loss, predicted = self._block(*map(_nd, batch))
+            loss.backward()
+            return float(loss.asscalar()), predicted.asnumpy()
+        assert self.dense is not None and self.dense_target is not None
+        states, next_states, actions, rewards, goes_on = batch
+        following = self.dense_target.forward(next_states)[0].max(axis=1)
+        values = self.dense.forward(states)[0]
+        rows = np.arange(len(actions))
+        predicted = values[rows, actions]
+        errors = predicted - (rewards + goes_on * np.float32(self.discount) * following).astype(np.float32)
+        of_values = np.zeros_like(values)
+        of_values[rows, actions] = errors * np.float32(self.weight / len(actions))
+        self.dense.backward([of_values])
+        return 0.5 * self.weight * float(errors @ errors) / len(actions), predicted
+
+    def _fused(self) -> Any:
+        """Return both networks and the loss as one hybridized MXNet graph."""
+        F = mx.sym
+        states, next_states, actions, rewards, goes_on = inputs = [F.var(name) for name in INPUTS]
+        for parameter in self.target_graph.parameters.values():
+            parameter.grad_req = "null"  # it is copied to, never trained; else MXNet carries zeros back through it
+        following = F.max(self.target_graph.symbol[0](**{INPUT: next_states}), axis=1)
+        wanted = rewards + goes_on * self.discount * following
+        predicted = F.pick(self.graph.symbol[0], actions, axis=1)
+        loss = 0.5 * self.weight * F.mean(F.square(predicted - wanted))
+        parameters = mx.gluon.ParameterDict()
+        for graph in (self.graph, self.target_graph):
+            parameters.update(graph.parameters)
+        block = mx.gluon.SymbolBlock(F.Group([loss, predicted]), inputs, params=parameters)
+        block.hybridize(static_alloc=True, static_shape=True)
+        return block
+
+    def gradient_step(self, batch: list[np.ndarray]) -> tuple[float, np.ndarray]:
         """Compute gradients and take one step of Coach's optimizer."""
         result = self.compute_gradients(batch)
-        self.network.trainer.update(batch_size=1)
+        self.optimizer.step()
         return result
+
+    def update_target(self, rate: float) -> None:
+        """Move the target network's weights to the online network's by ``rate``, at 1 all the way."""
+        if self.dense and self.dense_target:
+            self.dense_target.weights += np.float32(rate) * (self.dense.weights - self.dense_target.weights)
+        else:
+            self.wrapper.update_target_network(rate)
+
+    def publish(self) -> None:
+        """Give Coach's own networks the weights."""
+        if self.dense and self.dense_target:
+            self.dense.push()
+            self.dense_target.push()
 
 
 class DQNRun(AcceleratedRun):
@@ -143,22 +182,23 @@ class DQNRun(AcceleratedRun):
     def _train(self) -> None:
         agent, batch_size = self.agent, self.agent.ap.network_wrappers["main"].batch_size
         gradient_steps = agent.ap.algorithm.num_consecutive_training_steps
-        # All the samples of this training at once: one call each to normalize them and to hand them to MXNet.
         states, next_states, *rest = self.replay.sample(gradient_steps * batch_size, self.random)
-        columns = [self.normalize(states), self.normalize(next_states), *rest]
-        arrays = [mx.nd.array(column, dtype=np.float32) for column in columns]
+        columns = [self.normalize(states), self.normalize(next_states), *rest]  # of all gradient steps at once
         for index in range(gradient_steps):
             self.check_stop()
             rows = slice(index * batch_size, (index + 1) * batch_size)
             agent.training_iteration += 1
-            loss, predicted = self.learner.gradient_step([array[rows] for array in arrays])
+            loss, predicted = self.learner.gradient_step([column[rows] for column in columns])
             agent.loss.add_sample(loss)
             agent.q_values.add_sample(predicted)
             agent.curr_learning_rate.add_sample(agent.ap.network_wrappers["main"].learning_rate)
             if agent._should_update_online_weights_to_target():
-                for network in agent.networks.values():
-                    network.update_target_network(agent.ap.algorithm.rate_for_copying_weights_to_target)
+                self.learner.update_target(agent.ap.algorithm.rate_for_copying_weights_to_target)
 
     def _end_episode(self, index: int) -> None:
         super()._end_episode(index)
         self.keep_losses()
+
+
+def _nd(array: np.ndarray) -> Any:
+    return mx.nd.array(array, dtype=np.float32)

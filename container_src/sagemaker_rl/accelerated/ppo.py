@@ -8,10 +8,14 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 
+from sagemaker_rl.accelerated.network import INPUT, DenseNetwork, NetworkGraph
+from sagemaker_rl.accelerated.optimizer import adam_for
 from sagemaker_rl.accelerated.run import AcceleratedRun
 from sagemaker_rl.checkpoints import check_finite
 
 LOG_2_PI = math.log(2 * math.pi)
+INPUTS = (INPUT, "actions", "old_log_probs", "advantages", "value_targets")
+"""Of a gradient step: normalized states ``(batch, *shape)``, actions ``(batch, *shape)``, and ``(batch,)`` each."""
 
 
 def generalized_advantages(
@@ -50,116 +54,189 @@ class StepResult:
     clipped_ratios: np.ndarray
 
 
-class FusedLoss(mx.gluon.HybridBlock):
-    """Network, policy loss and value loss as one graph.
+@dataclass(frozen=True)
+class Loss:
+    """Coach's loss for clipped PPO, in NumPy and as a part of an MXNet graph.
 
     What Coach computes with dense covariance matrices (heads/ppo_head.py: MultivariateNormalDist) is here the closed
     form for a diagonal one.
     """
 
-    def __init__(self, model: Any, discrete: bool, epsilon: float | None, beta: float, weights: tuple[float, float]):
-        super().__init__()
-        self._discrete, self._epsilon, self._beta, self._weights = discrete, epsilon, beta, weights
-        self.register_child(model)
-        self._network = [model]  # in a list, so that its parameters keep Coach's names
+    discrete: bool
+    epsilon: float | None
+    """How far ratios may be from 1; None does not clip them."""
+    beta: float
+    """Weight of the entropy."""
+    value_weight: float
+    policy_weight: float
 
-    def hybrid_forward(  # type: ignore[no-untyped-def]
+    def gradients(
         self,
-        F,
-        states,
-        actions,
-        old_log_probs,
-        clip_scale,
-        advantages,
-        value_targets,
-    ):
-        """Return total loss (1,), value, policy and entropy losses (1,) each, and both ratios ``(batch,)``."""
-        value, *policy = self._network[0](states)
-        log_probs, entropy = (
-            self._discrete_policy(F, policy, actions) if self._discrete else self._gaussian(F, policy, actions)
+        heads: list[np.ndarray],
+        actions: np.ndarray,
+        old_log_probs: np.ndarray,
+        advantages: np.ndarray,
+        value_targets: np.ndarray,
+    ) -> tuple[StepResult, list[np.ndarray]]:
+        """Return the losses, and the gradients of their sum with respect to the heads, float32 of the heads' shapes."""
+        value, *policy = heads
+        size = len(actions)
+        errors = value.reshape(-1) - value_targets
+        log_probs, entropy = log_probs_and_entropy(np, self.discrete, policy, actions)
+        ratios = np.exp(log_probs - old_log_probs)
+        clipped, objective, slope = ratios, ratios * advantages, advantages
+        if self.epsilon is not None:
+            low, high = np.float32(1 - self.epsilon), np.float32(1 + self.epsilon)
+            clipped = np.minimum(np.maximum(ratios, low), high)
+            other = clipped * advantages
+            # Where both objectives are the same, in the clipping range, Coach's gradient flows through both
+            # (heads/ppo_head.py:565, the minimum along an axis): it is twice what it would be without clipping.
+            slope = advantages * ((objective <= other) + (clipped == ratios) * (other <= objective))
+            objective = np.minimum(objective, other)
+        value_loss = 0.5 * self.value_weight * float(errors @ errors) / size
+        policy_loss = -self.policy_weight * float(objective.mean())
+        entropy_loss = -self.beta * float(entropy.mean())
+        result = StepResult(
+            value_loss + policy_loss + entropy_loss, value_loss, policy_loss, entropy_loss, ratios, clipped
         )
+        of_log_probs = (slope * ratios * np.float32(-self.policy_weight / size)).astype(np.float32)
+        of_entropy = np.float32(-self.beta / size)
+        of_policy = (self._through_categorical if self.discrete else self._through_gaussian)(
+            policy, actions, of_log_probs, of_entropy
+        )
+        return result, [(errors * np.float32(self.value_weight / size)).reshape(value.shape), *of_policy]
+
+    def _through_gaussian(
+        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
+    ) -> list[np.ndarray]:
+        mean, deviation = policy
+        z = (actions - mean) / deviation
+        of_mean = of_log_probs[:, None] * z / deviation
+        return [of_mean, of_mean * z + (of_entropy - of_log_probs[:, None]) / deviation]
+
+    def _through_categorical(
+        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
+    ) -> list[np.ndarray]:
+        (probabilities,) = policy
+        of_probabilities = -of_entropy * (np.log(probabilities) + 1)
+        rows = np.arange(len(actions))
+        of_probabilities[rows, actions] += of_log_probs / probabilities[rows, actions]
+        return [of_probabilities]
+
+    def graph(
+        self, F: Any, heads: list[Any], actions: Any, old_log_probs: Any, advantages: Any, value_targets: Any
+    ) -> list[Any]:
+        """Return the total loss (1,), it and the other losses (4,), and both ratios ``(2, batch)``; F is ``mx.sym``."""
+        value, *policy = heads
+        log_probs, entropy = log_probs_and_entropy(F, self.discrete, policy, actions)
         ratios = F.exp(log_probs - old_log_probs)
-        clipped = ratios
-        objective = ratios * advantages
-        if self._epsilon is not None:
-            reach = self._epsilon * clip_scale
-            clipped = F.broadcast_minimum(F.broadcast_maximum(ratios, 1 - reach), 1 + reach)
-            # Coach's own way to the minimum (heads/ppo_head.py:565): where both are the same, in the clipping range,
-            # the gradient flows to both, twice what F.minimum gives.
-            objective = F.min(F.stack(objective, clipped * advantages), axis=0)
-        value_weight, policy_weight = self._weights
-        value_loss = 0.5 * value_weight * F.mean(F.square(F.reshape(value, shape=(-1,)) - value_targets))
-        policy_loss = -policy_weight * F.mean(objective)
-        entropy_loss = -self._beta * F.mean(entropy)
-        return value_loss + policy_loss + entropy_loss, value_loss, policy_loss, entropy_loss, ratios, clipped
+        clipped, objective = ratios, ratios * advantages
+        if self.epsilon is not None:
+            clipped = F.clip(ratios, 1 - self.epsilon, 1 + self.epsilon)
+            objective = F.min(F.stack(objective, clipped * advantages), axis=0)  # Coach's own way, see `gradients`
+        value_loss = 0.5 * self.value_weight * F.mean(F.square(F.reshape(value, shape=(-1,)) - value_targets))
+        policy_loss = -self.policy_weight * F.mean(objective)
+        entropy_loss = -self.beta * F.mean(entropy)
+        total = value_loss + policy_loss + entropy_loss
+        return [total, F.concat(total, value_loss, policy_loss, entropy_loss, dim=0), F.stack(ratios, clipped)]
 
-    def _gaussian(self, F: Any, policy: list, actions: Any) -> tuple[Any, Any]:
-        return gaussian_log_prob(F, actions, *policy), F.sum(F.log(policy[1]) + 0.5 * (1 + LOG_2_PI), axis=1)
 
-    def _discrete_policy(self, F: Any, policy: list, actions: Any) -> tuple[Any, Any]:
+def log_probs_and_entropy(F: Any, discrete: bool, policy: list[Any], actions: Any) -> tuple[Any, Any]:
+    """Return the log probabilities (densities) of ``actions`` and the policy's entropy, ``(batch,)`` each.
+
+    Args:
+        F: NumPy, or ``mx.sym``.
+        discrete: whether the policy is categorical, else it is a diagonal normal distribution.
+        policy: probabilities ``(batch, actions)``; or mean and standard deviation, ``(batch, size)`` each.
+        actions: ``(batch,)``, or ``(batch, size)``.
+    """
+    if discrete:
         log_probabilities = F.log(policy[0])
-        return F.pick(log_probabilities, actions, axis=1), -F.sum(log_probabilities * policy[0], axis=1)
-
-
-def gaussian_log_prob(F: Any, actions: Any, mean: Any, standard_deviation: Any) -> Any:
-    """Return the log density of ``actions`` under a diagonal normal distribution; F is NumPy's or MXNet's module."""
-    z = (actions - mean) / standard_deviation
-    return -F.sum(0.5 * z * z + F.log(standard_deviation) + 0.5 * LOG_2_PI, axis=1)
+        entropy = -F.sum(log_probabilities * policy[0], axis=1)
+        if F is np:
+            return log_probabilities[np.arange(len(actions)), actions], entropy
+        return F.pick(log_probabilities, actions, axis=1), entropy
+    mean, deviation = policy
+    z, log_deviation = (actions - mean) / deviation, F.log(deviation)
+    log_density = -F.sum(0.5 * z * z + log_deviation + 0.5 * LOG_2_PI, axis=1)
+    return log_density, F.sum(log_deviation + 0.5 * (1 + LOG_2_PI), axis=1)
 
 
 class PPOLearner:
-    """Trains a Coach ClippedPPOAgent's own parameters with its own optimizer."""
+    """Trains the network of a Coach ClippedPPOAgent as Coach does, in NumPy where that knows the network."""
 
-    def __init__(self, agent: Any, random: np.random.Generator) -> None:
+    def __init__(self, agent: Any, random: np.random.Generator, in_numpy: bool = True) -> None:
         from rl_coach.spaces import DiscreteActionSpace
 
-        algorithm, network = agent.ap.algorithm, agent.ap.network_wrappers["main"]
         self.agent = agent
         self.random = random
-        self.algorithm = algorithm
+        self.algorithm = agent.ap.algorithm
         self.discrete = isinstance(agent.spaces.action, DiscreteActionSpace)
-        self.batch_size = network.batch_size
+        self.batch_size = agent.ap.network_wrappers["main"].batch_size
         self.network = agent.networks["main"].online_network
-        weights = tuple(head.loss_weight for head in self.network.model.output_heads)
-        self.loss = FusedLoss(
-            self.network.model,
-            self.discrete,
-            algorithm.clip_likelihood_ratio_using_epsilon,
-            algorithm.beta_entropy,
-            weights,
-        )
-        self.loss.hybridize(static_alloc=True, static_shape=True)
+        self.graph = NetworkGraph(self.network.model)
+        self.dense = DenseNetwork.of(self.graph) if in_numpy else None
+        self.optimizer = adam_for(self.network, self.dense)
+        self._block: tuple[Loss, Any] | None = None
+
+    def policy(self) -> Callable[[np.ndarray], list[np.ndarray]]:
+        """Return what computes the policy's parameters ``(batch, actions)`` for normalized states.
+
+        For a continuous action mean and standard deviation, for a discrete one the probabilities.
+        """
+        if self.dense:
+            return self.dense.function(range(1, len(self.graph.symbol)))
+        return lambda states: self.heads(states)[1:]
 
     def heads(self, states: np.ndarray) -> list[np.ndarray]:
         """Return V ``(batch,)`` and the policy's parameters ``(batch, actions)`` for normalized states."""
-        value, *policy = (output.asnumpy() for output in self.network.model(_nd(states)))
+        if self.dense:
+            value, *policy = self.dense.forward(states)
+        else:
+            value, *policy = (output.asnumpy() for output in self.network.model(_nd(states)))
         return [value.reshape(-1), *policy]
 
-    def log_probs(self, policy: list[np.ndarray], actions: np.ndarray) -> np.ndarray:
-        """Return the log probabilities (densities) of ``actions``, float32 ``(batch,)``."""
-        if self.discrete:
-            return np.log(policy[0][np.arange(len(actions)), actions])
-        return gaussian_log_prob(np, actions.astype(np.float32), *policy).astype(np.float32)
-
-    def gradient_step(self, batch: list[Any]) -> StepResult:
-        """Compute gradients on a batch (see FusedLoss.hybrid_forward) and take one step of Coach's optimizer."""
+    def gradient_step(self, batch: list[np.ndarray]) -> StepResult:
+        """Compute gradients on a batch (see INPUTS) and take one step of Coach's optimizer."""
         result = self.compute_gradients(batch)
-        self.network.trainer.update(batch_size=1)
+        self.optimizer.step()
         return result
 
-    def compute_gradients(self, batch: list[Any]) -> StepResult:
-        """Compute gradients into the network's own parameters."""
+    def compute_gradients(self, batch: list[np.ndarray]) -> StepResult:
+        """Compute the gradients that the optimizer's next step takes."""
+        loss = self._loss()
+        if self.dense:
+            states, *rest = batch
+            result, head_gradients = loss.gradients(self.dense.forward(states), *rest)
+            self.dense.backward(head_gradients)
+            return result
+        block = self._fused(loss)
         with mx.autograd.record():
-            total, value, policy, entropy, ratios, clipped = self.loss(*batch)
+            total, losses, ratios = block(*map(_nd, batch))
         total.backward()
-        return StepResult(
-            total_loss=float(total.asscalar()),
-            value_loss=float(value.asscalar()),
-            policy_loss=float(policy.asscalar()),
-            entropy_loss=float(entropy.asscalar()),
-            ratios=ratios.asnumpy(),
-            clipped_ratios=clipped.asnumpy(),
+        return StepResult(*losses.asnumpy().tolist(), *ratios.asnumpy())
+
+    def _loss(self) -> Loss:
+        """Return the loss with what is left of the clipping range by now."""
+        epsilon = self.algorithm.clip_likelihood_ratio_using_epsilon
+        value_weight, policy_weight = (head.loss_weight for head in self.network.model.output_heads)
+        return Loss(
+            discrete=self.discrete,
+            epsilon=None if epsilon is None else epsilon * float(self.algorithm.clipping_decay_schedule.current_value),
+            beta=self.algorithm.beta_entropy,
+            value_weight=value_weight,
+            policy_weight=policy_weight,
         )
+
+    def _fused(self, loss: Loss) -> Any:
+        """Return network and loss as one hybridized MXNet graph."""
+        if self._block is None or self._block[0] != loss:
+            inputs = [mx.sym.var(name) for name in INPUTS]
+            outputs = mx.sym.Group(loss.graph(mx.sym, list(self.graph.symbol), *inputs[1:]))
+            block = mx.gluon.SymbolBlock(outputs, inputs, params=self.network.model.collect_params())
+            block.hybridize(static_alloc=True, static_shape=True)
+            self._block = (loss, block)
+        return self._block[1]
 
     def train(
         self,
@@ -172,25 +249,33 @@ class PPOLearner:
         """Train ``optimization_epochs`` times on a data set, as ClippedPPOAgent.train_network does.
 
         Args:
-            states: normalized, ``(steps, *shape)``.
+            states: normalized, float32 ``(steps, *shape)``.
             actions: as taken, before they were clipped to the action space.
             advantages: standardized, ``(steps,)``.
             value_targets: ``(steps,)``.
             check_stop: called before every gradient step.
         """
         _, *policy = self.heads(states)
-        columns = [states, actions, self.log_probs(policy, actions), advantages, value_targets]
-        arrays = [_nd(column) for column in columns]
-        clip_scale = _nd(np.array([self.algorithm.clipping_decay_schedule.current_value]))
+        if not self.discrete:
+            actions = actions.astype(np.float32)
+        old_log_probs, _ = log_probs_and_entropy(np, self.discrete, policy, actions)
+        floats = (old_log_probs, advantages, value_targets)
+        columns = [states, actions, *(column.astype(np.float32) for column in floats)]
         for epoch in range(self.algorithm.optimization_epochs):
-            order = _nd(self.random.permutation(len(states)))
-            s, a, p, adv, v = (mx.nd.take(array, order) for array in arrays)
+            order = self.random.permutation(len(states))
+            shuffled = [column[order] for column in columns]
             results = []
             for start in range(0, len(states) - self.batch_size + 1, self.batch_size):
                 check_stop()
                 rows = slice(start, start + self.batch_size)
-                results.append(self.gradient_step([s[rows], a[rows], p[rows], clip_scale, adv[rows], v[rows]]))
+                results.append(self.gradient_step([column[rows] for column in shuffled]))
             self._log(epoch, results, value_targets)
+        self.publish()
+
+    def publish(self) -> None:
+        """Give Coach's own network the weights."""
+        if self.dense:
+            self.dense.push()
 
     def _log(self, epoch: int, results: list[StepResult], value_targets: np.ndarray) -> None:
         """Give an epoch's numbers to the signals that Coach's agent gives them to, and print Coach's line."""
@@ -204,9 +289,8 @@ class PPOLearner:
         agent.policy_loss.add_sample(mean["policy_loss"])
         agent.curr_learning_rate.add_sample(agent.ap.network_wrappers["main"].learning_rate)
         agent.value_targets.add_sample(value_targets)
-        for result in results:
-            agent.likelihood_ratio.add_sample(result.ratios)
-            agent.clipped_likelihood_ratio.add_sample(result.clipped_ratios)
+        agent.likelihood_ratio.add_sample(np.concatenate([result.ratios for result in results]))
+        agent.clipped_likelihood_ratio.add_sample(np.concatenate([result.clipped_ratios for result in results]))
         if epoch == self.algorithm.optimization_epochs - 1:
             agent.entropy.add_sample(mean["entropy_loss"])
             agent.kl_divergence.add_sample(0.0)  # as Coach has it without KL regularization
@@ -227,20 +311,18 @@ class PPORun(AcceleratedRun):
     def __init__(self, graph_manager: Any, num_envs: int, seed: int | None, check_stop: Callable[[], None]) -> None:
         super().__init__(graph_manager, num_envs, seed, check_stop)
         self.learner = PPOLearner(self.agent, self.random)
+        self.policy = self.learner.policy()
         self.rollout: list[tuple[np.ndarray, ...]] = []
 
     def heatup(self, steps: Any) -> None:
         """Nothing: an on-policy agent learns nothing from random actions."""
 
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
-        _, *policy = self.learner.heads(self.normalize(observations))
+        policy = self.policy(self.normalize(observations))
         return self._within_bounds(policy[0].argmax(axis=1) if self.learner.discrete else policy[0])
 
     def play_and_learn(self) -> None:
-        _, *policy = self.learner.heads(self.normalize(self.observations))
-        actions = self._sample(policy)
-        for _ in range(self.envs.num_envs):
-            self.agent.ap.algorithm.clipping_decay_schedule.step()
+        actions = self._sample(self.policy(self.normalize(self.observations)))
         observations = self.observations
         _, rewards, ended = self.step(self._within_bounds(actions))
         self.rollout.append((observations, actions, rewards, ended))
@@ -253,7 +335,7 @@ class PPORun(AcceleratedRun):
         if self.learner.discrete:
             return actions
         space = self.agent.spaces.action
-        return np.clip(actions, space.low, space.high)
+        return np.minimum(np.maximum(actions, space.low), space.high)
 
     def _sample(self, policy: list[np.ndarray]) -> np.ndarray:
         if self.learner.discrete:
@@ -276,6 +358,8 @@ class PPORun(AcceleratedRun):
         for normalization in self.normalizations:  # Coach pushes each transition's next state too
             normalization.push_val(np.concatenate([observations[1:], self.observations[None]]).reshape(-1, *shape))
         algorithm = self.agent.ap.algorithm
+        for _ in range(len(flat)):
+            algorithm.clipping_decay_schedule.step()
         advantages = generalized_advantages(
             rewards, values, last_values, ended, algorithm.discount, algorithm.gae_lambda
         )

@@ -10,11 +10,12 @@ import numbers
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from sagemaker_rl.accelerated.support import environment_maker
+from sagemaker_rl.export import NUMERICAL_FLOOR
 from sagemaker_rl.vector_envs import VectorEnv, make_vector_env
 
 EVALUATION_STREAM = 1_000_003
@@ -94,8 +95,17 @@ class EpisodeTable:
         self.pending = None
 
 
+class Learner(Protocol):
+    """Trains the agent's network."""
+
+    def publish(self) -> None:
+        """Give Coach's own networks the weights."""
+
+
 class AcceleratedRun(abc.ABC):
     """Trains and evaluates a Coach agent on batches of environments; subclasses say how the agent acts and learns."""
+
+    learner: Learner
 
     def __init__(self, graph_manager: Any, num_envs: int, seed: int | None, check_stop: Callable[[], None]) -> None:
         self.graph_manager = graph_manager
@@ -109,6 +119,7 @@ class AcceleratedRun(abc.ABC):
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         self.envs: VectorEnv = make_vector_env(self.make_env, divisor(playing_steps, num_envs), seed)
         self.evaluation_envs: VectorEnv | None = None
+        self.undeveloped: tuple[Any, str] | None = None
         self.observations = self.envs.reset()
         self.returns = np.zeros(self.envs.num_envs)
         self.shaped_returns = np.zeros(self.envs.num_envs)
@@ -142,13 +153,17 @@ class AcceleratedRun(abc.ABC):
         """Play ``steps`` environment steps, and train whenever that is due."""
         from rl_coach.core_types import EnvironmentSteps, RunPhase
 
+        self.develop_film()
         counter = self.graph_manager.total_steps_counters[RunPhase.TRAIN]
         with self.graph_manager.phase_context(RunPhase.TRAIN):
             end = counter[EnvironmentSteps] + steps.num_steps
-            while counter[EnvironmentSteps] < end:
-                self.check_stop()
-                self.play_and_learn()
-                counter[EnvironmentSteps] += self.envs.num_envs
+            try:
+                while counter[EnvironmentSteps] < end:
+                    self.check_stop()
+                    self.play_and_learn()
+                    counter[EnvironmentSteps] += self.envs.num_envs
+            finally:
+                self.learner.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
         """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done."""
@@ -173,15 +188,18 @@ class AcceleratedRun(abc.ABC):
         return means
 
     def close(self) -> None:
-        """Write what the CSV still lacks."""
+        """Write what the CSV still lacks, and the last GIF."""
         self.table.flush(everything=True)
+        self.develop_film()
 
     # --- Rollouts ----------------------------------------------------------------------------------------------------
 
     def normalize(self, observations: np.ndarray) -> np.ndarray:
         """Return ``observations`` as the network sees them, float32."""
-        for normalization in self.normalizations:
-            observations = normalization.normalize(observations)
+        for statistics in self.normalizations:
+            low, high = statistics.clip_values
+            observations = (observations - statistics.mean) / (statistics.std + NUMERICAL_FLOOR)
+            observations = np.minimum(np.maximum(observations, low), high)  # a fraction of np.clip's time
         return observations.astype(np.float32)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -220,8 +238,21 @@ class AcceleratedRun(abc.ABC):
 
     # --- Evaluation --------------------------------------------------------------------------------------------------
 
+    def develop_film(self) -> None:
+        """Write the GIF of the last evaluation.
+
+        Drawing takes longer than playing: the evaluation's result and its checkpoint need not wait for it.
+        """
+        from rl_coach import logger
+        from sagemaker_rl.coach_repairs import small_frame
+
+        if self.undeveloped is not None:
+            film, name = self.undeveloped
+            self.undeveloped = None
+            logger.create_gif([small_frame(draw()) for draw in film], name=name)
+
     def play(self, episodes: int) -> list[float]:
-        """Play episodes of the deterministic policy as one batch, the first also into a GIF; return their returns."""
+        """Play episodes of the deterministic policy as one batch, and film the first; return their returns."""
         from sagemaker_rl.coach_repairs import FilmStrip
 
         if self.evaluation_envs is None or self.evaluation_envs.num_envs != episodes:
@@ -235,14 +266,12 @@ class AcceleratedRun(abc.ABC):
         while running.any():
             self.check_stop()
             if film is not None and running[0] and film.wants_next():
-                film.append(envs.render(0))
+                film.keep(envs.view(0))
             _, observations, rewards, ended = envs.step(self.best_actions(observations))
             returns += rewards * running
             running &= ~ended
         if film is not None:
-            from rl_coach import logger
-
-            logger.create_gif(film, name=f"episode-{self.episodes_played}_score-{returns[0]}")
+            self.undeveloped = (film, f"episode-{self.episodes_played}_score-{returns[0]}")
         self.episodes_played += episodes
         return [float(episode_return) for episode_return in returns]
 
