@@ -23,7 +23,7 @@ schedule_params = ScheduleParameters()
 schedule_params.heatup_steps = EnvironmentSteps(1_000)  # random actions: something to replay
 schedule_params.improve_steps = EnvironmentSteps(140_000)
 schedule_params.steps_between_evaluation_periods = EnvironmentSteps(20_000)
-schedule_params.evaluation_steps = EnvironmentEpisodes(3)
+schedule_params.evaluation_steps = EnvironmentEpisodes(20)  # the best policy of seven is kept: see keep_best
 
 # --- Agent: the proportions of RL Baselines3 Zoo's DQN for MountainCar-v0 (its hyperparams/dqn.yml) ------------------
 agent_params = DQNAgentParameters()

@@ -6,6 +6,7 @@ Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs``
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
 """
 
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -39,8 +40,7 @@ def apply() -> None:
     if _applied:
         return
     _applied = True
-    import mxnet  # noqa: F401 - first, while it still finds that SciPy is absent
-
+    _import_mxnet()
     sys.meta_path.append(_PlaceholderFinder())
     _accept_a_list_as_constant()
     _discount_without_scipy()
@@ -49,6 +49,26 @@ def apply() -> None:
     _show_gif_frames_for_their_time()
     _write_checkpoint_state_atomically()
     _count_frames_and_seconds()
+    _log_a_decaying_learning_rate()
+
+
+def _import_mxnet() -> None:
+    """Import MXNet as the image does: without SciPy, which it takes for quantization only, and without setuptools.
+
+    It comes before the placeholders, while it still finds that SciPy is absent.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        import _distutils_hack  # type: ignore[import-untyped] # of setuptools: puts its own distutils, 0.1 s, in the place of Python's
+
+        _distutils_hack.remove_shim()
+    hidden = "scipy" not in sys.modules
+    if hidden:
+        sys.modules["scipy"] = None  # type: ignore[assignment]
+    try:
+        import mxnet  # noqa: F401
+    finally:
+        if hidden:
+            del sys.modules["scipy"]
 
 
 class _Placeholder(types.ModuleType):
@@ -296,6 +316,27 @@ def _count_frames_and_seconds() -> None:
     TotalStepsCounter.__getitem__ = get
     TotalStepsCounter.__add__ = lambda self, steps: type(steps)(self[type(steps)] + steps.num_steps)
     TotalStepsCounter.__lt__ = lambda self, steps: self[type(steps)] < steps.num_steps
+
+
+def _log_a_decaying_learning_rate() -> None:
+    """Let agents log the learning rate of a network whose ``learning_rate_decay_rate`` is set.
+
+    Upstream: agents/clipped_ppo_agent.py:272 and agents/agent.py:747 ask TensorFlow's networks for it, although MXNet's
+    decay too (mxnet_components/general_network.py:131). Without it: ``AttributeError: 'GeneralMxnetNetwork' object has
+    no attribute 'adaptive_learning_rate_scheme'`` in the first training.
+    """
+    from rl_coach.architectures.mxnet_components.architecture import MxnetArchitecture
+    from rl_coach.architectures.network_wrapper import NetworkWrapper
+
+    class Session:
+        def run(self, value: float) -> float:
+            return value
+
+    rate = property(lambda self: self.trainer.learning_rate)
+    MxnetArchitecture.adaptive_learning_rate_scheme = MxnetArchitecture.current_learning_rate = rate
+    predict = MxnetArchitecture.parallel_predict  # it insists on the session being None, as MXNet has none
+    MxnetArchitecture.parallel_predict = staticmethod(lambda session, inputs: predict(None, inputs))
+    NetworkWrapper.sess = property(lambda self: Session(), lambda self, session: None)
 
 
 def _write_checkpoint_state_atomically() -> None:

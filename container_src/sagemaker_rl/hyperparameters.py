@@ -67,11 +67,13 @@ RANGES = {
     "discount": Range(0, 1),
     "gae_lambda": Range(0, 1),
     "learning_rate": Range(0, closed=False),
+    "learning_rate_decay_rate": Range(0, 1),
+    "learning_rate_decay_steps": Range(1),
     "batch_size": Range(1),
     "optimization_epochs": Range(1),
     "num_consecutive_training_steps": Range(1),
     "clip_likelihood_ratio_using_epsilon": Range(0, closed=False),
-    "beta_entropy": Range(-1, 1),  # below 0 rewards a certain policy
+    "beta_entropy": Range(-10, 10),  # below 0 rewards a certain policy
     "clip_gradients": Range(0, closed=False),
     "evaluation_epsilon": Range(0, 1),
     "evaluation_noise_percentage": Range(0),
@@ -82,7 +84,7 @@ RANGES = {
 """Ranges by the last part of the path, whatever name the user reached it by."""
 LARGEST = 1e18
 """No hyperparameter is larger; Coach and MXNet count in 64 bits."""
-COUNTS = ("batch_size", "optimization_epochs", "num_consecutive_training_steps")
+COUNTS = ("batch_size", "learning_rate_decay_steps", "optimization_epochs", "num_consecutive_training_steps")
 STEP_COUNT = Range(1)
 """The range of every other number of steps or episodes."""
 

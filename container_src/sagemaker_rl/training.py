@@ -1,5 +1,6 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl import checkpoints, coach_repairs, export, outputs
+from sagemaker_rl.best_policy import BestPolicy
+from sagemaker_rl.environment_checks import check_steps
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.ml_paths import MLPaths
 from sagemaker_rl.stopping import STOP, Stopped
@@ -14,7 +17,11 @@ from sagemaker_rl.stopping import STOP, Stopped
 
 @dataclass
 class Progress:
-    """What has been done so far; ``evaluation_reward`` is the mean return of the last evaluation."""
+    """What has been done so far.
+
+    ``evaluation_reward`` is the mean return of the last evaluation; at the end, with ``keep_best``, of the policy that
+    is kept, which had been trained for ``policy_steps`` environment steps.
+    """
 
     preset: str
     hyperparameters: dict[str, Any]
@@ -24,6 +31,7 @@ class Progress:
     training_iterations: int = 0
     train_seconds: float = 0.0
     evaluation_reward: float | None = None
+    policy_steps: int = 0
     stopped: bool = False
 
 
@@ -37,8 +45,10 @@ class Options:
     """Whether to write the policy artifact."""
     accelerate: bool = True
     """Whether to take the fast path where it does all that the preset asks for."""
-    parallel_environments: int = 32
-    """How many copies of the environment the fast path steps together, at most."""
+    parallel_environments: int | None = None
+    """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
+    keep_best: bool = True
+    """Whether to end with the policy of the best evaluation, else with the last."""
 
 
 class StockRun:
@@ -85,7 +95,7 @@ def train(
     Raises:
         InputError: The preset asks for something that cannot be done.
     """
-    check_batch(graph_manager)
+    check_schedule(graph_manager, options.parallel_environments)
     create_graph(graph_manager, paths.intermediate, options.seed)
     agent = graph_manager.level_managers[0].acting_agent()
     if options.save_model:
@@ -110,14 +120,21 @@ def train(
         Agent=type(agent).__name__,
     )
     run = _choose_run(graph_manager, agent, options)
+    best = BestPolicy(graph_manager)
     with STOP.deferred():
         try:
-            _improve(run, graph_manager, agent, progress, save_checkpoint, paths)
+            _improve(run, graph_manager, agent, progress, save_checkpoint, paths, best)
         except Stopped:
             progress.stopped = True
-            save_checkpoint()
+            save_checkpoint()  # of the last policy, to go on from
             print(f"Stopped by SIGTERM after {progress_steps(graph_manager)} environment steps.", flush=True)
         run.close()
+        if options.keep_best and best.reward is not None and best.steps < progress_steps(graph_manager):
+            best.restore()
+            progress.evaluation_reward, progress.policy_steps = best.reward, best.steps
+            outputs.metric_line("Best", Evaluation_reward=best.reward, Steps=best.steps)
+            if not progress.stopped:
+                save_checkpoint()
         _record(graph_manager, agent, progress, paths)
         if options.save_model:
             export.export_policy(agent, graph_manager, paths.model, vars(progress))
@@ -170,22 +187,43 @@ def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, ev
             raise InputError(f"Environment {level} cannot be imported: there is no module {error.name!r}.") from None
         raise
     coach_repairs.forget_placeholders()
+    for environment in graph_manager.environments:
+        if hasattr(environment, "env"):  # gym's
+            check_steps(environment.env, str(graph_manager.env_params.level))
 
 
-def check_batch(graph_manager: Any) -> None:
-    """Raise InputError if a PPO batch is larger than the data of one training phase: Coach would train on nothing."""
+def check_schedule(graph_manager: Any, environments: int | None) -> None:
+    """Raise InputError if there is too little data for what is asked for: Coach would train on nothing, or never.
+
+    Args:
+        graph_manager: the preset's, with hyperparameters in place.
+        environments: how many are to be stepped together; None if nobody said.
+    """
     from rl_coach.core_types import EnvironmentSteps
 
     algorithm = graph_manager.agent_params.algorithm
-    if not hasattr(algorithm, "optimization_epochs"):
-        return
     playing = algorithm.num_consecutive_playing_steps
+    if not isinstance(playing, EnvironmentSteps):
+        return
     batch_size = graph_manager.agent_params.network_wrappers["main"].batch_size
-    if isinstance(playing, EnvironmentSteps) and batch_size > playing.num_steps:
+    if hasattr(algorithm, "optimization_epochs") and batch_size > playing.num_steps:
         raise InputError(
             f"Hyperparameter training_batch_size is {batch_size}, expected at most the {playing.num_steps} "
             "environment steps between two trainings (training_freq_env_steps)."
         )
+    if environments is not None and environments > playing.num_steps:
+        raise InputError(
+            f"Hyperparameter parallel_environments is {environments}, expected at most the {playing.num_steps} "
+            "environment steps between two trainings."
+        )
+    improve, period = graph_manager.improve_steps, graph_manager.steps_between_evaluation_periods
+    if isinstance(improve, EnvironmentSteps) and isinstance(period, EnvironmentSteps):
+        steps = math.ceil(improve.num_steps / period.num_steps) * period.num_steps  # Coach's whole periods
+        if steps < playing.num_steps:
+            raise InputError(
+                f"Hyperparameter improve_steps is {improve.num_steps}, expected at least the {playing.num_steps} "
+                "environment steps between two trainings: nothing would be learnt."
+            )
 
 
 def progress_steps(graph_manager: Any) -> int:
@@ -196,7 +234,13 @@ def progress_steps(graph_manager: Any) -> int:
 
 
 def _improve(
-    run: Any, graph_manager: Any, agent: Any, progress: Progress, save_checkpoint: Callable[[], None], paths: MLPaths
+    run: Any,
+    graph_manager: Any,
+    agent: Any,
+    progress: Progress,
+    save_checkpoint: Callable[[], None],
+    paths: MLPaths,
+    best: BestPolicy,
 ) -> None:
     """Coach's ``GraphManager.improve``, with a checkpoint and a metric line after every evaluation."""
     from rl_coach.core_types import RunPhase
@@ -215,6 +259,8 @@ def _improve(
                 agent.accumulated_rewards_across_evaluation_episodes / agent.num_evaluation_episodes_completed
             )
         progress.train_seconds = time.monotonic() - started
+        progress.policy_steps = progress_steps(graph_manager)
+        best.consider(progress.evaluation_reward, progress.policy_steps)
         save_checkpoint()
         _record(graph_manager, agent, progress, paths)
         losses = run.take_losses()

@@ -39,9 +39,18 @@ def assert_refused(job: Job, sentence: str) -> None:
         ({"training_learning_rate": "-0.1"}, "training_learning_rate is -0.1, expected a number more than 0."),
         ({"training_batch_size": "0"}, "training_batch_size is 0, expected a whole number 1 or more."),
         (
-            {"training_batch_size": "99999"},
-            "training_batch_size is 99999, expected at most the 32768 environment steps",
+            {"training_batch_size": "999999"},
+            "training_batch_size is 999999, expected at most the 131072 environment steps",
         ),
+        (
+            {"parallel_environments": "64", "training_freq_env_steps": "40", "training_batch_size": "8"},
+            "parallel_environments is 64, expected at most the 40 environment steps between two trainings.",
+        ),
+        (
+            {"improve_steps": "900", "evaluation_freq_env_steps": "500"},
+            "improve_steps is 900, expected at least the 131072 environment steps between two trainings",
+        ),
+        ({"keep_best": "yes"}, "keep_best is 'yes', expected 0 or 1."),
         ({"improve_steps": "many"}, "improve_steps is 'many', expected a whole number 1 or more."),
         ({"save_model": "perhaps"}, "save_model is 'perhaps', expected 0 or 1."),
         ({"seed": "-1"}, "seed is -1, expected a whole number between 0 and"),

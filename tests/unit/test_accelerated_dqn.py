@@ -32,7 +32,8 @@ def coachs_step(agent, states, next_states, actions, rewards, ended) -> float:
     return float(agent.learn_from_batch(batch)[0])
 
 
-def test_loss_gradients_and_adams_step_equal_coachs(tmp_path):
+@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
+def test_loss_gradients_and_adams_step_equal_coachs(tmp_path, in_numpy):
     from sagemaker_rl.accelerated.dqn import DQNLearner
 
     ours, theirs = (agent_of(make_graph(tmp_path / name, DQN)) for name in ("ours", "theirs"))
@@ -48,15 +49,18 @@ def test_loss_gradients_and_adams_step_equal_coachs(tmp_path):
     loss = coachs_step(theirs, *transitions)
 
     states, next_states, actions, rewards, ended = transitions
-    learner = DQNLearner(ours)
-    columns = [states, next_states, actions, rewards, ~ended]
-    our_loss, _ = learner.gradient_step([mx.nd.array(column, dtype=np.float32) for column in columns])
+    learner = DQNLearner(ours, in_numpy)
+    assert (learner.dense is not None) == in_numpy
+    our_loss, _ = learner.gradient_step(
+        [states, next_states, actions, rewards.astype(np.float32), (~ended).astype(np.float32)]
+    )
     assert our_loss == pytest.approx(loss, rel=1e-4)
     their_gradients = [g.asnumpy() for g in theirs.networks["main"].online_network.accumulated_gradients]
     assert len(their_gradients) == 6
-    for our, their in zip(gradients_of(ours), their_gradients, strict=True):
+    for our, their in zip(gradients_of(learner), their_gradients, strict=True):
         assert np.abs(their).max() > 0
         assert relative_difference(our, their) < 1e-4
+    learner.publish()
     for our, their in zip(trained(ours), trained(theirs), strict=True):
         assert np.abs(our.data().asnumpy() - their.data().asnumpy()).max() < 1e-6
 

@@ -26,10 +26,12 @@ def agent_of(graph_manager):
     return graph_manager.level_managers[0].acting_agent()
 
 
-def make_learner(agent):
+def make_learner(agent, in_numpy: bool = True):
     from sagemaker_rl.accelerated.ppo import PPOLearner
 
-    return PPOLearner(agent, np.random.default_rng(0))
+    learner = PPOLearner(agent, np.random.default_rng(0), in_numpy)
+    assert (learner.dense is not None) == in_numpy
+    return learner
 
 
 def random_batch(agent, discrete: bool):
@@ -60,48 +62,50 @@ def coachs_gradients(agent, states, actions, old, advantages, value_targets):
     return float(total), [float(loss) for loss in losses], [g.asnumpy().copy() for g in network.accumulated_gradients]
 
 
-def gradients_of(agent):
-    return [gradient.asnumpy().copy() for gradient in agent.networks["main"].online_network._model_grads()]
+def gradients_of(learner):
+    if learner.dense:
+        return [gradient.copy() for _, _, gradient in learner.dense._views()]
+    return [gradient.asnumpy().copy() for gradient in learner.network._model_grads()]
 
 
 def relative_difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-8))
 
 
+@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
 @pytest.mark.parametrize("preset", [PPO, "corridor"])
-def test_loss_gradients_and_adams_step_equal_coachs(tmp_path, preset):
-    from sagemaker_rl.accelerated.ppo import _nd
+def test_loss_gradients_and_adams_steps_equal_coachs(tmp_path, preset, in_numpy):
+    from sagemaker_rl.accelerated.ppo import log_probs_and_entropy
 
-    agent = agent_of(make_graph(tmp_path, preset, agent_params__algorithm__beta_entropy=0.02))
+    ours, theirs = (
+        agent_of(make_graph(tmp_path / name, preset, agent_params__algorithm__beta_entropy=0.02))
+        for name in ("ours", "theirs")
+    )
     discrete = preset == "corridor"
-    states, actions, old, advantages, value_targets = random_batch(agent, discrete)
-    total, losses, theirs = coachs_gradients(agent, states, actions, old, advantages, value_targets)
-
-    learner = make_learner(agent)
-    columns = [states, actions, learner.log_probs(old, actions), np.ones(1), advantages, value_targets]
-    result = learner.compute_gradients([_nd(column) for column in columns])
-    assert result.total_loss == pytest.approx(total, rel=1e-4)
-    assert [result.value_loss, result.policy_loss] == pytest.approx(losses[:2], rel=1e-4)
-    assert result.entropy_loss == pytest.approx(losses[2], rel=1e-4)
-    ours = gradients_of(agent)
-    assert len(ours) == len(theirs) > 8
-    for our, their in zip(ours, theirs, strict=True):
-        assert relative_difference(our, their) < 1e-4
-    assert (result.ratios != result.clipped_ratios).any()
-
-    before = [parameter.data().asnumpy().copy() for parameter in trained(agent)]
-    learner.network.trainer.update(batch_size=1)
-    after_ours = [parameter.data().asnumpy().copy() for parameter in trained(agent)]
-    # The same step by Coach: a fresh optimizer's first step on the same weights and gradients.
-    other = agent_of(make_graph(tmp_path / "other", preset, agent_params__algorithm__beta_entropy=0.02))
-    for parameter, data in zip(trained(other), before, strict=True):
-        parameter.set_data(data)
-    coachs_gradients(other, states, actions, old, advantages, value_targets)
-    network = other.networks["main"].online_network
-    network.apply_gradients(network.accumulated_gradients)
-    for our, their, was in zip(after_ours, trained(other), before, strict=True):
-        assert np.abs(our - their.data().asnumpy()).max() < 1e-6
-        assert np.abs(our - was).max() > 1e-6
+    states, actions, old, advantages, value_targets = random_batch(theirs, discrete)
+    for our, their in zip(trained(ours), trained(theirs), strict=True):
+        our.set_data(their.data())
+    learner = make_learner(ours, in_numpy)
+    columns = [log_probs_and_entropy(np, discrete, old, actions)[0], advantages, value_targets]
+    batch = [states, actions if discrete else actions.astype(np.float32), *(c.astype(np.float32) for c in columns)]
+    for step in range(3):
+        before = [parameter.data().asnumpy().copy() for parameter in trained(theirs)]
+        total, losses, their_gradients = coachs_gradients(theirs, states, actions, old, advantages, value_targets)
+        result = learner.gradient_step(batch)
+        assert result.total_loss == pytest.approx(total, rel=1e-4)
+        assert [result.value_loss, result.policy_loss] == pytest.approx(losses[:2], rel=1e-4)
+        assert result.entropy_loss == pytest.approx(losses[2], rel=1e-4)
+        our_gradients = gradients_of(learner)
+        assert len(our_gradients) == len(their_gradients) > 8
+        for our, their in zip(our_gradients, their_gradients, strict=True):
+            assert relative_difference(our, their) < 1e-4, step
+        assert (result.ratios != result.clipped_ratios).any()
+        network = theirs.networks["main"].online_network
+        network.apply_gradients(network.accumulated_gradients)
+        learner.publish()
+        for our, their, was in zip(trained(ours), trained(theirs), before, strict=True):
+            assert np.abs(our.data().asnumpy() - their.data().asnumpy()).max() < 1e-6
+            assert np.abs(our.data().asnumpy() - was).max() > 1e-6
 
 
 def trained(agent):

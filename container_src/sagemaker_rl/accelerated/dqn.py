@@ -13,9 +13,6 @@ from sagemaker_rl.accelerated.run import AcceleratedRun
 INPUTS = (INPUT, "next_states", "actions", "rewards", "goes_on")
 """Of a gradient step: normalized states ``(batch, *shape)`` twice, then ``(batch,)`` each."""
 
-MOST_ENVIRONMENTS = 4
-"""More would only spread the same number of steps thinner: the first aimless episodes of each have to end first."""
-
 
 class Replay:
     """The last ``size`` transitions, as arrays; a uniform sample may hold one twice, as Coach's does."""
@@ -98,18 +95,17 @@ class DQNLearner:
 
     def _fused(self) -> Any:
         """Return both networks and the loss as one hybridized MXNet graph."""
-        F = mx.sym
-        states, next_states, actions, rewards, goes_on = inputs = [F.var(name) for name in INPUTS]
+        _, next_states, actions, rewards, goes_on = inputs = [mx.sym.var(name) for name in INPUTS]
         for parameter in self.target_graph.parameters.values():
             parameter.grad_req = "null"  # it is copied to, never trained; else MXNet carries zeros back through it
-        following = F.max(self.target_graph.symbol[0](**{INPUT: next_states}), axis=1)
+        following = mx.sym.max(self.target_graph.symbol[0](**{INPUT: next_states}), axis=1)
         wanted = rewards + goes_on * self.discount * following
-        predicted = F.pick(self.graph.symbol[0], actions, axis=1)
-        loss = 0.5 * self.weight * F.mean(F.square(predicted - wanted))
+        predicted = mx.sym.pick(self.graph.symbol[0], actions, axis=1)
+        loss = 0.5 * self.weight * mx.sym.mean(mx.sym.square(predicted - wanted))
         parameters = mx.gluon.ParameterDict()
         for graph in (self.graph, self.target_graph):
             parameters.update(graph.parameters)
-        block = mx.gluon.SymbolBlock(F.Group([loss, predicted]), inputs, params=parameters)
+        block = mx.gluon.SymbolBlock(mx.sym.Group([loss, predicted]), inputs, params=parameters)
         block.hybridize(static_alloc=True, static_shape=True)
         return block
 
@@ -140,14 +136,22 @@ class DQNRun(AcceleratedRun):
     one after the other; then come the same gradient steps.
     """
 
-    def __init__(self, graph_manager: Any, num_envs: int, seed: int | None, check_stop: Callable[[], None]) -> None:
-        super().__init__(graph_manager, min(num_envs, MOST_ENVIRONMENTS), seed, check_stop)
+    default_environments = 4
+    """More would spread the same number of steps thinner: the first aimless episodes of each have to end first."""
+
+    def __init__(
+        self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
+    ) -> None:
+        super().__init__(graph_manager, num_envs, seed, check_stop)
         self.learner = DQNLearner(self.agent)
         self.replay = Replay(self.agent.ap.memory.max_size[1], self.observations.shape[1:])
         self.actions = len(self.agent.spaces.action.actions)
 
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
         return self.learner.action_values(self.normalize(observations)).argmax(axis=1)
+
+    def publish(self) -> None:
+        self.learner.publish()
 
     def heatup(self, steps: Any) -> None:
         from rl_coach.core_types import EnvironmentSteps, RunPhase
@@ -160,8 +164,7 @@ class DQNRun(AcceleratedRun):
                 counter[EnvironmentSteps] += self.envs.num_envs
 
     def play_and_learn(self) -> None:
-        for normalization in self.normalizations:  # Coach's statistics grow with every observation that is acted on
-            normalization.push_val(self.observations)
+        self.count_for_normalization(self.observations)  # Coach counts every observation that is acted on
         greedy = self.best_actions(self.observations)
         exploration = self.agent.exploration_policy
         at_random = self.random.random(len(greedy)) < exploration.epsilon_schedule.current_value
@@ -191,7 +194,7 @@ class DQNRun(AcceleratedRun):
             loss, predicted = self.learner.gradient_step([column[rows] for column in columns])
             agent.loss.add_sample(loss)
             agent.q_values.add_sample(predicted)
-            agent.curr_learning_rate.add_sample(agent.ap.network_wrappers["main"].learning_rate)
+            agent.curr_learning_rate.add_sample(self.learner.optimizer.learning_rate)
             if agent._should_update_online_weights_to_target():
                 self.learner.update_target(agent.ap.algorithm.rate_for_copying_weights_to_target)
 

@@ -104,9 +104,7 @@ DENSE = Operation(_dense, _dense_gradients)
 TANH = Operation(np.tanh, lambda gradient, y, x: (gradient * (1 - y * y),))
 RELU = Operation(lambda x: np.maximum(x, np.float32(0)), lambda gradient, y, x: (gradient * (y > 0),))
 EXP = Operation(np.exp, lambda gradient, y, x: (gradient * y,))
-SOFTMAX = Operation(
-    _softmax, lambda gradient, y, x: (y * (gradient - (gradient * y).sum(axis=-1, keepdims=True)),)
-)
+SOFTMAX = Operation(_softmax, lambda gradient, y, x: (y * (gradient - (gradient * y).sum(axis=-1, keepdims=True)),))
 MULTIPLY = Operation(np.multiply, lambda gradient, y, a, b: (gradient * b, gradient * a))
 
 

@@ -20,12 +20,17 @@ class _Adam:
         self.optimizer = optimizer
         self.steps = 0
 
+    @property
+    def learning_rate(self) -> float:
+        """The next step's, without the correction for moments that began at 0."""
+        schedule = self.optimizer.lr_scheduler
+        return float(self.optimizer.lr if schedule is None else schedule(self.steps))
+
     def _next_rate(self) -> float:
         """Count a step; return its learning rate, with the correction for moments that began at 0."""
         self.steps += 1
         beta1, beta2 = self.optimizer.beta1, self.optimizer.beta2
-        corrected = math.sqrt(1 - beta2**self.steps) / (1 - beta1**self.steps)
-        return float(self.optimizer.learning_rate * corrected)
+        return self.learning_rate * math.sqrt(1 - beta2**self.steps) / (1 - beta1**self.steps)
 
 
 class NumPyAdam(_Adam):

@@ -91,7 +91,8 @@ class Loss:
             other = clipped * advantages
             # Where both objectives are the same, in the clipping range, Coach's gradient flows through both
             # (heads/ppo_head.py:565, the minimum along an axis): it is twice what it would be without clipping.
-            slope = advantages * ((objective <= other) + (clipped == ratios) * (other <= objective))
+            of_clipped = (other <= objective) & (clipped == ratios)
+            slope = advantages * ((objective <= other).astype(np.float32) + of_clipped)
             objective = np.minimum(objective, other)
         value_loss = 0.5 * self.value_weight * float(errors @ errors) / size
         policy_loss = -self.policy_weight * float(objective.mean())
@@ -287,7 +288,7 @@ class PPOLearner:
         agent.loss.add_sample(mean["total_loss"])
         agent.value_loss.add_sample(mean["value_loss"])
         agent.policy_loss.add_sample(mean["policy_loss"])
-        agent.curr_learning_rate.add_sample(agent.ap.network_wrappers["main"].learning_rate)
+        agent.curr_learning_rate.add_sample(self.optimizer.learning_rate)
         agent.value_targets.add_sample(value_targets)
         agent.likelihood_ratio.add_sample(np.concatenate([result.ratios for result in results]))
         agent.clipped_likelihood_ratio.add_sample(np.concatenate([result.clipped_ratios for result in results]))
@@ -297,7 +298,7 @@ class PPOLearner:
         print(
             f"Policy training> Surrogate loss={mean['policy_loss']}, KL divergence=[0.], "
             f"Entropy=[{mean['entropy_loss']}], training epoch={epoch}, "
-            f"learning_rate={agent.ap.network_wrappers['main'].learning_rate}"
+            f"learning_rate={self.optimizer.learning_rate}"
         )
 
 
@@ -308,11 +309,18 @@ class PPORun(AcceleratedRun):
     bootstrapped with the critic's value and goes on in the next phase, where stock Coach plays on to its end alone.
     """
 
-    def __init__(self, graph_manager: Any, num_envs: int, seed: int | None, check_stop: Callable[[], None]) -> None:
+    default_environments = 64
+
+    def __init__(
+        self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
+    ) -> None:
         super().__init__(graph_manager, num_envs, seed, check_stop)
         self.learner = PPOLearner(self.agent, self.random)
         self.policy = self.learner.policy()
         self.rollout: list[tuple[np.ndarray, ...]] = []
+
+    def publish(self) -> None:
+        self.learner.publish()
 
     def heatup(self, steps: Any) -> None:
         """Nothing: an on-policy agent learns nothing from random actions."""
@@ -350,13 +358,12 @@ class PPORun(AcceleratedRun):
         self.rollout = []
         shape = self.observations.shape[1:]
         flat = observations.reshape(-1, *shape)
-        for normalization in self.normalizations:
-            normalization.push_val(flat)
+        self.count_for_normalization(flat)
         states = self.normalize(flat)
         values = self.learner.heads(states)[0].reshape(rewards.shape)
         last_values = self.learner.heads(self.normalize(self.observations))[0]
-        for normalization in self.normalizations:  # Coach pushes each transition's next state too
-            normalization.push_val(np.concatenate([observations[1:], self.observations[None]]).reshape(-1, *shape))
+        following = np.concatenate([observations[1:], self.observations[None]])
+        self.count_for_normalization(following.reshape(-1, *shape))  # Coach counts each transition's next state too
         algorithm = self.agent.ap.algorithm
         for _ in range(len(flat)):
             algorithm.clipping_decay_schedule.step()

@@ -10,7 +10,7 @@ import numbers
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -95,19 +95,15 @@ class EpisodeTable:
         self.pending = None
 
 
-class Learner(Protocol):
-    """Trains the agent's network."""
-
-    def publish(self) -> None:
-        """Give Coach's own networks the weights."""
-
-
 class AcceleratedRun(abc.ABC):
     """Trains and evaluates a Coach agent on batches of environments; subclasses say how the agent acts and learns."""
 
-    learner: Learner
+    default_environments: int
+    """How many copies of the environment are played where nobody says."""
 
-    def __init__(self, graph_manager: Any, num_envs: int, seed: int | None, check_stop: Callable[[], None]) -> None:
+    def __init__(
+        self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
+    ) -> None:
         self.graph_manager = graph_manager
         self.agent = graph_manager.level_managers[0].acting_agent()
         self.check_stop = check_stop
@@ -117,7 +113,9 @@ class AcceleratedRun(abc.ABC):
         self.seed = seed
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
-        self.envs: VectorEnv = make_vector_env(self.make_env, divisor(playing_steps, num_envs), seed)
+        self.envs: VectorEnv = make_vector_env(
+            self.make_env, divisor(playing_steps, num_envs or self.default_environments), seed
+        )
         self.evaluation_envs: VectorEnv | None = None
         self.undeveloped: tuple[Any, str] | None = None
         self.observations = self.envs.reset()
@@ -139,6 +137,10 @@ class AcceleratedRun(abc.ABC):
     @abc.abstractmethod
     def heatup(self, steps: Any) -> None:
         """Play ``steps`` environment steps at random."""
+
+    @abc.abstractmethod
+    def publish(self) -> None:
+        """Give Coach's own networks the weights."""
 
     @abc.abstractmethod
     def play_and_learn(self) -> None:
@@ -163,7 +165,7 @@ class AcceleratedRun(abc.ABC):
                     self.play_and_learn()
                     counter[EnvironmentSteps] += self.envs.num_envs
             finally:
-                self.learner.publish()  # for a checkpoint, and for the artifact
+                self.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
         """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done."""
@@ -197,10 +199,14 @@ class AcceleratedRun(abc.ABC):
     def normalize(self, observations: np.ndarray) -> np.ndarray:
         """Return ``observations`` as the network sees them, float32."""
         for statistics in self.normalizations:
-            low, high = statistics.clip_values
-            observations = (observations - statistics.mean) / (statistics.std + NUMERICAL_FLOOR)
-            observations = np.minimum(np.maximum(observations, low), high)  # a fraction of np.clip's time
+            observations = normalized(observations, statistics)
         return observations.astype(np.float32)
+
+    def count_for_normalization(self, observations: np.ndarray) -> None:
+        """Let the running statistics take notice of ``observations``, each filter of what the one before it makes."""
+        for statistics in self.normalizations:
+            statistics.push_val(observations)
+            observations = normalized(observations, statistics)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Take one step in every environment, with all the bookkeeping.
@@ -244,6 +250,7 @@ class AcceleratedRun(abc.ABC):
         Drawing takes longer than playing: the evaluation's result and its checkpoint need not wait for it.
         """
         from rl_coach import logger
+
         from sagemaker_rl.coach_repairs import small_frame
 
         if self.undeveloped is not None:
@@ -274,6 +281,12 @@ class AcceleratedRun(abc.ABC):
             self.undeveloped = (film, f"episode-{self.episodes_played}_score-{returns[0]}")
         self.episodes_played += episodes
         return [float(episode_return) for episode_return in returns]
+
+
+def normalized(observations: np.ndarray, statistics: Any) -> np.ndarray:
+    """Return what NumpySharedRunningStats.normalize does, in a fraction of np.clip's time."""
+    low, high = statistics.clip_values
+    return np.minimum(np.maximum((observations - statistics.mean) / (statistics.std + NUMERICAL_FLOOR), low), high)
 
 
 def filter_rewards(reward_filter: Any, rewards: np.ndarray) -> np.ndarray:

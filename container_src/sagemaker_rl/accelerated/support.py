@@ -3,6 +3,8 @@
 import importlib
 from typing import Any
 
+from sagemaker_rl.environment_checks import check_steps
+
 
 def reason_for_stock(graph_manager: Any) -> str | None:
     """Return why a graph that has been created must be run by stock Coach; None if the fast path does all it asks for.
@@ -50,7 +52,7 @@ def environment_maker(graph_manager: Any) -> Any:
     if not separator or "/" in level or "." in level:
         return None
     make = getattr(importlib.import_module(module), name)
-    return lambda: make(**graph_manager.env_params.additional_simulator_parameters)
+    return lambda: check_steps(make(**graph_manager.env_params.additional_simulator_parameters), level)
 
 
 def _schedule(graph_manager: Any) -> str | None:
@@ -95,7 +97,7 @@ def _network(agent: Any) -> str | None:
         return f"the network's inputs are {sorted(main.input_embedders_parameters)}"
     if main.optimizer_type != "Adam":
         return f"the optimizer is {main.optimizer_type}"
-    for option in ("clip_gradients", "l2_regularization", "learning_rate_decay_rate"):
+    for option in ("clip_gradients", "l2_regularization"):
         if getattr(main, option):
             return f"{option} is set"
     if agent.ap.algorithm.use_accumulated_reward_as_measurement:

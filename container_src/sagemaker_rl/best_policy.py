@@ -1,0 +1,52 @@
+"""The policy of the best evaluation, kept while training goes on.
+
+Training does not only improve a policy: PPO trades patience for speed, and DQN forgets. What a job leaves is therefore
+the policy that its evaluations found best, as with Stable-Baselines3's EvalCallback or Keras' ``restore_best_weights``.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+class BestPolicy:
+    """Remembers a Coach agent's weights and the statistics that its observations are normalized with."""
+
+    def __init__(self, graph_manager: Any) -> None:
+        agent = graph_manager.level_managers[0].acting_agent()
+        self._parameters = {
+            (saver.path, name): parameter
+            for saver in graph_manager.checkpoint_saver
+            for name, parameter in saver._param_dict.items()
+        }
+        filters = [f for by_name in agent.pre_network_filter.observation_filters.values() for f in by_name.values()]
+        self._statistics = [f.running_observation_stats for f in filters if hasattr(f, "running_observation_stats")]
+        self._weights: dict[tuple[str, str], np.ndarray] = {}
+        self._state: list[dict[str, Any]] = []
+        self.reward: float | None = None
+        """Mean return of the best evaluation; None before the first."""
+        self.steps = 0
+        """Environment steps that its policy had been trained for."""
+
+    def consider(self, reward: float | None, steps: int) -> None:
+        """Remember the policy as it is now if its evaluation was no worse than any before."""
+        if reward is None or not math.isfinite(reward) or (self.reward is not None and reward < self.reward):
+            return
+        self.reward, self.steps = reward, steps
+        self._weights = {key: parameter.data().asnumpy() for key, parameter in self._parameters.items()}
+        self._state = [{name: np.array(value) for name, value in _state_of(s).items()} for s in self._statistics]
+
+    def restore(self) -> None:
+        """Give the agent what was remembered; nothing if there was no evaluation."""
+        import mxnet as mx
+
+        for key, weights in self._weights.items():
+            self._parameters[key].set_data(mx.nd.array(weights))
+        for statistics, state in zip(self._statistics, self._state, strict=False):
+            vars(statistics).update(state)
+
+
+def _state_of(statistics: Any) -> dict[str, Any]:
+    """Return what Coach saves of its NumpySharedRunningStats (utilities/shared_running_stats.py:179)."""
+    return {name: getattr(statistics, name) for name in ("_mean", "_std", "_count", "_sum", "_sum_squares")}
