@@ -162,10 +162,11 @@ class SageMakerCoachPresetLauncher:
 
     def evaluate(self) -> None:
         """Run an evaluation job; its results are in the folders of ``self.paths``."""
-        self.job_names = ("RLCOACH_PRESET", "seed", "evaluate_steps", "evaluate_episodes")
+        self.job_names = ("RLCOACH_PRESET", "seed", "accelerate", "evaluate_steps", "evaluate_episodes")
         given = self.hyperparameters
         steps = checked_number("evaluate_steps", given.get("evaluate_steps", 20_000), int, Range(1))
         episodes = checked_number("evaluate_episodes", given.get("evaluate_episodes", 1), int, Range(1))
+        accelerate = checked_flag("accelerate", given.get("accelerate", 1))
         seed = EVALUATION_SEED if self.seed is None else self.seed
         self.paths.create_outputs()
 
@@ -175,9 +176,8 @@ class SageMakerCoachPresetLauncher:
         description = checkpoints.describe(folder)
         of_this_preset = description.get("preset") == self.preset_name  # else restoring refuses it, in its own words
         graph_manager = self.load_preset(description["changes"] if of_this_preset else ())
-        evaluation.evaluate(
-            graph_manager, self.paths, folder, self.preset_name, given, evaluation.Extent(steps, episodes), seed
-        )
+        extent = evaluation.Extent(steps, episodes)
+        evaluation.evaluate(graph_manager, self.paths, folder, self.preset_name, given, extent, seed, accelerate)
 
 
 def find_preset(name: str, paths: MLPaths) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sagemaker_rl import checkpoints, outputs
 from sagemaker_rl.ml_paths import MLPaths
-from sagemaker_rl.training import create_graph
+from sagemaker_rl.training import Options, StockRun, choose_run, create_graph
 
 RESULT_FILE = "evaluation.json"
 
@@ -28,8 +28,11 @@ def evaluate(
     hyperparameters: dict[str, Any],
     extent: Extent,
     seed: int,
+    accelerate: bool,
 ) -> None:
     """Play the policy of the checkpoint in ``folder`` on start states drawn with ``seed``, and write the returns.
+
+    With ``accelerate`` all episodes are played together, where the fast path knows the agent.
 
     ``evaluation.json``, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the
     population), ``episodes`` and ``returns``.
@@ -39,8 +42,13 @@ def evaluate(
     """
     create_graph(graph_manager, paths.intermediate, seed, evaluate_only=extent.steps)
     checkpoints.restore(graph_manager, folder, preset)
-    returns = play(graph_manager, extent)
-    outputs.close_csv(graph_manager.level_managers[0].acting_agent())
+    agent = graph_manager.level_managers[0].acting_agent()
+    run = choose_run(graph_manager, agent, Options(seed, accelerate=accelerate, parallel_environments=1))
+    if isinstance(run, StockRun):
+        returns = play(graph_manager, extent)
+    else:
+        returns = run.play_at_least(extent.steps, extent.episodes)
+    run.close()
     result = {
         "preset": preset,
         "hyperparameters": hyperparameters,

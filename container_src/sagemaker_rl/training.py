@@ -119,7 +119,7 @@ def train(
         Seed=options.seed,
         Agent=type(agent).__name__,
     )
-    run = _choose_run(graph_manager, agent, options)
+    run = choose_run(graph_manager, agent, options)
     best = BestPolicy(graph_manager)
     with STOP.deferred():
         try:
@@ -142,7 +142,7 @@ def train(
     graph_manager.close()
 
 
-def _choose_run(graph_manager: Any, agent: Any, options: Options) -> Any:
+def choose_run(graph_manager: Any, agent: Any, options: Options) -> Any:
     """Return the fast path, or stock Coach if that is asked for or the fast path does not do all that is; say which."""
     from sagemaker_rl.accelerated.support import reason_for_stock
 

@@ -124,6 +124,7 @@ class AcceleratedRun(abc.ABC):
         self.lengths = np.zeros(self.envs.num_envs, dtype=np.int64)
         self.losses: dict[str, list[float]] = {}
         self.episodes_played = 0
+        self.steps_played = 0  # in evaluations
         filters = self.agent.pre_network_filter.observation_filters.get("observation", {})
         self.normalizations = [observation_filter.running_observation_stats for observation_filter in filters.values()]
         self.reward_filters = list(self.agent.input_filter.reward_filters.values())
@@ -169,9 +170,23 @@ class AcceleratedRun(abc.ABC):
 
     def evaluate(self, steps: Any) -> bool:
         """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done."""
+        self._report(self.play(steps.num_steps))
+        return False
+
+    def play_at_least(self, steps: int, episodes: int) -> list[float]:
+        """Play whole episodes, at least so many environment steps and so many episodes; return their returns."""
+        returns: list[float] = []
+        while self.steps_played < steps or len(returns) < episodes:
+            missing = episodes
+            if returns:
+                missing = math.ceil((steps - self.steps_played) / (self.steps_played / len(returns)))
+            returns += self.play(missing)
+        self._report(returns)
+        return returns
+
+    def _report(self, returns: list[float]) -> None:
         from rl_coach.core_types import RunPhase
 
-        returns = self.play(steps.num_steps)
         agent = self.agent
         with self.graph_manager.phase_context(RunPhase.TEST):
             for episode_return in returns:
@@ -181,7 +196,6 @@ class AcceleratedRun(abc.ABC):
             agent.num_evaluation_episodes_completed = len(returns)
         self.table.evaluation = {"Evaluation Reward": float(np.mean(returns)), "Success Rate": 0.0}
         agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
-        return False
 
     def take_losses(self) -> dict[str, float | None]:
         """Return the means of the losses since the last call, under Coach's names."""
@@ -276,8 +290,9 @@ class AcceleratedRun(abc.ABC):
                 film.keep(envs.view(0))
             _, observations, rewards, ended = envs.step(self.best_actions(observations))
             returns += rewards * running
+            self.steps_played += int(running.sum())
             running &= ~ended
-        if film is not None:
+        if film is not None and self.undeveloped is None:
             self.undeveloped = (film, f"episode-{self.episodes_played}_score-{returns[0]}")
         self.episodes_played += episodes
         return [float(episode_return) for episode_return in returns]
