@@ -29,8 +29,9 @@ clean:  ## remove the environment; runs/ is yours and stays
 	rm -rf $(VENV)
 
 # rl-coach and gym are built from source with the pinned setuptools: hence two steps, the second without isolation.
+# Without --no-compile all modules of all packages would be compiled, of which a job imports a tenth.
 $(VENV)/ready: $(LOCKS)
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes --requirement docker/build-requirements.txt
-	$(BIN)/pip install --quiet --no-build-isolation --no-deps --require-hashes $(patsubst %,--requirement %,$(LOCKS))
+	$(BIN)/pip install --quiet --no-compile --no-build-isolation --no-deps --require-hashes $(patsubst %,--requirement %,$(LOCKS))
 	touch $@

@@ -101,7 +101,8 @@ def start_training(ml: Path, hyperparameters: dict[str, str]) -> subprocess.Pope
     )
 
 
-def run_training(ml: Path, hyperparameters: dict[str, str]) -> Job:
+def run_training(ml: Path, hyperparameters: dict[str, str], before: Callable[[Path], Any] = lambda ml: None) -> Job:
+    before(ml)
     process = start_training(ml, hyperparameters)
     log, _ = process.communicate(timeout=600)
     return Job(ml, process.returncode, log)

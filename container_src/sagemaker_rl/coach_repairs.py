@@ -325,6 +325,7 @@ def _log_a_decaying_learning_rate() -> None:
     decay too (mxnet_components/general_network.py:131). Without it: ``AttributeError: 'GeneralMxnetNetwork' object has
     no attribute 'adaptive_learning_rate_scheme'`` in the first training.
     """
+    import mxnet
     from rl_coach.architectures.mxnet_components.architecture import MxnetArchitecture
     from rl_coach.architectures.network_wrapper import NetworkWrapper
 
@@ -334,6 +335,13 @@ def _log_a_decaying_learning_rate() -> None:
 
     rate = property(lambda self: self.trainer.learning_rate)
     MxnetArchitecture.adaptive_learning_rate_scheme = MxnetArchitecture.current_learning_rate = rate
+
+    def begin(self: Any, *args: Any, learning_rate: Any = None, lr_scheduler: Any = None, **options: Any) -> None:
+        if lr_scheduler is not None:  # else MXNet prints that it is about to do this
+            lr_scheduler.base_lr = learning_rate
+        initialize(self, *args, learning_rate=learning_rate, lr_scheduler=lr_scheduler, **options)
+
+    initialize, mxnet.optimizer.Optimizer.__init__ = mxnet.optimizer.Optimizer.__init__, begin
     predict = MxnetArchitecture.parallel_predict  # it insists on the session being None, as MXNet has none
     MxnetArchitecture.parallel_predict = staticmethod(lambda session, inputs: predict(None, inputs))
     NetworkWrapper.sess = property(lambda self: Session(), lambda self, session: None)

@@ -373,7 +373,8 @@ class PPORun(AcceleratedRun):
         value_targets = (advantages + values).reshape(-1)
         advantages = advantages.reshape(-1)
         self.agent.state_values.add_sample(values.reshape(-1))
-        advantages = (advantages - advantages.mean()) / advantages.std()
+        # Where all are the same there is nothing to learn, and Coach's 0 / 0 would end in weights that are no numbers.
+        advantages = (advantages - advantages.mean()) / (advantages.std() or 1.0)
         self.agent.action_advantages.add_sample(advantages)
         flat_actions = actions.reshape(len(flat), *actions.shape[2:])
         self.learner.train(
