@@ -6,7 +6,6 @@ Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs``
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
 """
 
-import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -53,14 +52,10 @@ def apply() -> None:
 
 
 def _import_mxnet() -> None:
-    """Import MXNet as the image does: without SciPy, which it takes for quantization only, and without setuptools.
+    """Import MXNet as the image does: without SciPy, which it takes for quantization only.
 
     It comes before the placeholders, while it still finds that SciPy is absent.
     """
-    with contextlib.suppress(ImportError, AttributeError):
-        import _distutils_hack  # type: ignore[import-untyped] # of setuptools: puts its own distutils, 0.1 s, in the place of Python's
-
-        _distutils_hack.remove_shim()
     hidden = "scipy" not in sys.modules
     if hidden:
         sys.modules["scipy"] = None  # type: ignore[assignment]
