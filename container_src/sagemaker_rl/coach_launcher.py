@@ -206,10 +206,13 @@ def import_preset(file: Path) -> Any:
     """
     gc.disable()  # MXNet creates some 100,000 objects while it is imported, and none of them becomes garbage
     try:
-        return _import_preset(file)
+        with STOP.deferred():  # raised inside an import, it might be swallowed there
+            graph_manager = _import_preset(file)
     finally:
         gc.enable()
         gc.freeze()
+    STOP.check()
+    return graph_manager
 
 
 def _import_preset(file: Path) -> Any:
