@@ -31,7 +31,8 @@ schedule_params.evaluation_steps = EnvironmentEpisodes(20)
 # The optimum is patient: little force for many swings. What makes an agent hasty is its own noise: a policy with the
 # standard deviation s pays 0.1 * s^2 in every step, so in training it pays to arrive soon, with a force of about s. The
 # noise has to go as soon as the climb is learnt, and the negative weight of the entropy sees to it; without it the
-# return falls from 99 to 94 as training goes on. Large batches make exact steps, and those find the policy that just
+# return falls from 99 to 94 as training goes on. (A job that sets another schedule by its short names gets a weight of
+# 0: see train-coach.py.) Large batches make exact steps, and those find the policy that just
 # climbs, the best of all: without friction a swing grows with any force, but the wall on the left takes all speed away,
 # and from there less than a certain force never reaches the flag. A clipping range of 0.1 comes closer to it, at 99.3
 # each time, but on some seeds has not arrived after ten trainings.

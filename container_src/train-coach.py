@@ -3,10 +3,13 @@
 Copy it into your own source folder to set another default preset or to add names of your own.
 """
 
+from typing import Any
+
 from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
 
 ALGORITHM = "rl.agent_params.algorithm"
 NETWORK = "rl.agent_params.network_wrappers.main"
+OF_THE_SCHEDULE = ("training_freq_env_steps", "training_batch_size", "training_epochs")
 
 
 class MyLauncher(SageMakerCoachPresetLauncher):
@@ -27,6 +30,14 @@ class MyLauncher(SageMakerCoachPresetLauncher):
         "evaluation_episodes": "rl.evaluation_steps:EnvironmentEpisodes",
         "evaluation_freq_env_steps": "rl.steps_between_evaluation_periods:EnvironmentSteps",
     }
+
+    def map_hyperparameter(self, name: str, value: Any) -> None:
+        super().map_hyperparameter(name, value)
+        # A negative weight of the entropy lets the policy's noise die within the trainings of the preset's own
+        # schedule. With more gradient steps between two trainings it would be dead before anything is learnt.
+        algorithm = self.graph_manager.agent_params.algorithm
+        if name in OF_THE_SCHEDULE and getattr(algorithm, "beta_entropy", 0) < 0:
+            self.apply_hyperparameter(f"{ALGORITHM}.beta_entropy", 0)
 
     def default_preset_name(self) -> str:
         return "preset-mountain-car-continuous-clipped-ppo"

@@ -320,3 +320,26 @@ def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path):
         evaluated, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
     )
     assert evaluation.status == 0, evaluation.log
+
+
+NOTEBOOK = {
+    "RLCOACH_PRESET": PPO,
+    "discount": "0.995",
+    "gae_lambda": "0.997",
+    "evaluation_episodes": "3",
+    "improve_steps": "100000",
+    "training_freq_env_steps": "75000",
+    "training_learning_rate": "0.004",
+    "training_batch_size": "256",
+    "training_epochs": "15",
+    "save_model": "1",
+}
+"""The hyperparameters of AWS's example notebook."""
+
+
+@pytest.mark.parametrize("seed", ["0", "1"])
+def test_the_notebooks_own_hyperparameters_learn_to_climb(tmp_path, seed):
+    job = run_training(tmp_path, {**NOTEBOOK, "seed": seed})
+    assert job.status == 0, job.log
+    assert job.metadata()["environment_steps"] == 150_000
+    assert job.metadata()["evaluation_reward"] >= 95
