@@ -1,5 +1,6 @@
 """What is compared: our training jobs and the peers' runs, and how one run of each is measured."""
 
+import json
 import statistics
 import tempfile
 from dataclasses import dataclass, field
@@ -16,18 +17,7 @@ THRESHOLDS = {"continuous": 90.0, "discrete": -110.0}
 """Mean return of an evaluation at which a car counts as having learnt to climb."""
 PPO = "preset-mountain-car-continuous-clipped-ppo"
 DQN = "preset-mountain-car-dqn"
-NOTEBOOK = {
-    "RLCOACH_PRESET": PPO,
-    "discount": "0.995",
-    "gae_lambda": "0.997",
-    "evaluation_episodes": "3",
-    "improve_steps": "100000",
-    "training_freq_env_steps": "75000",
-    "training_learning_rate": "0.004",
-    "training_batch_size": "256",
-    "training_epochs": "15",
-    "save_model": "1",
-}
+NOTEBOOK: dict[str, str] = json.loads((BENCHMARKS / "notebook-hyperparameters.json").read_text(encoding="utf-8"))
 """The hyperparameters of AWS's example notebook "Mountain Car with Amazon SageMaker RL"."""
 NOTEBOOK_STEPS = 150_000
 NOTEBOOK_TRAINING_STEPS = 75_000

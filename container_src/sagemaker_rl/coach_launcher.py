@@ -204,7 +204,7 @@ def import_preset(file: Path) -> Any:
     Raises:
         InputError: The file defines none.
     """
-    gc.disable()  # MXNet creates some 100,000 objects while it is imported, and none of them becomes garbage
+    gc.disable()  # MXNet creates many objects while it is imported, and none of them becomes garbage
     try:
         with STOP.deferred():  # raised inside an import, it might be swallowed there
             graph_manager = _import_preset(file)
@@ -250,7 +250,7 @@ def _import_preset(file: Path) -> Any:
 def _keep_freed_memory() -> None:
     """Let the C library keep what is freed for the next array of a batch, instead of asking the system for it anew.
 
-    Twice the speed for batches of 2,048; https://man7.org/linux/man-pages/man3/mallopt.3.html.
+    The pages of a fresh array cost more than what is computed into it; https://man7.org/linux/man-pages/man3/mallopt.3.html.
     """
     with contextlib.suppress(OSError, AttributeError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt

@@ -19,6 +19,7 @@ from jobs import (
     CSV,
     DQN,
     PPO,
+    ROOT,
     SHORT_DQN,
     SHORT_PPO,
     STOCK_DQN,
@@ -322,18 +323,7 @@ def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path):
     assert evaluation.status == 0, evaluation.log
 
 
-NOTEBOOK = {
-    "RLCOACH_PRESET": PPO,
-    "discount": "0.995",
-    "gae_lambda": "0.997",
-    "evaluation_episodes": "3",
-    "improve_steps": "100000",
-    "training_freq_env_steps": "75000",
-    "training_learning_rate": "0.004",
-    "training_batch_size": "256",
-    "training_epochs": "15",
-    "save_model": "1",
-}
+NOTEBOOK = json.loads((ROOT / "benchmarks/notebook-hyperparameters.json").read_text(encoding="utf-8"))
 """The hyperparameters of AWS's example notebook."""
 
 
