@@ -333,3 +333,19 @@ def test_the_notebooks_own_hyperparameters_learn_to_climb(tmp_path, seed):
     assert job.status == 0, job.log
     assert job.metadata()["environment_steps"] == 150_000
     assert job.metadata()["evaluation_reward"] >= 95
+
+
+def test_a_job_ends_with_the_policy_of_its_best_evaluation(tmp_path):
+    """The same as a job that ends there, weight by weight: a run with one seed is the same run each time."""
+    values = {**SHORT_PPO, "seed": "3", "evaluation_freq_env_steps": "4000", "training_learning_rate": "0.003"}
+    job = run_training(tmp_path / "whole", values)
+    rewards = [float(r) for r in re.findall(r"^Evaluation> Evaluation reward=([-\d.e+]+)", job.log, re.M)]
+    best = re.search(r"^Best> Evaluation reward=([-\d.e+]+), Steps=(\d+)$", job.log, re.M)
+    assert best and float(best[1]) == max(rewards) > rewards[-1]
+    until_there = run_training(tmp_path / "part", {**values, "improve_steps": best[2], "keep_best": "0"})
+    last = run_training(tmp_path / "last", {**values, "keep_best": "0"})
+    digests = [
+        json.loads((j.ml / "model/policy.json").read_text())["sha256"]["policy-0000.params"]
+        for j in (job, until_there, last)
+    ]
+    assert digests[0] == digests[1] != digests[2]
