@@ -80,11 +80,19 @@ RANGES = {
     "l2_regularization": Range(0),
     "evaluation_steps": Range(1),
     "heatup_steps": Range(0),
+    "max_duration": Range(1),
+    "rate_for_copying_weights_to_target": Range(0, 1, closed=False),
 }
 """Ranges by the last part of the path, whatever name the user reached it by."""
 LARGEST = 1e18
 """No hyperparameter is larger; Coach and MXNet count in 64 bits."""
-COUNTS = ("batch_size", "learning_rate_decay_steps", "optimization_epochs", "num_consecutive_training_steps")
+COUNTS = (
+    "batch_size",
+    "learning_rate_decay_steps",
+    "max_duration",
+    "num_consecutive_training_steps",
+    "optimization_epochs",
+)
 STEP_COUNT = Range(1)
 """The range of every other number of steps or episodes."""
 

@@ -19,6 +19,9 @@ class VectorEnv(Protocol):
 
     num_envs: int
 
+    def seed(self, seed: int) -> None:
+        """Begin the stream of start states, and whatever else is random, anew."""
+
     def reset(self) -> np.ndarray:
         """Begin a new episode everywhere; return the observations, float32 of shape ``(num_envs, *shape)``."""
 
@@ -61,6 +64,9 @@ class _CarBatch:
         self.position = np.zeros(num_envs)
         self.velocity = np.zeros(num_envs)
         self.steps = np.zeros(num_envs, dtype=np.int64)
+
+    def seed(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
 
     def reset(self) -> np.ndarray:
         self._start(np.ones(self.num_envs, dtype=bool))
@@ -128,8 +134,11 @@ class _InstanceBatch:
         self.num_envs = num_envs
         self.envs = [make() for _ in range(num_envs)]
         if seed is not None:
-            for index, env in enumerate(self.envs):
-                env.seed(seed + index)
+            self.seed(seed)
+
+    def seed(self, seed: int) -> None:
+        for index, env in enumerate(self.envs):
+            env.seed(seed + index)
 
     def reset(self) -> np.ndarray:
         return np.stack([np.asarray(env.reset(), dtype=np.float32) for env in self.envs])

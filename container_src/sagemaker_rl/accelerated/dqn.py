@@ -9,6 +9,7 @@ import numpy as np
 from sagemaker_rl.accelerated.network import INPUT, DenseNetwork, NetworkGraph
 from sagemaker_rl.accelerated.optimizer import adam_for
 from sagemaker_rl.accelerated.run import AcceleratedRun
+from sagemaker_rl.exploration import HeldActions, HeldEGreedy
 
 INPUTS = (INPUT, "next_states", "actions", "rewards", "goes_on")
 """Of a gradient step: normalized states ``(batch, *shape)`` twice, then ``(batch,)`` each."""
@@ -136,8 +137,7 @@ class DQNRun(AcceleratedRun):
     one after the other; then come the same gradient steps.
     """
 
-    default_environments = 4
-    """More would spread the same number of steps thinner: the first aimless episodes of each have to end first."""
+    default_environments = 16
 
     def __init__(
         self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
@@ -145,7 +145,9 @@ class DQNRun(AcceleratedRun):
         super().__init__(graph_manager, num_envs, seed, check_stop)
         self.learner = DQNLearner(self.agent)
         self.replay = Replay(self.agent.ap.memory.max_size[1], self.observations.shape[1:])
-        self.actions = len(self.agent.spaces.action.actions)
+        exploration = self.agent.exploration_policy
+        longest = exploration.held.max_duration if isinstance(exploration, HeldEGreedy) else 1
+        self.held = HeldActions(self.envs.num_envs, len(self.agent.spaces.action.actions), longest)
 
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
         return self.learner.action_values(self.normalize(observations)).argmax(axis=1)
@@ -160,27 +162,33 @@ class DQNRun(AcceleratedRun):
         with self.graph_manager.phase_context(RunPhase.HEATUP):
             while counter[EnvironmentSteps] < steps.num_steps:
                 self.check_stop()
-                self._play(self.random.integers(self.actions, size=self.envs.num_envs))
+                if self.agent.ap.algorithm.heatup_using_network_decisions:
+                    self._explore()
+                else:
+                    self._play(self.random.integers(self.held.num_actions, size=self.envs.num_envs))
                 counter[EnvironmentSteps] += self.envs.num_envs
 
     def play_and_learn(self) -> None:
-        self.count_for_normalization(self.observations)  # Coach counts every observation that is acted on
-        greedy = self.best_actions(self.observations)
-        exploration = self.agent.exploration_policy
-        at_random = self.random.random(len(greedy)) < exploration.epsilon_schedule.current_value
-        for _ in range(len(greedy)):
-            exploration.epsilon_schedule.step()
-        self._play(np.where(at_random, self.random.integers(self.actions, size=len(greedy)), greedy))
+        self._explore()
+        for _ in range(self.envs.num_envs):
+            self.agent.exploration_policy.epsilon_schedule.step()
         agent = self.agent
         due = agent.last_training_phase_step + agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         if agent.total_steps_counter >= due:
             agent.last_training_phase_step = agent.total_steps_counter
             self._train()
 
+    def _explore(self) -> None:
+        """Take a step in every environment by the exploration policy."""
+        self.count_for_normalization(self.observations)  # Coach counts every observation that is acted on
+        held = self.held.decide(self.random, self.agent.exploration_policy.get_control_param())
+        self._play(self.held.take(None if held.all() else self.best_actions(self.observations)))
+
     def _play(self, actions: np.ndarray) -> None:
         observations = self.observations
         reached, rewards, ended = self.step(actions)
         self.replay.add(observations, reached, actions, rewards, ~ended)
+        self.held.drop(ended)
 
     def _train(self) -> None:
         agent, batch_size = self.agent, self.agent.ap.network_wrappers["main"].batch_size

@@ -110,7 +110,7 @@ class AcceleratedRun(abc.ABC):
         self.started = time.monotonic()
         self.random = np.random.default_rng(seed)
         self.make_env = environment_maker(graph_manager)
-        self.seed = seed
+        self.evaluation_seed = EVALUATION_STREAM + (int(self.random.integers(2**31)) if seed is None else seed)
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         self.envs: VectorEnv = make_vector_env(
@@ -169,8 +169,11 @@ class AcceleratedRun(abc.ABC):
                 self.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
-        """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done."""
-        self._report(self.play(steps.num_steps))
+        """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done.
+
+        Every evaluation plays the same start states: the better of two policies is not the luckier one.
+        """
+        self._report(self.play(steps.num_steps, anew=True))
         return False
 
     def play_at_least(self, steps: int, episodes: int) -> list[float]:
@@ -272,13 +275,17 @@ class AcceleratedRun(abc.ABC):
             self.undeveloped = None
             logger.create_gif([small_frame(draw()) for draw in film], name=name)
 
-    def play(self, episodes: int) -> list[float]:
-        """Play episodes of the deterministic policy as one batch, and film the first; return their returns."""
+    def play(self, episodes: int, anew: bool = False) -> list[float]:
+        """Play episodes of the deterministic policy as one batch, and film the first; return their returns.
+
+        With ``anew`` the start states are again the first ones of their stream.
+        """
         from sagemaker_rl.coach_repairs import FilmStrip
 
         if self.evaluation_envs is None or self.evaluation_envs.num_envs != episodes:
-            seed = None if self.seed is None else self.seed + EVALUATION_STREAM
-            self.evaluation_envs = make_vector_env(self.make_env, episodes, seed)
+            self.evaluation_envs = make_vector_env(self.make_env, episodes, self.evaluation_seed)
+        elif anew:
+            self.evaluation_envs.seed(self.evaluation_seed)
         envs = self.evaluation_envs
         observations = envs.reset()
         returns = np.zeros(episodes)

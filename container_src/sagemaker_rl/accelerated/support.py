@@ -150,6 +150,8 @@ def _dqn(agent: Any) -> str | None:
     from rl_coach.memories.memory import MemoryGranularity
     from rl_coach.memories.non_episodic.experience_replay import ExperienceReplay
 
+    from sagemaker_rl.exploration import HeldEGreedy
+
     algorithm, memory = agent.ap.algorithm, agent.memory
     heads = [type(head).__name__ for head in agent.networks["main"].online_network.model.output_heads]
     wanted = {
@@ -158,10 +160,8 @@ def _dqn(agent: Any) -> str | None:
         "memory.max_size": (agent.ap.memory.max_size[0], MemoryGranularity.Transitions),
         "allow_duplicates_in_batch_sampling": (memory.allow_duplicates_in_batch_sampling, True),
         "load_memory_from_file_path": (agent.ap.memory.load_memory_from_file_path, None),
-        "exploration": (type(agent.exploration_policy), EGreedy),
         "num_consecutive_playing_steps": (type(algorithm.num_consecutive_playing_steps), EnvironmentSteps),
         "act_for_full_episodes": (algorithm.act_for_full_episodes, False),
-        "heatup_using_network_decisions": (algorithm.heatup_using_network_decisions, False),
         "store_transitions_only_when_episodes_are_terminated": (
             algorithm.store_transitions_only_when_episodes_are_terminated,
             False,
@@ -171,6 +171,8 @@ def _dqn(agent: Any) -> str | None:
     for option, (found, expected) in wanted.items():
         if found != expected:
             return f"{option} is {getattr(found, '__name__', found)}"
+    if type(agent.exploration_policy) not in (EGreedy, HeldEGreedy):
+        return f"the exploration is {type(agent.exploration_policy).__name__}"
     if agent.exploration_policy.evaluation_epsilon:
         return "evaluation is noisy"
     return None
