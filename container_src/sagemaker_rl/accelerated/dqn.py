@@ -5,6 +5,7 @@ from typing import Any
 
 import mxnet as mx
 import numpy as np
+from rl_coach.schedules import LinearSchedule
 
 from sagemaker_rl.accelerated.network import INPUT, DenseNetwork, NetworkGraph
 from sagemaker_rl.accelerated.optimizer import adam_for
@@ -88,8 +89,8 @@ class DQNLearner:
         values = self.dense.forward(states)[0]
         rows = np.arange(len(actions))
         predicted = values[rows, actions]
-        errors = predicted - (rewards + goes_on * np.float32(self.discount) * following).astype(np.float32)
-        of_values = np.zeros_like(values)
+        errors = predicted - (rewards + goes_on * np.float32(self.discount) * following)
+        of_values = np.zeros(values.shape, dtype=np.float32)
         of_values[rows, actions] = errors * np.float32(self.weight / len(actions))
         self.dense.backward([of_values])
         return 0.5 * self.weight * float(errors @ errors) / len(actions), predicted
@@ -170,9 +171,11 @@ class DQNRun(AcceleratedRun):
 
     def play_and_learn(self) -> None:
         self._explore()
+        agent, schedule = self.agent, self.agent.exploration_policy.epsilon_schedule
         for _ in range(self.envs.num_envs):
-            self.agent.exploration_policy.epsilon_schedule.step()
-        agent = self.agent
+            if type(schedule) is LinearSchedule and schedule.current_value == schedule.final_value:
+                break  # it stays there, and takes its time to find out
+            schedule.step()
         due = agent.last_training_phase_step + agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         if agent.total_steps_counter >= due:
             agent.last_training_phase_step = agent.total_steps_counter

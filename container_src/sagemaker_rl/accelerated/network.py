@@ -4,6 +4,7 @@ MXNet takes longer to begin an operation than a small layer takes to compute, an
 numbers is small layers.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -91,15 +92,26 @@ def _dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     return y
 
 
-def _dense_gradients(
+def _dense_gradient(
     gradient: np.ndarray, y: np.ndarray, x: np.ndarray, weight: np.ndarray, bias: np.ndarray
-) -> tuple[np.ndarray, ...]:
-    # One column times one row is not worth a matrix product, and a product with ones sums faster than `sum` does.
-    of_x = gradient * weight if len(weight) == 1 else gradient @ weight
-    return of_x, gradient.T @ x, np.ones(len(gradient), dtype=np.float32) @ gradient
+) -> tuple[np.ndarray]:
+    """Return the gradient with respect to ``x`` alone: see ``_dense_parameter_gradients`` for the others."""
+    # One column times one row is not worth a matrix product.
+    return (gradient * weight if len(weight) == 1 else gradient @ weight,)
 
 
-DENSE = Operation(_dense, _dense_gradients)
+def _dense_parameter_gradients(gradient: np.ndarray, x: np.ndarray, of_weight: np.ndarray, of_bias: np.ndarray) -> None:
+    """Write the gradients with respect to weight and bias where they belong."""
+    np.matmul(gradient.T, x, out=of_weight)
+    np.matmul(_ones(len(gradient)), gradient, out=of_bias)  # sums faster than `sum` does
+
+
+@functools.lru_cache(maxsize=8)
+def _ones(size: int) -> np.ndarray:
+    return np.ones(size, dtype=np.float32)
+
+
+DENSE = Operation(_dense, _dense_gradient)
 TANH = Operation(np.tanh, lambda gradient, y, x: (gradient * (1 - y * y),))
 RELU = Operation(lambda x: np.maximum(x, np.float32(0)), lambda gradient, y, x: (gradient * (y > 0),))
 EXP = Operation(np.exp, lambda gradient, y, x: (gradient * y,))
@@ -162,6 +174,7 @@ class DenseNetwork:
                 self._gradient_of[index_of[parameter.name]] = gradients
         self._steps = list(self._plan(range(len(self._heads))))
         self._depends = self._on_parameters()
+        self._way_back = [step for step in reversed(self._steps) if step[0] in self._depends]
         self.pull()
 
     def _views(self) -> Iterable[tuple[Any, np.ndarray, np.ndarray]]:
@@ -233,11 +246,18 @@ class DenseNetwork:
         """Write into ``gradients`` those of a loss, given its gradients with respect to the outputs."""
         values, open_ = self._values, dict(zip(self._heads, head_gradients, strict=True))
         self.gradients.fill(0)
-        for index, operation, inputs in reversed(self._steps):
-            if index not in open_ or index not in self._depends:
+        for index, operation, inputs in self._way_back:
+            if index not in open_:
                 continue
-            found = operation.backward(open_.pop(index), values[index], *[values[number] for number in inputs])
-            for number, gradient in zip(inputs, found, strict=True):
+            gradient = open_.pop(index)
+            if operation is DENSE:
+                x, weight, bias = inputs
+                of_parameters = self._gradient_of[weight], self._gradient_of[bias]
+                _dense_parameter_gradients(gradient, values[x], *of_parameters)
+                if x not in self._depends:
+                    continue
+            found = operation.backward(gradient, values[index], *[values[number] for number in inputs])
+            for number, gradient in zip(inputs, found, strict=False):  # a dense layer's parameters have theirs
                 if number in self._gradient_of:
                     self._gradient_of[number] += _summed_to(self._gradient_of[number].shape, gradient)
                 elif number in self._depends:
