@@ -25,8 +25,8 @@ from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 # that one is kept (hyperparameter keep_best).
 schedule_params = ScheduleParameters()
 schedule_params.heatup_steps = EnvironmentSteps(5_120)
-schedule_params.improve_steps = EnvironmentSteps(80_000)
-schedule_params.steps_between_evaluation_periods = EnvironmentSteps(2_000)
+schedule_params.improve_steps = EnvironmentSteps(61_440)
+schedule_params.steps_between_evaluation_periods = EnvironmentSteps(1_536)
 schedule_params.evaluation_steps = EnvironmentEpisodes(50)
 
 # --- Agent -----------------------------------------------------------------------------------------------------------
@@ -66,8 +66,8 @@ agent_params.pre_network_filter.add_observation_filter(
 # Q has ridges where one more swing begins to pay; three narrow layers draw them as well as two wide ones, faster.
 network = agent_params.network_wrappers["main"]
 network.learning_rate = 0.01
-network.learning_rate_decay_rate = 0.9  # every 4,000 gradient steps: an eighth is left in the end
-network.learning_rate_decay_steps = 4_000
+network.learning_rate_decay_rate = 0.9  # every 3,000 gradient steps: an eighth is left in the end
+network.learning_rate_decay_steps = 3_000
 network.batch_size = 64
 network.input_embedders_parameters["observation"].scheme = [Dense(48)]
 network.middleware_parameters.scheme = [Dense(48), Dense(48)]
