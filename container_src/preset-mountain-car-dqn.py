@@ -75,9 +75,9 @@ network.middleware_parameters.scheme = [Dense(48), Dense(48)]
 # --- Environment -----------------------------------------------------------------------------------------------------
 env_params = GymVectorEnvironment(level="patient_envs:PatientMountainCar")
 
-# --- Visualization: the CSV after every episode, a GIF of the first episode of every evaluation ----------------------
+# --- Visualization: the CSV after every episode, a GIF of the first episode of every fifth evaluation ----------------
 vis_params = VisualizationParameters(
-    dump_signals_to_csv_every_x_episodes=1, dump_gifs=True, video_dump_methods=[FirstEpisodeOfEvaluation()]
+    dump_signals_to_csv_every_x_episodes=1, dump_gifs=True, video_dump_methods=[FirstEpisodeOfEvaluation(every=5)]
 )
 
 # --- Validation: what a run with these values is expected to reach ---------------------------------------------------

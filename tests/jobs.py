@@ -42,6 +42,7 @@ STOCK_PPO = {
 SHORT_DQN = {
     "RLCOACH_PRESET": DQN,
     "seed": "7",
+    "parallel_environments": "4",
     "improve_steps": "40400",
     "evaluation_freq_env_steps": "40400",
     "evaluation_episodes": "1",

@@ -35,7 +35,7 @@ class HeldEGreedy(EGreedy):
     def __init__(self, action_space: Any, epsilon_schedule: Any, evaluation_epsilon: float, max_duration: int) -> None:
         super().__init__(action_space, epsilon_schedule, evaluation_epsilon)
         self.held = HeldActions(1, len(action_space.actions), max_duration)
-        self.random = np.random.default_rng(np.random.randint(2**31))  # noqa: NPY002 - Coach seeds that one
+        self.random = np.random.default_rng(np.random.randint(2**31))
 
     def reset(self) -> None:
         """Begin an episode."""

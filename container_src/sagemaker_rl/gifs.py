@@ -6,10 +6,21 @@ from rl_coach.core_types import RunPhase, VideoDumpFilter
 
 
 class FirstEpisodeOfEvaluation(VideoDumpFilter):
-    """Coach's video filter that keeps the first episode of every evaluation: one GIF each, however many episodes."""
+    """Coach's video filter that keeps the first episode of an evaluation: one GIF, however many episodes.
 
-    def __init__(self) -> None:
-        self.done = False
+    ``every`` leaves out evaluations: with 5 it is the first evaluation, the fifth, the tenth, and so on.
+    """
+
+    def __init__(self, every: int = 1) -> None:
+        self.every = every
+        self.evaluations = 0
+        self.evaluating = False
+        self.done = True
+
+    def begin_evaluation(self) -> bool:
+        """Count an evaluation; return whether its first episode is kept."""
+        self.evaluations += 1
+        return self.evaluations == 1 or self.evaluations % self.every == 0
 
     def should_dump(self, episode_terminated: bool = False, **environment: Any) -> bool:
         """Tell whether the current step, or with ``episode_terminated`` the whole episode, is kept.
@@ -17,8 +28,11 @@ class FirstEpisodeOfEvaluation(VideoDumpFilter):
         ``environment`` holds the attributes of Coach's Environment.
         """
         if environment["_phase"] != RunPhase.TEST:
-            self.done = False
+            self.evaluating = False
             return False
+        if not self.evaluating:
+            self.evaluating = True
+            self.done = not self.begin_evaluation()
         keep = not self.done
         if episode_terminated:
             self.done = True

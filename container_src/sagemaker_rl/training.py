@@ -190,6 +190,19 @@ def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, ev
     for environment in graph_manager.environments:
         if hasattr(environment, "env"):  # gym's
             check_steps(environment.env, str(graph_manager.env_params.level))
+            _film_only_what_renders(graph_manager, environment)
+
+
+def _film_only_what_renders(graph_manager: Any, environment: Any) -> None:
+    """Do without GIFs of an environment that has no ``render`` of its own, and say so."""
+    import gym
+
+    visualization = environment.visualization_parameters
+    kinds = type(environment.env.unwrapped).__mro__
+    if visualization.dump_gifs and not any("render" in vars(kind) for kind in kinds[: kinds.index(gym.Env)]):
+        agent = graph_manager.level_managers[0].acting_agent()
+        visualization.dump_gifs = agent.ap.visualization.dump_gifs = False
+        outputs.metric_line("GIFs", GIFs="none", Reason=f"{graph_manager.env_params.level} has no render()")
 
 
 def check_schedule(graph_manager: Any, environments: int | None) -> None:

@@ -56,13 +56,52 @@ def test_loss_gradients_and_adams_step_equal_coachs(tmp_path, in_numpy):
     )
     assert our_loss == pytest.approx(loss, rel=1e-4)
     their_gradients = [g.asnumpy() for g in theirs.networks["main"].online_network.accumulated_gradients]
-    assert len(their_gradients) == 6
+    assert len(their_gradients) == 8
     for our, their in zip(gradients_of(learner), their_gradients, strict=True):
         assert np.abs(their).max() > 0
         assert relative_difference(our, their) < 1e-4
     learner.publish()
     for our, their in zip(trained(ours), trained(theirs), strict=True):
         assert np.abs(our.data().asnumpy() - their.data().asnumpy()).max() < 1e-6
+
+
+@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
+def test_the_target_network_follows_as_coachs(tmp_path, in_numpy):
+    from sagemaker_rl.accelerated.dqn import DQNLearner
+
+    ours, theirs = (agent_of(make_graph(tmp_path / name, DQN)) for name in ("ours", "theirs"))
+    random = np.random.default_rng(4)
+    for networks in zip(
+        *((a.networks["main"].online_network, a.networks["main"].target_network) for a in (ours, theirs)), strict=True
+    ):
+        for our, their in zip(*(n.model.collect_params().values() for n in networks), strict=True):
+            data = mx.nd.array(random.normal(size=our.shape))
+            our.set_data(data)
+            their.set_data(data)
+    learner = DQNLearner(ours, in_numpy)
+    learner.update_target(0.02)
+    learner.publish()
+    theirs.networks["main"].update_target_network(0.02)
+    targets = [agent.networks["main"].target_network.model.collect_params().values() for agent in (ours, theirs)]
+    for our, their in zip(*targets, strict=True):
+        assert np.abs(our.data().asnumpy() - their.data().asnumpy()).max() < 1e-6
+
+
+def test_every_evaluation_plays_the_same_start_states(tmp_path):
+    from rl_coach.core_types import EnvironmentEpisodes
+    from sagemaker_rl.accelerated.dqn import DQNRun
+
+    run = DQNRun(make_graph(tmp_path, DQN), None, 5, lambda: None)
+    run.best_actions = lambda observations: np.where(observations[:, 1] < 0, 0, 2)  # climbs from anywhere
+    returns = []
+    for _ in range(2):
+        run.evaluate(EnvironmentEpisodes(20))
+        returns.append(run.agent.accumulated_rewards_across_evaluation_episodes)
+        run.play(20)  # an evaluation job's batches go on in the stream
+    assert returns[0] == returns[1]
+    batches = [run.play(20) for _ in range(2)]
+    assert len(set(batches[0])) > 5
+    assert batches[0] != batches[1]
 
 
 def test_the_replay_keeps_the_newest_transitions():

@@ -173,7 +173,7 @@ class AcceleratedRun(abc.ABC):
 
         Every evaluation plays the same start states: the better of two policies is not the luckier one.
         """
-        self._report(self.play(steps.num_steps, anew=True))
+        self._report(self.play(steps.num_steps, anew=True, film=self._wants_film()))
         return False
 
     def play_at_least(self, steps: int, episodes: int) -> list[float]:
@@ -183,7 +183,7 @@ class AcceleratedRun(abc.ABC):
             missing = episodes
             if returns:
                 missing = math.ceil((steps - self.steps_played) / (self.steps_played / len(returns)))
-            returns += self.play(missing)
+            returns += self.play(missing, film=not returns and self._wants_film())
         self._report(returns)
         return returns
 
@@ -275,10 +275,17 @@ class AcceleratedRun(abc.ABC):
             self.undeveloped = None
             logger.create_gif([small_frame(draw()) for draw in film], name=name)
 
-    def play(self, episodes: int, anew: bool = False) -> list[float]:
-        """Play episodes of the deterministic policy as one batch, and film the first; return their returns.
+    def _wants_film(self) -> bool:
+        visualization = self.agent.ap.visualization
+        return bool(visualization.dump_gifs and visualization.video_dump_filters[0].begin_evaluation())
 
-        With ``anew`` the start states are again the first ones of their stream.
+    def play(self, episodes: int, anew: bool = False, film: bool = False) -> list[float]:
+        """Play episodes of the deterministic policy as one batch; return their returns.
+
+        Args:
+            episodes: how many.
+            anew: whether the start states are again the first ones of their stream.
+            film: whether a GIF of the first episode is wanted.
         """
         from sagemaker_rl.coach_repairs import FilmStrip
 
@@ -290,17 +297,17 @@ class AcceleratedRun(abc.ABC):
         observations = envs.reset()
         returns = np.zeros(episodes)
         running = np.ones(episodes, dtype=bool)
-        film = FilmStrip() if self.agent.ap.visualization.dump_gifs else None
+        strip = FilmStrip()
         while running.any():
             self.check_stop()
-            if film is not None and running[0] and film.wants_next():
-                film.keep(envs.view(0))
+            if film and running[0] and strip.wants_next():
+                strip.keep(envs.view(0))
             _, observations, rewards, ended = envs.step(self.best_actions(observations))
             returns += rewards * running
             self.steps_played += int(running.sum())
             running &= ~ended
-        if film is not None and self.undeveloped is None:
-            self.undeveloped = (film, f"episode-{self.episodes_played}_score-{returns[0]}")
+        if film:
+            self.undeveloped = (strip, f"episode-{self.episodes_played}_score-{returns[0]}")
         self.episodes_played += episodes
         return [float(episode_return) for episode_return in returns]
 

@@ -1,0 +1,87 @@
+"""Random actions that are held for a while."""
+
+import numpy as np
+import pytest
+from jobs import DQN
+from test_accelerated_ppo import agent_of, make_graph
+
+
+def test_durations_are_uniform_and_actions_do_not_change_meanwhile():
+    from sagemaker_rl.exploration import HeldActions
+
+    held, random = HeldActions(1000, 3, 8), np.random.default_rng(0)
+    greedy = np.full(1000, -1)
+    history = []
+    held.decide(random, 1.0)
+    durations = held.steps_left.copy()
+    for _ in range(8):
+        held.decide(random, 0.0)
+        history.append(held.take(greedy))
+    assert np.bincount(durations, minlength=9)[1:].min() > 80  # of 125 expected each
+    assert durations.max() == 8
+    actions = np.array(history)
+    for env in range(1000):
+        assert (actions[: durations[env], env] == actions[0, env]).all()
+        assert (actions[durations[env] :, env] == -1).all()
+    assert np.bincount(actions[0], minlength=3).min() > 250
+
+
+def test_one_step_at_most_is_plain_epsilon_greedy():
+    from sagemaker_rl.exploration import HeldActions
+
+    held, random = HeldActions(1000, 3, 1), np.random.default_rng(0)
+    explored = 0
+    for _ in range(50):
+        explored += int(held.decide(random, 0.1).sum())
+        held.take(np.zeros(1000, dtype=np.int64))
+    assert explored / 50_000 == pytest.approx(0.1, rel=0.1)
+
+
+def test_what_is_held_ends_with_the_episode():
+    from sagemaker_rl.exploration import HeldActions
+
+    held = HeldActions(2, 3, 1000)
+    held.decide(np.random.default_rng(0), 1.0)
+    held.drop(np.array([True, False]))
+    assert held.steps_left[0] == 0
+    assert held.steps_left[1] > 1
+
+
+def test_coachs_own_path_explores_alike(tmp_path):
+    """Of a policy made by Coach from the preset: epsilon and the durations give the share of steps that explore."""
+    from rl_coach.core_types import RunPhase
+
+    policy = agent_of(make_graph(tmp_path, DQN)).exploration_policy
+    assert type(policy).__name__ == "HeldEGreedy"
+    values = np.array([0.0, 1.0, 0.0])
+    shares = {}
+    for phase in (RunPhase.HEATUP, RunPhase.TRAIN, RunPhase.TEST):
+        policy.change_phase(phase)
+        policy.epsilon_schedule.current_value = policy.epsilon_schedule.final_value = 0.1
+        policy.reset()
+        actions = [policy.get_action(values if policy.requires_action_values() else None)[0] for _ in range(20_000)]
+        shares[phase] = np.mean(np.array(actions) != 1) * 3 / 2  # a third of the random actions is the greedy one
+    assert shares[RunPhase.HEATUP] == pytest.approx(1, abs=0.06)
+    share_held = 20.5 / (20.5 + 9)  # steps held, and steps until an action is held: (1 - 0.1) / 0.1
+    assert shares[RunPhase.TRAIN] == pytest.approx(share_held, abs=0.06)
+    assert shares[RunPhase.TEST] == 0
+
+
+def test_a_film_of_some_evaluations():
+    from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
+
+    film = FirstEpisodeOfEvaluation(every=3)
+    assert [film.begin_evaluation() for _ in range(7)] == [True, False, True, False, False, True, False]
+
+
+def test_coach_asks_the_film_step_by_step():
+    from rl_coach.core_types import RunPhase
+    from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
+
+    film = FirstEpisodeOfEvaluation(every=2)
+    kept = []
+    for _ in range(3):
+        assert not film.should_dump(_phase=RunPhase.TRAIN)
+        for _ in range(2):  # episodes
+            kept.append((film.should_dump(_phase=RunPhase.TEST), film.should_dump(True, _phase=RunPhase.TEST)))
+    assert kept == [(True, True), (False, False)] * 2 + [(False, False)] * 2
