@@ -4,6 +4,7 @@ The results are written after every run, so that ``--reuse`` takes up a run of t
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -22,14 +23,15 @@ import machine
 import peer_environments
 import report
 import rollouts
+import start_up
 import systems
 from systems import SYSTEMS
 from timed_process import RunFailed
 from training_job import BENCHMARKS, ROOT
 
 LOGS = BENCHMARKS / "logs"
-ROLLOUTS, COST_CURVE = "rollouts", "cost-curve"
-NAMES = [*SYSTEMS, ROLLOUTS, COST_CURVE]
+ROLLOUTS, COST_CURVE, START_UP = "rollouts", "cost-curve", "start-up"
+NAMES = [*SYSTEMS, ROLLOUTS, COST_CURVE, START_UP]
 QUICK_ROLLOUTS = ("default", "1", "256")
 QUICK_SECONDS = 240
 """A quick run begins no measurement later than this."""
@@ -48,8 +50,14 @@ class Task:
         """Return a digest of the code and the settings that the record depends on."""
         digest = hashlib.sha256(json.dumps(self.inputs, sort_keys=True).encode())
         for file in self.code:
-            digest.update(file.read_bytes())
+            digest.update(_meaning(file))
         return digest.hexdigest()[:16]
+
+
+def _meaning(file: Path) -> bytes:
+    """Return a file's content, of Python what runs: comments change no result."""
+    content = file.read_bytes()
+    return ast.dump(ast.parse(content)).encode() if file.suffix == ".py" else content
 
 
 def main() -> None:
@@ -102,7 +110,7 @@ def peers_of(names: list[str]) -> list[str]:
 def family(key: str) -> str:
     """Return the name, as ``--systems`` takes it, of what a record is about."""
     name = key.partition("/")[0]
-    return next((known for known in (ROLLOUTS, COST_CURVE) if name.startswith(known)), name)
+    return next((known for known in (ROLLOUTS, COST_CURVE, START_UP) if name.startswith(known)), name)
 
 
 # --- What there is to measure ----------------------------------------------------------------------------------------
@@ -126,6 +134,8 @@ def plan(arguments: argparse.Namespace) -> list[Task]:
         tasks += rollout_tasks(arguments.quick)
     if COST_CURVE in arguments.systems:
         tasks += cost_tasks(arguments.quick)
+    if START_UP in arguments.systems:
+        tasks += start_up_tasks()
     return tasks
 
 
@@ -167,6 +177,16 @@ def cost_tasks(quick: bool) -> Iterator[Task]:
         )
 
 
+def start_up_tasks() -> Iterator[Task]:
+    image = start_up.image_id()
+    if image is None:
+        print(f"{START_UP}: left out, it needs a Docker engine and the training image (make images)", flush=True)
+        return
+    yield Task(
+        f"{START_UP}/container", start_up.measure, {**start_up.SHORT_JOB, "image": image}, [Path(start_up.__file__)]
+    )
+
+
 # --- Measuring -------------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +221,13 @@ def carry_out(tasks: list[Task], results: dict[str, Any], path: Path, deadline: 
 
 def headline(record: dict[str, Any]) -> str:
     """Return the numbers of a record that one wants to see go by."""
-    names = {"wall_seconds": ".1f", "steps_per_second": ",.0f", "seconds_to_threshold": ".1f", "final_mean": ".2f"}
+    names = {
+        "seconds": ".2f",
+        "wall_seconds": ".1f",
+        "steps_per_second": ",.0f",
+        "seconds_to_threshold": ".1f",
+        "final_mean": ".2f",
+    }
     known = [(name, record[name], form) for name, form in names.items() if record.get(name) is not None]
     return ", ".join(f"{name.replace('_', ' ')} {value:{form}}" for name, value, form in known)
 

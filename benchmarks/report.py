@@ -67,6 +67,7 @@ def bars(results: dict[str, Any]) -> list[dict[str, Any]]:
         _discrete_final_median,
         _discrete_speed,
         _flat_memory,
+        _start_up,
     )
     return [bar for candidate in candidates if (bar := candidate(results))]
 
@@ -197,6 +198,20 @@ def _flat_memory(results: dict[str, Any]) -> dict[str, Any] | None:
         f"{_megabytes(most):.0f} MB at {most['environment_steps']:,})",
         ratio,
         ratio <= 1.1,
+    )
+
+
+def _start_up(results: dict[str, Any]) -> dict[str, Any] | None:
+    runs = runs_of(results, "start-up")
+    if not runs:
+        return None
+    seconds = runs[0]["seconds"]
+    return _bar(
+        "start-up: seconds from `docker run ... train` to the first environment step",
+        "2.5 or less",
+        f"{seconds:.2f} (median of {len(runs[0]['each'])}: {min(runs[0]['each']):.2f} to {max(runs[0]['each']):.2f})",
+        seconds,
+        seconds <= 2.5,
     )
 
 

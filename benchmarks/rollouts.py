@@ -37,7 +37,7 @@ def measure(system: str, environments: str, log: Path) -> dict[str, Any]:
     python = Path(sys.executable) if ours else peer_environments.python_of(peer_environments.STOCK_COACH)
     environment = {"PYTHONPATH": f"{BENCHMARKS}:{CONTAINER_SRC}"}
     with tempfile.TemporaryDirectory() as folder:
-        command = [python, BENCHMARKS / "rollouts.py", system, environments]
+        command: list[str | Path] = [python, BENCHMARKS / "rollouts.py", system, environments]
         ended = timed_process.run(command, Path(folder), log, environment)
     events = [event for _, line in ended.lines if (event := parse(line))]
     return {"system": f"rollouts-{system}", **events[-1]}

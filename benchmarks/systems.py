@@ -38,7 +38,6 @@ class System:
     command: tuple[str | Path, ...] = ()
     subtract_evaluations: bool = False
     """Whether the time that evaluations take is taken off the clock; not where they are part of the job compared."""
-    quick_job: dict[str, str] = field(default_factory=dict)
     quick_command: tuple[str, ...] = ()
     reduced: str = ""
     """How a quick run is less than the whole; its final policy is not scored then."""
@@ -60,7 +59,7 @@ class System:
     def settings(self, quick: bool) -> dict[str, Any]:
         """Return the hyperparameters of our job, or the arguments of the peer's runner."""
         if self.job:
-            return {**self.job, **(self.quick_job if quick else {})}
+            return dict(self.job)
         arguments = [*map(str, self.command[1:]), *(self.quick_command if quick else ())]
         return {"runner": Path(self.command[0]).name, "arguments": arguments}
 
@@ -102,8 +101,6 @@ SYSTEMS = {
             "ours: DQN",
             "discrete",
             job={"RLCOACH_PRESET": DQN},
-            quick_job={"improve_steps": "20000", "evaluation_freq_env_steps": "10000"},
-            reduced="20,000 steps",
         ),
         System(
             "sb3-dqn",

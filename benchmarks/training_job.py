@@ -44,9 +44,9 @@ def run(hyperparameters: dict[str, str], log: Path, car: str = "") -> Job:
     """
     with tempfile.TemporaryDirectory() as folder:
         ml = Path(folder)
-        _write_inputs(ml, hyperparameters)
+        write_inputs(ml, hyperparameters)
         environment = {"SAGEMAKER_BASE_DIR": str(ml), "PYTHONPATH": str(CONTAINER_SRC)}
-        command = [sys.executable, "-m", "sagemaker_rl.training_container", "train"]
+        command: list[str | Path] = [sys.executable, "-m", "sagemaker_rl.training_container", "train"]
         ended = timed_process.run(command, ml, log, environment)
         metadata = json.loads((ml / "output" / "intermediate" / "metadata.json").read_text(encoding="utf-8"))
         return Job(
@@ -62,12 +62,13 @@ def run(hyperparameters: dict[str, str], log: Path, car: str = "") -> Job:
         )
 
 
-def _write_inputs(ml: Path, hyperparameters: dict[str, str]) -> None:
+def write_inputs(ml: Path, hyperparameters: dict[str, str], host: str = "localhost") -> None:
+    """Write what SageMaker puts below ``/opt/ml/input``, for a job on one host."""
     config = ml / "input" / "config"
     config.mkdir(parents=True)
     contents = {
         "hyperparameters.json": hyperparameters,
-        "resourceconfig.json": {"current_host": "localhost", "hosts": ["localhost"], "network_interface_name": "lo"},
+        "resourceconfig.json": {"current_host": host, "hosts": [host], "network_interface_name": "lo"},
         "inputdataconfig.json": {},
     }
     for name, content in contents.items():
@@ -75,7 +76,7 @@ def _write_inputs(ml: Path, hyperparameters: dict[str, str]) -> None:
 
 
 def _score(model: Path, car: str, log: Path) -> list[float]:
-    command = [sys.executable, BENCHMARKS / "unseen_starts.py", model, car]
+    command: list[str | Path] = [sys.executable, BENCHMARKS / "unseen_starts.py", model, car]
     ended = timed_process.run(command, model, log.with_suffix(".final.log"), {"PYTHONPATH": str(CONTAINER_SRC)})
     events = [parse(line) for _, line in ended.lines]
     return next(event["returns"] for event in events if event)
