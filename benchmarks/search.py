@@ -1,10 +1,12 @@
-"""Random search for a preset's values: trains with values drawn from a space, on several seeds, two jobs at a time.
+"""The search for the presets' values: trains with values from a space, on several seeds, two jobs at a time.
 
-    python benchmarks/search.py continuous --minutes 20
-    python benchmarks/search.py discrete --minutes 20
+    python benchmarks/search.py continuous            # the preset, then with each other value of the space in turn
+    python benchmarks/search.py discrete --random 20  # all values drawn at random, for 20 minutes
+    python benchmarks/search.py discrete --best 10    # trains nothing: the best so far, and the preset
 
-Appends a line of JSON per trial to ``search-<name>.jsonl`` beside this file: the values drawn, and for every seed the
-mean return of each evaluation (20 unseen starts) with the seconds since the job began. ``--best`` prints the best.
+Appends a line of JSON per trial to ``search-<name>.jsonl`` beside this file: what was changed in the preset, and for
+every seed the mean return of each evaluation with the seconds since training began. A job keeps the policy of its best
+evaluation, so a trial is as good as the best evaluation of its worst seed.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,46 +29,48 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "container_src"
 ALGORITHM = "rl.agent_params.algorithm"
 NETWORK = "rl.agent_params.network_wrappers.main"
+EXPLORATION = "rl.agent_params.exploration"
 PRESETS = {"continuous": "preset-mountain-car-continuous-clipped-ppo", "discrete": "preset-mountain-car-dqn"}
 WORKERS = 2
+EVALUATION = re.compile(r"^Evaluation> Evaluation reward=([-\d.e+]+).*Seconds=([\d.]+)", re.MULTILINE)
 
 SPACES: dict[str, dict[str, list[Any]]] = {
     "continuous": {
-        "discount": [1.0],
-        "gae_lambda": [0.99, 0.993, 0.995, 0.997],
-        f"{ALGORITHM}.beta_entropy": [-0.1, -0.3, -1.0],
-        f"{ALGORITHM}.clip_likelihood_ratio_using_epsilon": [0.1, 0.2, 0.3],
-        "training_learning_rate": [0.001, 0.002, 0.003, 0.004],
-        f"{NETWORK}.learning_rate_decay_rate": [0.7, 0.8, 0.85, 0.9],
-        "training_freq_env_steps": [65_536, 131_072, 262_144],
-        "parallel_environments": [32, 64, 128],
-        "training_batch_size": [2_048, 4_096, 8_192],
-        "training_epochs": [5, 7, 10, 15],
-        "hidden": [32],
-        "updates": [10],
+        "discount": [1.0, 0.9999, 0.999],
+        "gae_lambda": [0.997, 0.99, 0.995, 0.999],
+        f"{ALGORITHM}.beta_entropy": [-5.0, 0.0, -1.0, -10.0],
+        f"{ALGORITHM}.clip_likelihood_ratio_using_epsilon": [0.2, 0.1, 0.3],
+        "training_learning_rate": [0.003, 0.001, 0.01],
+        f"{NETWORK}.learning_rate_decay_rate": [0.9, 0.8, 1.0],
+        "collection_steps": [131_072, 32_768],
+        f"{NETWORK}.batch_size": [16_384, 4_096],
+        f"{ALGORITHM}.optimization_epochs": [20, 10],
+        "hidden": [[32, 32], [64, 64]],
     },
     "discrete": {
-        "discount": [0.98, 0.99, 0.995],
-        "training_batch_size": [64, 128, 256, 512],
-        "training_learning_rate": [0.0005, 0.001, 0.002, 0.004],
-        f"{NETWORK}.learning_rate_decay_rate": [0.3, 0.6, 1.0],
-        f"{ALGORITHM}.num_steps_between_copying_online_weights_to_target:EnvironmentSteps": [300, 600, 1_200, 2_400],
-        f"{ALGORITHM}.num_consecutive_playing_steps:EnvironmentSteps": [16, 32, 64],
-        "gradient_steps_per_step": [0.25, 0.5],
-        "memory": [20_000, 50_000, 150_000],
-        "parallel_environments": [4, 8, 16],
-        "epsilon": [0.05, 0.1],
-        "hidden": [32, 64, 128],
-        "improve_steps": [60_000, 100_000],
+        "discount": [0.99, 0.98, 0.995],
+        "training_batch_size": [64, 32, 128],
+        "training_learning_rate": [0.01, 0.003, 0.02],
+        f"{NETWORK}.learning_rate_decay_rate": [0.9, 0.8, 1.0],
+        "target_steps_and_rate": [[1, 0.02], [1, 0.005], [1, 0.05], [150, 1.0], [600, 1.0]],
+        "gradient_steps_per_phase": [16, 8],
+        "reward_scale": [0.03, 0.01, 0.1, 1.0],
+        f"{EXPLORATION}.max_duration": [40, 1, 20, 60],
+        "rl.heatup_steps": [5_120, 2_560, 10_240],
+        "hidden": [[48, 48, 48], [64, 64], [256, 256]],
     },
 }
+"""Hyperparameters of a job, and some names for what has several of them, or none: see ``train``.
+
+The first value of each is the preset's own.
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=SPACES, help="which preset")
-    parser.add_argument("--minutes", type=float, default=20, help="no trial begins after them")
-    parser.add_argument("--seeds", type=int, default=3, help="training runs per trial (default: 3)")
+    parser.add_argument("--random", type=float, metavar="MINUTES", help="draw trials; none begins later than that")
+    parser.add_argument("--seeds", type=int, default=4, help="training runs per trial (default: 4)")
     parser.add_argument("--best", type=int, metavar="N", help="only print the N best trials so far")
     parser.add_argument("--trial", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -74,15 +79,29 @@ def main() -> None:
     elif arguments.best:
         show(arguments.name, arguments.best)
     else:
-        search(arguments.name, arguments.minutes, arguments.seeds)
+        trials = drawn(arguments.name, arguments.random) if arguments.random else one_changed(arguments.name)
+        search(arguments.name, trials, arguments.seeds)
 
 
-def search(name: str, minutes: float, seeds: int) -> None:
+def drawn(name: str, minutes: float) -> Iterator[dict[str, Any]]:
+    """Yield trials with every value of the space drawn, for so many minutes."""
     draw = random.Random()  # noqa: S311 - nothing secret
     until = time.monotonic() + 60 * minutes
+    while time.monotonic() < until:
+        yield {key: draw.choice(choices) for key, choices in SPACES[name].items()}
+
+
+def one_changed(name: str) -> Iterator[dict[str, Any]]:
+    """Yield the preset as it is, then with each value of the space in turn; not those that have been tried."""
+    tried = [trial["values"] for trial in trials_of(name)]
+    for values in ({}, *({key: choice} for key, choices in SPACES[name].items() for choice in choices[1:])):
+        if values not in tried:
+            yield values
+
+
+def search(name: str, trials: Iterator[dict[str, Any]], seeds: int) -> None:
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        while time.monotonic() < until:
-            values = {key: draw.choice(choices) for key, choices in SPACES[name].items()}
+        for values in trials:
             runs = list(pool.map(lambda seed, v=values: run(name, v, seed), range(seeds)))
             with results_of(name).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"values": values, "runs": runs}) + "\n")
@@ -93,73 +112,81 @@ def run(name: str, values: dict[str, Any], seed: int) -> list[tuple[float, float
     """Train in a process of its own; return seconds and mean return of each evaluation, none if the job failed."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [sys.executable, __file__, name, "--trial", json.dumps({**values, "seed": seed, "folder": folder})],
-            env={**os.environ, "PYTHONPATH": str(SOURCE), "SAGEMAKER_BASE_DIR": folder, "OPENBLAS_NUM_THREADS": "1"},
+            [sys.executable, __file__, name, "--trial", json.dumps({**values, "seed": seed})],
+            env={**os.environ, "PYTHONPATH": str(SOURCE), "SAGEMAKER_BASE_DIR": folder},
             cwd=folder,
             capture_output=True,
             text=True,
         )
-    pattern = r"^Evaluation> Evaluation reward=([-\d.e+]+).*Seconds=([\d.]+)"
-    return [(float(seconds), float(reward)) for reward, seconds in re.findall(pattern, done.stdout, re.MULTILINE)]
+    if done.returncode:
+        print(done.stdout[-500:] + done.stderr[-500:], file=sys.stderr)
+    return [(float(seconds), float(reward)) for reward, seconds in EVALUATION.findall(done.stdout)]
 
 
 def train(name: str, trial: dict[str, Any]) -> None:
-    """Train one trial, in this process."""
-    from rl_coach.architectures.layers import Dense  # after sagemaker_rl's repairs, were it not for the layers alone
-    from rl_coach.core_types import EnvironmentSteps
-    from rl_coach.memories.memory import MemoryGranularity
-    from rl_coach.schedules import LinearSchedule
+    """Train the preset with a trial's changes, in this process."""
     from sagemaker_rl import training
     from sagemaker_rl.ml_paths import MLPaths
 
-    hidden, environments, seed = trial.pop("hidden"), trial.pop("parallel_environments"), trial.pop("seed")
-    extra = {
-        key: trial.pop(key, None)
-        for key in (
-            "updates",
-            "gradient_steps_per_step",
-            "memory",
-            "epsilon",
-            "folder",
-            "heatup",
-            "start_epsilon",
-            "decay_steps",
-        )
-    }
-    playing = trial.get("training_freq_env_steps")
-    if extra["updates"]:
-        trial["improve_steps"] = extra["updates"] * playing
-        per_update = trial["training_epochs"] * (playing // trial["training_batch_size"])
-        trial[f"{NETWORK}.learning_rate_decay_steps"] = per_update
-    else:
-        playing = trial[f"{ALGORITHM}.num_consecutive_playing_steps:EnvironmentSteps"]
-        gradient_steps = int(playing * extra["gradient_steps_per_step"])
+    seed = trial.pop("seed")
+    hidden, reward_scale = trial.pop("hidden", None), trial.pop("reward_scale", None)
+    if collection := trial.pop("collection_steps", None):
+        for path in (f"{ALGORITHM}.num_consecutive_playing_steps", "rl.steps_between_evaluation_periods"):
+            trial[f"{path}:EnvironmentSteps"] = collection
+        trial[f"{ALGORITHM}.num_steps_between_copying_online_weights_to_target:EnvironmentSteps"] = collection
+        trial["improve_steps"] = 10 * collection
+    if target := trial.pop("target_steps_and_rate", None):
+        unit = "TrainingSteps" if target[0] == 1 else "EnvironmentSteps"
+        trial[f"{ALGORITHM}.num_steps_between_copying_online_weights_to_target:{unit}"] = target[0]
+        trial[f"{ALGORITHM}.rate_for_copying_weights_to_target"] = target[1]
+    if gradient_steps := trial.pop("gradient_steps_per_phase", None):
         trial[f"{ALGORITHM}.num_consecutive_training_steps"] = gradient_steps
-        trial[f"{NETWORK}.learning_rate_decay_steps"] = (
-            int(trial["improve_steps"] * extra["gradient_steps_per_step"]) // 4
-        )
-        trial.setdefault("evaluation_freq_env_steps", 20_000)
     launcher = runpy.run_path(str(SOURCE / "train-coach.py"))["MyLauncher"](
-        {"RLCOACH_PRESET": PRESETS[name], "evaluation_episodes": 20, **trial}, MLPaths.from_environment()
+        {"RLCOACH_PRESET": PRESETS[name], **trial}, MLPaths.from_environment()
     )
     launcher.paths.create_outputs()
     graph_manager = launcher.load_preset()
-    agent = graph_manager.agent_params
-    network = agent.network_wrappers["main"]
-    network.input_embedders_parameters["observation"].scheme = [Dense(hidden)]
-    network.middleware_parameters.scheme = [Dense(hidden)]
-    agent.visualization.dump_gifs = graph_manager.visualization_parameters.dump_gifs = False
-    if extra["memory"]:
-        agent.memory.max_size = (MemoryGranularity.Transitions, extra["memory"])
-        agent.exploration.epsilon_schedule = LinearSchedule(extra["start_epsilon"] or 0.2, extra["epsilon"], 24_000)
-    if extra["heatup"]:
-        graph_manager.heatup_steps = EnvironmentSteps(extra["heatup"])
-    options = training.Options(seed=seed, save_model=False, parallel_environments=environments)
+    _set(graph_manager, hidden, reward_scale)
+    _decay_as_often_as_the_preset(graph_manager)
+    options = training.Options(seed=seed, save_model=False)
     training.train(graph_manager, launcher.paths, PRESETS[name], {}, launcher.changes, options)
+
+
+def _set(graph_manager: Any, hidden: list[int] | None, reward_scale: float | None) -> None:
+    """Set what no hyperparameter reaches."""
+    from rl_coach.architectures.layers import Dense
+
+    agent = graph_manager.agent_params
+    if hidden:
+        first, *others = hidden
+        network = agent.network_wrappers["main"]
+        network.input_embedders_parameters["observation"].scheme = [Dense(first)]
+        network.middleware_parameters.scheme = [Dense(size) for size in others]
+    if reward_scale:
+        (rescale,) = agent.input_filter._reward_filters.values()
+        rescale.rescale_factor = reward_scale
+    agent.visualization.dump_gifs = graph_manager.visualization_parameters.dump_gifs = False
+
+
+def _decay_as_often_as_the_preset(graph_manager: Any) -> None:
+    """Let the learning rate decay 10 times (PPO) or 20 times (DQN), whatever the number of gradient steps."""
+    algorithm = graph_manager.agent_params.algorithm
+    network = graph_manager.agent_params.network_wrappers["main"]
+    playing = algorithm.num_consecutive_playing_steps.num_steps
+    phases = graph_manager.improve_steps.num_steps // playing
+    if hasattr(algorithm, "optimization_epochs"):
+        network.learning_rate_decay_steps = algorithm.optimization_epochs * (playing // network.batch_size)
+    else:
+        network.learning_rate_decay_steps = phases * algorithm.num_consecutive_training_steps // 20
 
 
 def results_of(name: str) -> Path:
     return Path(__file__).with_name(f"search-{name}.jsonl")
+
+
+def trials_of(name: str) -> list[dict[str, Any]]:
+    file = results_of(name)
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
 
 
 def best_of(trial: dict[str, Any]) -> list[float]:
@@ -168,15 +195,17 @@ def best_of(trial: dict[str, Any]) -> list[float]:
 
 
 def describe(trial: dict[str, Any]) -> str:
-    best = " ".join(f"{reward:.2f}" for reward in best_of(trial))
+    best = " ".join(f"{reward:9.2f}" for reward in best_of(trial))
     seconds = statistics.fmean(run[-1][0] if run else 0 for run in trial["runs"])
-    values = " ".join(f"{key.rpartition('.')[2].partition(':')[0]}={value}" for key, value in trial["values"].items())
-    return f"best evaluations {best}, {seconds:.1f} s: {values}"
+    values = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in trial["values"].items())
+    return f"{best}  {seconds:5.1f} s  {values or '(the preset)'}"
 
 
 def show(name: str, count: int) -> None:
-    trials = [json.loads(line) for line in results_of(name).read_text(encoding="utf-8").splitlines()]
-    for trial in sorted(trials, key=lambda trial: best_of(trial)[0], reverse=True)[:count]:
+    """Print the best trials, and the preset's wherever it stands."""
+    print("best evaluation of each seed, seconds of training with two jobs at a time, what was changed")
+    ranked = sorted(trials_of(name), key=lambda trial: best_of(trial)[0], reverse=True)
+    for trial in [*ranked[:count], *(trial for trial in ranked[count:] if not trial["values"])]:
         print(describe(trial))
 
 

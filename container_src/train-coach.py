@@ -32,10 +32,14 @@ class MyLauncher(SageMakerCoachPresetLauncher):
     }
 
     def map_hyperparameter(self, name: str, value: Any) -> None:
+        algorithm = self.graph_manager.agent_params.algorithm
+        if name == "training_freq_env_steps" and not hasattr(algorithm, "optimization_epochs"):
+            # DQN trains every few steps: its target network and its evaluations have periods of their own.
+            self.apply_hyperparameter(self.short_names[name][0], value, name)
+            return
         super().map_hyperparameter(name, value)
         # A negative weight of the entropy lets the policy's noise die within the trainings of the preset's own
         # schedule. With more gradient steps between two trainings it would be dead before anything is learnt.
-        algorithm = self.graph_manager.agent_params.algorithm
         if name in OF_THE_SCHEDULE and getattr(algorithm, "beta_entropy", 0) < 0:
             self.apply_hyperparameter(f"{ALGORITHM}.beta_entropy", 0)
 

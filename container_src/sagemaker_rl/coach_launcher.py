@@ -90,16 +90,17 @@ class SageMakerCoachPresetLauncher:
             raise InputError(f"Hyperparameter {name} is unknown, {nearest(name, self.known_names())}")
         paths = self.short_names[name]
         for path in (paths,) if isinstance(paths, str) else paths:
-            self._change(path, value, name)
+            self.apply_hyperparameter(path, value, name)
 
     # --- What it is built on -----------------------------------------------------------------------------------------
 
-    def apply_hyperparameter(self, path: str, value: Any) -> None:
-        """Set what ``path`` (``rl.…``, perhaps with ``:UNIT``) reaches in the preset."""
-        self._change(path, value, path)
+    def apply_hyperparameter(self, path: str, value: Any, name: str = "") -> None:
+        """Set what ``path`` (``rl.…``, perhaps with ``:UNIT``) reaches in the preset; the user called it ``name``.
 
-    def _change(self, path: str, value: Any, name: str) -> None:
-        apply_to_preset(self.graph_manager, path, value, name)
+        Raises:
+            InputError: There is no such path, or the value does not fit.
+        """
+        apply_to_preset(self.graph_manager, path, value, name or path)
         self.changes.append((path, value))
 
     def known_names(self) -> list[str]:

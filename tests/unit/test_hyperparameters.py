@@ -114,3 +114,16 @@ def test_every_short_name_leads_somewhere(ppo):
     assert algorithm.num_steps_between_copying_online_weights_to_target.num_steps == 1
     assert ppo.steps_between_evaluation_periods.num_steps == 1
     assert ppo.improve_steps.num_steps == ppo.evaluation_steps.num_steps == 1
+
+
+def test_dqn_trains_often_without_evaluating_as_often(dqn):
+    import runpy
+
+    launcher = runpy.run_path(str(CONTAINER_SRC / "train-coach.py"))["MyLauncher"]({}, MLPaths(CONTAINER_SRC))
+    launcher.graph_manager = dqn
+    evaluations = dqn.steps_between_evaluation_periods.num_steps
+    target = dqn.agent_params.algorithm.num_steps_between_copying_online_weights_to_target
+    launcher.map_hyperparameter("training_freq_env_steps", 32)
+    assert dqn.agent_params.algorithm.num_consecutive_playing_steps.num_steps == 32
+    assert dqn.steps_between_evaluation_periods.num_steps == evaluations
+    assert dqn.agent_params.algorithm.num_steps_between_copying_online_weights_to_target is target
