@@ -85,3 +85,16 @@ def test_coach_asks_the_film_step_by_step():
         for _ in range(2):  # episodes
             kept.append((film.should_dump(_phase=RunPhase.TEST), film.should_dump(True, _phase=RunPhase.TEST)))
     assert kept == [(True, True), (False, False)] * 2 + [(False, False)] * 2
+
+
+@pytest.mark.parametrize(("max_duration", "least", "most"), [(40, 4, 30), (1, 0, 0)])
+def test_heatup_of_the_preset_finds_the_flag_and_without_holding_it_does_not(tmp_path, max_duration, least, most):
+    from sagemaker_rl.accelerated.dqn import DQNRun
+
+    change = {"agent_params__exploration__max_duration": max_duration}
+    graph_manager = make_graph(tmp_path, DQN, **change)
+    run = DQNRun(graph_manager, None, 11, lambda: None)
+    run.heatup(graph_manager.heatup_steps)
+    assert len(run.replay) == graph_manager.heatup_steps.num_steps
+    climbs = int((run.replay.goes_on[: len(run.replay)] == 0).sum())
+    assert least <= climbs <= most
