@@ -66,7 +66,13 @@ def processes_of(folder) -> list[str]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_demo_ends_what_it_started(tmp_path, number):
     command = [sys.executable, str(ROOT / "scripts/demo.py"), "--runs", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # ignored where the tests run in the background
+    ) as demo:
         assert any("Schedule>" in line for line in demo.stdout)  # it trains
         assert processes_of(tmp_path)
         demo.send_signal(number)
