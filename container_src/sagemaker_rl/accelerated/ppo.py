@@ -14,6 +14,7 @@ from sagemaker_rl.accelerated.run import AcceleratedRun
 from sagemaker_rl.checkpoints import check_finite
 
 LOG_2_PI = math.log(2 * math.pi)
+ROWS_AT_A_TIME = 8_192
 INPUTS = (INPUT, "actions", "old_log_probs", "advantages", "value_targets")
 """Of a gradient step: normalized states ``(batch, *shape)``, actions ``(batch, *shape)``, and ``(batch,)`` each."""
 
@@ -192,7 +193,10 @@ class PPOLearner:
     def heads(self, states: np.ndarray) -> list[np.ndarray]:
         """Return V ``(batch,)`` and the policy's parameters ``(batch, actions)`` for normalized states."""
         if self.dense:
-            value, *policy = self.dense.forward(states)
+            heads = self.dense.function(range(len(self.graph.symbol)))
+            # A whole collection at once would be the peak of the job's memory.
+            pieces = [heads(states[start : start + ROWS_AT_A_TIME]) for start in range(0, len(states), ROWS_AT_A_TIME)]
+            value, *policy = (np.concatenate(head) for head in zip(*pieces, strict=True))
         else:
             value, *policy = (output.asnumpy() for output in self.network.model(_nd(states)))
         return [value.reshape(-1), *policy]
