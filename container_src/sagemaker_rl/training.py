@@ -198,8 +198,8 @@ def _film_only_what_renders(graph_manager: Any, environment: Any) -> None:
     import gym
 
     visualization = environment.visualization_parameters
-    kinds = type(environment.env.unwrapped).__mro__
-    if visualization.dump_gifs and not any("render" in vars(kind) for kind in kinds[: kinds.index(gym.Env)]):
+    kinds = set(type(environment.env.unwrapped).__mro__) - set(gym.Env.__mro__)
+    if visualization.dump_gifs and not any("render" in vars(kind) for kind in kinds):
         agent = graph_manager.level_managers[0].acting_agent()
         visualization.dump_gifs = agent.ap.visualization.dump_gifs = False
         outputs.metric_line("GIFs", GIFs="none", Reason=f"{graph_manager.env_params.level} has no render()")
