@@ -59,6 +59,26 @@ STOCK_DQN = {
     "evaluation_episodes": "1",
 }
 
+OWN_ENVIRONMENT = """
+import gym, numpy as np
+
+class Own(gym.Env):
+    observation_space = gym.spaces.Box(-1.0, 1.0, shape=(1,), dtype=np.float32)
+    action_space = gym.spaces.Discrete(2)
+    steps = 0
+
+    def seed(self, seed=None):
+        return [seed]
+
+    def reset(self, **options):
+        return np.zeros(1, dtype=np.float32)
+
+    def step(self, action):
+        self.steps += 1
+        return np.array([np.sin(self.steps)], dtype=np.float32), REWARD, self.steps % 20 == 0, {}
+"""
+"""Episodes of 20 steps, and nothing to draw."""
+
 
 @dataclass
 class Job:
@@ -75,6 +95,16 @@ class Job:
 
     def metadata(self) -> dict[str, Any]:
         return dict(json.loads((self.ml / "output/intermediate/metadata.json").read_text(encoding="utf-8")))
+
+
+def write_own_environment(ml: Path, reward: str) -> Path:
+    """Put an environment of one's own, with ``reward`` as code, and its ``preset-own`` where a job looks for them."""
+    code = ml / "code"
+    code.mkdir()
+    preset = (ROOT / "tests/resources/custom_environment/preset-corridor.py").read_text(encoding="utf-8")
+    (code / "own.py").write_text(OWN_ENVIRONMENT.replace("REWARD", reward), encoding="utf-8")
+    (code / "preset-own.py").write_text(preset.replace("corridor:Corridor", "own:Own"), encoding="utf-8")
+    return code
 
 
 def write_inputs(ml: Path, hyperparameters: dict[str, str], host: str = "localhost") -> None:

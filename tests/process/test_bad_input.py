@@ -19,6 +19,7 @@ from jobs import (
     run_training,
     start_server,
     write_inputs,
+    write_own_environment,
 )
 
 EVALUATE = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
@@ -258,53 +259,23 @@ def test_a_server_told_a_port_that_is_none(tmp_path, ppo_job):
     assert "SAGEMAKER_BIND_TO_PORT is '99999'" in server_refusal(tmp_path, port=99999)
 
 
-FAULTY = """
-import gym, numpy as np
-
-class Faulty(gym.Env):
-    observation_space = gym.spaces.Box(-1.0, 1.0, shape=(1,), dtype=np.float32)
-    action_space = gym.spaces.Discrete(2)
-    steps = 0
-
-    def seed(self, seed=None):
-        return [seed]
-
-    def reset(self, **options):
-        return np.zeros(1, dtype=np.float32)
-
-    def step(self, action):
-        self.steps += 1
-        observation = np.array([np.sin(self.steps)], dtype=np.float32)
-        return observation, float("nan") if self.steps == 700 else action - 0.5, self.steps % 20 == 0, {}
-
-    def render(self, mode="rgb_array"):
-        return np.zeros((40, 40, 3), dtype=np.uint8)
-"""
-
-
 @pytest.mark.parametrize("accelerate", ["0", "1"])
 def test_an_environment_that_gives_nan(tmp_path, accelerate):
-    code = tmp_path / "code"
-    code.mkdir()
-    preset = (ROOT / "tests/resources/custom_environment/preset-corridor.py").read_text()
-    (code / "faulty.py").write_text(FAULTY)
-    (code / "preset-faulty.py").write_text(preset.replace("corridor:Corridor", "faulty:Faulty"))
+    code = write_own_environment(tmp_path, reward='float("nan") if self.steps == 700 else action - 0.5')
     job = run_training(
         tmp_path,
-        {"RLCOACH_PRESET": "preset-faulty", "accelerate": accelerate, "evaluation_freq_env_steps": "500"}
+        {"RLCOACH_PRESET": "preset-own", "accelerate": accelerate, "evaluation_freq_env_steps": "500"}
         | ({"parallel_environments": "1"} if accelerate == "1" else {}),
     )
     assert job.status == 1
     step = 700 if accelerate == "1" else 699  # Coach takes a first step of its own before anyone looks
-    assert job.failure.strip() == (
-        f"Environment faulty:Faulty gave the reward nan in its step {step}, expected a number."
-    )
+    assert job.failure.strip() == (f"Environment own:Own gave the reward nan in its step {step}, expected a number.")
     assert "Traceback" not in job.log
     checkpoint = tmp_path / "output/data/checkpoint"
     assert (checkpoint / ".coach_checkpoint").is_file(), "the last good checkpoint is whole"
     done = run_training(
         tmp_path / "again",
-        {"RLCOACH_PRESET": "preset-faulty", "sagemaker_program": "evaluate-coach.py", "evaluate_steps": "10"},
+        {"RLCOACH_PRESET": "preset-own", "sagemaker_program": "evaluate-coach.py", "evaluate_steps": "10"},
         before=lambda ml: (
             shutil.copytree(checkpoint, ml / "input/data/checkpoint"),
             shutil.copytree(code, ml / "code"),

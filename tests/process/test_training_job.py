@@ -28,6 +28,7 @@ from jobs import (
     process_environment,
     run_training,
     start_training,
+    write_own_environment,
 )
 from PIL import Image
 from sagemaker_rl.policy import Policy
@@ -351,35 +352,11 @@ def test_a_job_ends_with_the_policy_of_its_best_evaluation(tmp_path):
     assert digests[0] == digests[1] != digests[2]
 
 
-BLIND = """
-import gym, numpy as np
-
-class Blind(gym.Env):
-    observation_space = gym.spaces.Box(-1.0, 1.0, shape=(1,), dtype=np.float32)
-    action_space = gym.spaces.Discrete(2)
-    steps = 0
-
-    def seed(self, seed=None):
-        return [seed]
-
-    def reset(self, **options):
-        return np.zeros(1, dtype=np.float32)
-
-    def step(self, action):
-        self.steps += 1
-        return np.zeros(1, dtype=np.float32), float(action), self.steps % 20 == 0, {}
-"""
-
-
 @pytest.mark.parametrize("accelerate", ["0", "1"])
 def test_an_environment_that_cannot_be_drawn_trains_without_gifs(tmp_path, accelerate):
-    code = tmp_path / "code"
-    code.mkdir()
-    preset = (ROOT / "tests/resources/custom_environment/preset-corridor.py").read_text()
-    (code / "blind.py").write_text(BLIND)
-    (code / "preset-blind.py").write_text(preset.replace("corridor:Corridor", "blind:Blind"))
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-blind", "accelerate": accelerate})
+    write_own_environment(tmp_path, reward="float(action)")
+    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "accelerate": accelerate})
     assert job.status == 0, job.log
-    assert "GIFs=none, Reason=blind:Blind has no render()" in job.log
+    assert "GIFs=none, Reason=own:Own has no render()" in job.log
     assert not list((tmp_path / "output").rglob("*.gif"))
     assert (tmp_path / "model").is_dir()

@@ -177,3 +177,14 @@ def test_phases_are_divided_among_the_environments(steps, at_most, environments)
     from sagemaker_rl.accelerated.run import divisor
 
     assert divisor(steps, at_most) == environments
+
+
+def test_heads_of_a_whole_collection_are_those_of_its_parts(tmp_path):
+    from sagemaker_rl.accelerated.ppo import ROWS_AT_A_TIME, PPOLearner
+
+    learner = PPOLearner(agent_of(make_graph(tmp_path)), np.random.default_rng(0))
+    states = np.random.default_rng(1).normal(size=(2 * ROWS_AT_A_TIME + 5, 2)).astype(np.float32)
+    value, *policy = learner.dense.forward(states)
+    for whole, pieced in zip([value.reshape(-1), *policy], learner.heads(states), strict=True):
+        assert pieced.shape == whole.shape
+        assert np.abs(pieced - whole).max() < 1e-6
