@@ -87,6 +87,16 @@ def test_coach_asks_the_film_step_by_step():
     assert kept == [(True, True), (False, False)] * 2 + [(False, False)] * 2
 
 
+def test_a_car_that_reaches_the_flag_lets_go(tmp_path):
+    from sagemaker_rl.accelerated.dqn import DQNRun
+
+    run = DQNRun(make_graph(tmp_path, DQN), None, 0, lambda: None)
+    run.held.steps_left[:] = 30
+    run.envs.position[0], run.envs.velocity[0] = 0.49, 0.05
+    run._play(np.full(run.envs.num_envs, 2))
+    assert run.held.steps_left.tolist() == [0] + [30] * (run.envs.num_envs - 1)
+
+
 @pytest.mark.parametrize(("max_duration", "least", "most"), [(40, 4, 30), (1, 0, 0)])
 def test_heatup_of_the_preset_finds_the_flag_and_without_holding_it_does_not(tmp_path, max_duration, least, most):
     from sagemaker_rl.accelerated.dqn import DQNRun
