@@ -130,6 +130,7 @@ def train(name: str, trial: dict[str, Any]) -> None:
 
     seed = trial.pop("seed")
     hidden, reward_scale = trial.pop("hidden", None), trial.pop("reward_scale", None)
+    clipping_decay = trial.pop("clipping_decay", None)
     if collection := trial.pop("collection_steps", None):
         for path in (f"{ALGORITHM}.num_consecutive_playing_steps", "rl.steps_between_evaluation_periods"):
             trial[f"{path}:EnvironmentSteps"] = collection
@@ -146,15 +147,18 @@ def train(name: str, trial: dict[str, Any]) -> None:
     )
     launcher.paths.create_outputs()
     graph_manager = launcher.load_preset()
-    _set(graph_manager, hidden, reward_scale)
+    _set(graph_manager, hidden, reward_scale, clipping_decay)
     _decay_as_often_as_the_preset(graph_manager)
     options = training.Options(seed=seed, save_model=False)
     training.train(graph_manager, launcher.paths, PRESETS[name], {}, launcher.changes, options)
 
 
-def _set(graph_manager: Any, hidden: list[int] | None, reward_scale: float | None) -> None:
+def _set(
+    graph_manager: Any, hidden: list[int] | None, reward_scale: float | None, clipping_decay: list[float] | None
+) -> None:
     """Set what no hyperparameter reaches."""
     from rl_coach.architectures.layers import Dense
+    from rl_coach.schedules import LinearSchedule
 
     agent = graph_manager.agent_params
     if hidden:
@@ -165,6 +169,8 @@ def _set(graph_manager: Any, hidden: list[int] | None, reward_scale: float | Non
     if reward_scale:
         (rescale,) = agent.input_filter._reward_filters.values()
         rescale.rescale_factor = reward_scale
+    if clipping_decay:
+        agent.algorithm.clipping_decay_schedule = LinearSchedule(1.0, *clipping_decay)
     agent.visualization.dump_gifs = graph_manager.visualization_parameters.dump_gifs = False
 
 

@@ -37,13 +37,14 @@ algorithm.discount = 0.99
 algorithm.num_consecutive_playing_steps = EnvironmentSteps(16)
 algorithm.num_consecutive_training_steps = 16
 # The target network follows closely. Values travel back from the flag by one step per target network at most, and a
-# target that is copied every 600 steps is what a car that already knows the way to the flag waits for.
+# target that is copied every 600 steps is what a car that already knows the way to the flag waits for: it first climbs
+# after 14 to 39 of the 40 evaluations instead of 4 to 7.
 algorithm.num_steps_between_copying_online_weights_to_target = TrainingSteps(1)
 algorithm.rate_for_copying_weights_to_target = 0.02
 
 # The flag is found in heatup: a random action that is held for 20 steps on average swings the car, and 5,120 steps hold
-# some ten climbs. Actions that change in every step never find it, and an agent that waits for what it has not tried
-# yet to look better than -1 per step needs ten times as long.
+# some ten climbs. Actions that change in every step do not find it there, and an agent that waits for what it has not
+# tried yet to look better than -1 per step first climbs three times as late.
 agent_params.exploration = HeldEGreedyParameters()
 agent_params.exploration.max_duration = 40
 agent_params.exploration.epsilon_schedule = LinearSchedule(0.2, 0.07, 24_000)
@@ -51,7 +52,7 @@ agent_params.exploration.evaluation_epsilon = 0.0  # evaluation plays the greedy
 algorithm.heatup_using_network_decisions = True  # heatup explores by this policy too, with an epsilon of 1
 agent_params.memory.max_size = (MemoryGranularity.Transitions, 100_000)  # all of them: none is forgotten
 
-# Values between -2 and 0 instead of -63 and 0: the network begins near them.
+# Values between -2 and 0 instead of -63 and 0: the network begins near them. Without it few cars climb at all.
 agent_params.input_filter = InputFilter()
 agent_params.input_filter.add_reward_filter("rescale", RewardRescaleFilter(0.03))
 
@@ -63,7 +64,8 @@ agent_params.pre_network_filter.add_observation_filter(
 )
 
 # --- Network: 2 - 48 - 48 - 48 - 3 with ReLU -------------------------------------------------------------------------
-# Q has ridges where one more swing begins to pay; three narrow layers draw them as well as two wide ones, faster.
+# Q has ridges where one more swing begins to pay; three narrow layers draw them as well as three of 256, in a quarter of
+# the time, and better than two of 64.
 network = agent_params.network_wrappers["main"]
 network.learning_rate = 0.01
 network.learning_rate_decay_rate = 0.9  # every 3,000 gradient steps: an eighth is left in the end
