@@ -37,7 +37,7 @@ EVALUATION = re.compile(r"^Evaluation> Evaluation reward=([-\d.e+]+).*Seconds=([
 SPACES: dict[str, dict[str, list[Any]]] = {
     "continuous": {
         "discount": [1.0, 0.9999, 0.999],
-        "gae_lambda": [0.997, 0.99, 0.995, 0.999],
+        "gae_lambda": [0.997, 0.99, 0.995, 0.998, 0.999],
         f"{ALGORITHM}.beta_entropy": [-5.0, 0.0, -1.0, -10.0],
         f"{ALGORITHM}.clip_likelihood_ratio_using_epsilon": [0.2, 0.1, 0.3],
         "training_learning_rate": [0.003, 0.001, 0.01],
@@ -46,6 +46,8 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         f"{NETWORK}.batch_size": [16_384, 4_096],
         f"{ALGORITHM}.optimization_epochs": [20, 10],
         "hidden": [[32, 32], [64, 64]],
+        "clipping_decay": [None, [0.25, 655_360]],
+        "reward_scale": [1.0, 0.02],
     },
     "discrete": {
         "discount": [0.99, 0.98, 0.995],
@@ -158,6 +160,8 @@ def _set(
 ) -> None:
     """Set what no hyperparameter reaches."""
     from rl_coach.architectures.layers import Dense
+    from rl_coach.filters.filter import InputFilter
+    from rl_coach.filters.reward.reward_rescale_filter import RewardRescaleFilter
     from rl_coach.schedules import LinearSchedule
 
     agent = graph_manager.agent_params
@@ -167,8 +171,8 @@ def _set(
         network.input_embedders_parameters["observation"].scheme = [Dense(first)]
         network.middleware_parameters.scheme = [Dense(size) for size in others]
     if reward_scale:
-        (rescale,) = agent.input_filter._reward_filters.values()
-        rescale.rescale_factor = reward_scale
+        agent.input_filter = InputFilter()
+        agent.input_filter.add_reward_filter("rescale", RewardRescaleFilter(reward_scale))
     if clipping_decay:
         agent.algorithm.clipping_decay_schedule = LinearSchedule(1.0, *clipping_decay)
     agent.visualization.dump_gifs = graph_manager.visualization_parameters.dump_gifs = False
