@@ -2,6 +2,7 @@
 
     python benchmarks/search.py continuous            # the preset, then with each other value of the space in turn
     python benchmarks/search.py discrete --random 20  # all values drawn at random, for 20 minutes
+    python benchmarks/search.py continuous --change '{"gae_lambda": 0.998}' --seeds 11
     python benchmarks/search.py discrete --best 10    # trains nothing: the best so far, and the preset
 
 Appends a line of JSON per trial to ``search-<name>.jsonl`` beside this file: what was changed in the preset, and for
@@ -72,6 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=SPACES, help="which preset")
     parser.add_argument("--random", type=float, metavar="MINUTES", help="draw trials; none begins later than that")
+    parser.add_argument("--change", type=json.loads, metavar="JSON", help="one trial, of the preset with these values")
     parser.add_argument("--seeds", type=int, default=4, help="training runs per trial (default: 4)")
     parser.add_argument("--best", type=int, metavar="N", help="only print the N best trials so far")
     parser.add_argument("--trial", help=argparse.SUPPRESS)
@@ -81,7 +83,12 @@ def main() -> None:
     elif arguments.best:
         show(arguments.name, arguments.best)
     else:
-        trials = drawn(arguments.name, arguments.random) if arguments.random else one_changed(arguments.name)
+        if arguments.change is not None:
+            trials = iter([arguments.change])
+        elif arguments.random:
+            trials = drawn(arguments.name, arguments.random)
+        else:
+            trials = one_changed(arguments.name)
         search(arguments.name, trials, arguments.seeds)
 
 

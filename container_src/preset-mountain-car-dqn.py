@@ -64,8 +64,8 @@ agent_params.pre_network_filter.add_observation_filter(
 )
 
 # --- Network: 2 - 48 - 48 - 48 - 3 with ReLU -------------------------------------------------------------------------
-# Q has ridges where one more swing begins to pay; three narrow layers draw them as well as three of 256, in a quarter of
-# the time, and better than two of 64.
+# Q has ridges where one more swing begins to pay; three narrow layers draw them as well as three of 256, in a quarter
+# of the time, and better than two of 64.
 network = agent_params.network_wrappers["main"]
 network.learning_rate = 0.01
 network.learning_rate_decay_rate = 0.9  # every 3,000 gradient steps: an eighth is left in the end
