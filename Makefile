@@ -10,7 +10,7 @@ PRESET ?= preset-mountain-car-continuous-clipped-ppo
 ENGINE ?= process
 SEED ?= 0
 
-.PHONY: demo test bench images lint clean
+.PHONY: demo test bench bench-serving images lint clean
 
 demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
 	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
@@ -20,6 +20,9 @@ test: $(VENV)/ready  ## unit and process tests; container tests too where a Dock
 
 bench: $(VENV)/ready  ## benchmarks/ against its peers, for hours; QUICK=1 for 5 minutes, BENCH_ARGS=--reuse to go on
 	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+bench-serving: $(VENV)/ready  ## the serving image beside its peers; needs a Docker engine, wrk and Java
+	$(BIN)/python benchmarks/serving.py $(BENCH_ARGS)
 
 images: $(VENV)/ready  ## build mountain-car-training and mountain-car-serving
 	$(BIN)/python scripts/build_images.py

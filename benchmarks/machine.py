@@ -12,7 +12,18 @@ from typing import Any
 import peer_environments
 from training_job import ROOT
 
-PACKAGES = ("mxnet", "rl-coach-slim", "gym", "numpy", "torch", "stable-baselines3", "gymnasium")
+PACKAGES = (
+    "mxnet",
+    "rl-coach-slim",
+    "gym",
+    "numpy",
+    "torch",
+    "stable-baselines3",
+    "gymnasium",
+    "multi-model-server",
+    "sagemaker-inference",
+    "uvicorn",
+)
 LIST_VERSIONS = """
 import json, sys
 from importlib import metadata

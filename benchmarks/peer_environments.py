@@ -11,6 +11,8 @@ FOLDER = ROOT / ".venv-peers"
 STAMP = "requirements.sha256"
 STOCK_COACH = "stock-coach"
 STABLE_BASELINES3 = "stable-baselines3"
+MULTI_MODEL_SERVER = "multi-model-server"
+ASGI = "asgi"
 
 BUILD_REQUIREMENTS = ROOT / "docker" / "build-requirements.txt"
 TRAINING_REQUIREMENTS = ROOT / "docker" / "training" / "requirements.txt"
@@ -22,6 +24,8 @@ PIP_INSTALLS: dict[str, list[list[str | Path]]] = {
         ["--require-hashes", "--requirement", BUILD_REQUIREMENTS],
         ["--no-build-isolation", "--no-deps", "--require-hashes", "--requirement", TRAINING_REQUIREMENTS],
     ],
+    MULTI_MODEL_SERVER: [["--requirement", BENCHMARKS / "peers" / "multi-model-server.txt"]],
+    ASGI: [["--no-deps", "--requirement", BENCHMARKS / "peers" / "asgi.txt"]],
     STABLE_BASELINES3: [["--no-deps", "--requirement", STABLE_BASELINES3_REQUIREMENTS]],
 }
 

@@ -119,7 +119,8 @@ SYSTEMS = {
 def our_code() -> list[Path]:
     """Return the files that the result of a job of ours depends on."""
     lock = peer_environments.TRAINING_REQUIREMENTS
-    return [*sorted(CONTAINER_SRC.rglob("*.py")), lock, BENCHMARKS / "unseen_starts.py"]
+    files = [file for file in sorted(CONTAINER_SRC.rglob("*.py")) if file.parent.name != "serving"]
+    return [*files, lock, BENCHMARKS / "unseen_starts.py"]
 
 
 def measure(system: System, seed: int, quick: bool, log: Path) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Jobs and endpoints that many tests look at, each run once."""
 
-from collections.abc import Iterator
+import os
 
 import pytest
-from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Endpoint, Job, free_port, run_training, serve
+from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Job, run_training
+from launch import errors, images
+
+import docker
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +38,17 @@ def dqn_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
 
 
 @pytest.fixture(scope="session")
-def ppo_endpoint(ppo_job: Job) -> Iterator[Endpoint]:
-    yield from serve(ppo_job.ml, free_port())
+def engine() -> docker.DockerClient:
+    try:
+        return images.connect()
+    except errors.UsageError as error:
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail(f"REQUIRE_DOCKER is 1, but: {error}")
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def dqn_endpoint(dqn_job: Job) -> Iterator[Endpoint]:
-    yield from serve(dqn_job.ml, free_port())
+def built(engine: docker.DockerClient) -> dict[str, images.BuiltImage]:
+    """Both images, as ``make images`` builds them."""
+    ca_bundle = images.find_ca_bundle(None)
+    return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in images.KINDS}

@@ -7,10 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -139,19 +139,6 @@ def run_training(ml: Path, hyperparameters: dict[str, str], before: Callable[[Pa
     return Job(ml, process.returncode, log)
 
 
-@dataclass
-class Endpoint:
-    """A server process and its URL."""
-
-    process: subprocess.Popen[str]
-    url: str
-
-    def invoke(self, body: bytes | str, content_type: str = "application/json", **headers: str) -> httpx.Response:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        content = body.encode() if isinstance(body, str) else body
-        return httpx.post(f"{self.url}/invocations", content=content, headers={"Content-Type": content_type, **named})
-
-
 def wait_until_healthy(url: str, is_alive: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -170,27 +157,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_server(ml: Path, port: int) -> subprocess.Popen[str]:
+def start_server(
+    ml: Path, port: int, stdout: int | IO[str] = subprocess.PIPE, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "serve"],
         env={
             **process_environment(ml),
             "SAGEMAKER_BIND_TO_PORT": str(port),
             "SAGEMAKER_BIND_TO_HOST": "127.0.0.1",
+            **(environment or {}),
         },
         cwd=ml,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def serve(ml: Path, port: int) -> Iterator[Endpoint]:
-    process = start_server(ml, port)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_healthy(url, lambda: process.poll() is None)
-        yield Endpoint(process, url)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)

@@ -145,6 +145,10 @@ class Policy:
         outputs = self._block(mx.nd.array(observations, dtype=np.float32))
         return [output.asnumpy() for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return the graph's parameters by name."""
+        return {name: parameter.data().asnumpy() for name, parameter in self._block.collect_params().items()}
+
     def actions(self, observations: np.ndarray) -> np.ndarray:
         """Return the actions that the agent takes in evaluation.
 

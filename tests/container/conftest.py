@@ -1,6 +1,5 @@
 """The two images, built once from this checkout, and containers of them."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 from containers import HOST, start_train
 from docker.models.containers import Container
 from jobs import Job, write_inputs
-from launch import errors, images
+from launch import images
 
 import docker
 
@@ -19,23 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.container)
-
-
-@pytest.fixture(scope="session")
-def engine() -> docker.DockerClient:
-    try:
-        return images.connect()
-    except errors.UsageError as error:
-        if os.environ.get("REQUIRE_DOCKER") == "1":
-            pytest.fail(f"REQUIRE_DOCKER is 1, but: {error}")
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def built(engine: docker.DockerClient) -> dict[str, images.BuiltImage]:
-    """Both images, as ``make images`` builds them."""
-    ca_bundle = images.find_ca_bundle(None)
-    return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in images.KINDS}
 
 
 @pytest.fixture

@@ -89,19 +89,11 @@ def test_text_that_is_no_observation_is_refused(body, content_type):
     assert error.value.status == 400
 
 
-def test_actions_only(model_dir):
-    policy = Policy.load(model_dir)
-    actions = handler.predict_actions(np.array([100.0, 100.0]), policy)
-    assert actions.shape == (1, 1)
-    assert np.abs(actions).max() <= 1
+def test_observations_of_another_shape_are_refused(model_dir):
     with pytest.raises(RequestError, match=r"shape \[3\], expected \[2\]"):
-        handler.predict_actions(np.zeros(3), policy)
+        handler.predict_fn(np.zeros(3), Policy.load(model_dir))
 
 
-@pytest.mark.parametrize("rows", [1, handler.ROWS_AT_A_TIME, 2 * handler.ROWS_AT_A_TIME + 1])
-def test_json_in_pieces_is_json(rows):
-    heads = [np.arange(2 * rows, dtype=np.float32).reshape(rows, 2), np.zeros((rows, 1), dtype=np.float32)]
-    body, _ = handler.output_fn(heads, "application/json")
-    assert body.decode() == json.dumps([head.tolist() for head in heads])
-    indices = np.arange(rows)
-    assert json.loads(handler.output_fn(indices, "application/json")[0]) == indices.tolist()
+def test_actions_are_encoded_too():
+    body, media_type = handler.output_fn(np.arange(3), "*/*")
+    assert (json.loads(body), media_type) == ([0, 1, 2], "application/json")

@@ -1,0 +1,37 @@
+"""How much memory there is for another model."""
+
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+TIMES_ITS_FILES = 4
+"""What a loaded model takes, generously: its files are read, decoded, copied into a graph, and tried out."""
+RESERVE = 0.1
+"""Of all memory, kept free for requests."""
+
+
+def has_room_for(folder: Path, workers: int) -> bool:
+    """Tell whether a model's folder can be loaded by so many workers."""
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    limit, used = _limit_and_use()
+    return used + TIMES_ITS_FILES * size * workers <= (1 - RESERVE) * limit
+
+
+def _limit_and_use() -> tuple[int, int]:
+    """Return how many bytes this container may use and does, without files that are only cached; else the machine."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    total = page * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = (CGROUP / "memory.max").read_text(encoding="ascii").strip()
+        if limit != "max" and int(limit) < total:
+            statistics = dict(
+                line.split() for line in (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
+            )
+            used = int((CGROUP / "memory.current").read_text(encoding="ascii")) - int(statistics["inactive_file"])
+            return int(limit), used
+    except (OSError, ValueError, KeyError):  # no cgroup version 2
+        pass
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return total, total - 1024 * int(line.split()[1])
+    return total, total - page * os.sysconf("SC_AVPHYS_PAGES")

@@ -1,0 +1,98 @@
+"""What an endpoint's environment variables say: SageMaker's and its toolkit's, and our own with ``SAGEMAKER_RL_``."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.serving import codecs
+from sagemaker_rl.serving.shared import MAX_WORKERS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an endpoint serves.
+
+    Attributes:
+        model_dir: the unpacked model.tar.gz; in multi-model mode nothing is loaded from it.
+        host: address to listen on.
+        port: port to listen on.
+        workers: processes that answer.
+        max_body_bytes: of a request; what is longer is answered with 413.
+        seconds_to_answer: after which a worker that has not answered counts as stuck, and is replaced.
+        seconds_to_receive: within which a request has to arrive whole, or is answered with 408.
+        max_queue: requests in a worker's hands, beyond which others are answered with 503.
+        access_log_lines: per worker and second, beyond which requests are counted in the log, not listed; 0 for none.
+        default_accept: media type for a client that accepts all.
+        program: name of a user's own module in ``code/`` of the model.
+        compile: whether a graph may be computed by NumPy where that is the same as by MXNet.
+        multi_model: whether models are loaded through ``/models``.
+        max_models: that are loaded at the same time in multi-model mode.
+    """
+
+    model_dir: Path
+    host: str
+    port: int
+    workers: int
+    max_body_bytes: int
+    seconds_to_answer: float
+    seconds_to_receive: float
+    max_queue: int
+    access_log_lines: int
+    default_accept: str
+    program: str
+    compile: bool
+    multi_model: bool
+    max_models: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read them.
+
+        Raises:
+            InputError: A variable has a value that makes no sense.
+        """
+        base = Path(environment.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+        multi_model = environment.get("SAGEMAKER_MULTI_MODEL", "false").lower() == "true"
+        accept = environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", codecs.JSON)
+        if accept not in codecs.SUPPORTED:
+            raise InputError(
+                f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {accept!r}, expected one of {', '.join(codecs.SUPPORTED)}."
+            )
+
+        def number(name: str, default: int, highest: int, lowest: int = 1) -> int:
+            text = environment.get(name, str(default))
+            if not text.isdecimal() or len(text) > 10 or not lowest <= int(text) <= highest:
+                raise InputError(f"{name} is {text!r}, expected a whole number from {lowest} to {highest}.")
+            return int(text)
+
+        timeout = number("SAGEMAKER_MODEL_SERVER_TIMEOUT", 60, 3600)
+        return cls(
+            model_dir=base / ("models" if multi_model else "model"),
+            host=environment.get("SAGEMAKER_BIND_TO_HOST", "0.0.0.0"),  # noqa: S104 - as SageMaker asks
+            port=number("SAGEMAKER_BIND_TO_PORT", 8080, 65535),
+            workers=number("SAGEMAKER_MODEL_SERVER_WORKERS", min(cpu_count(), MAX_WORKERS), MAX_WORKERS),
+            max_body_bytes=number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6, 1024) * 1024 * 1024,
+            seconds_to_answer=number("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout, 3600),
+            seconds_to_receive=number("SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS", 30, 3600),
+            max_queue=number("SAGEMAKER_RL_MAX_QUEUE", 1000, 100_000),
+            access_log_lines=number("SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND", 100, 1_000_000, lowest=0),
+            default_accept=accept,
+            program=environment.get("SAGEMAKER_PROGRAM", "inference.py"),
+            compile=number("SAGEMAKER_RL_COMPILE", 1, 1, lowest=0) == 1,
+            multi_model=multi_model,
+            max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000, 100_000),
+        )
+
+
+def cpu_count() -> int:
+    """Return how many processors this process may use: its affinity, and its container's quota, rounded up."""
+    count = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        if quota != "max":
+            count = min(count, -(-int(quota) // int(period)))
+    except (OSError, ValueError):  # no cgroup version 2
+        pass
+    return max(count, 1)

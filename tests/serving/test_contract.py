@@ -1,0 +1,388 @@
+"""What an endpoint answers: formats in and out, shapes, and every mistake a client can make."""
+
+import io
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pytest
+from sagemaker_rl.policy import Policy
+
+SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
+ACTIONS_ONLY = {"X_Amzn_SageMaker_Custom_Attributes": "output=actions"}
+
+
+def npy(array) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(array), allow_pickle=True)
+    return buffer.getvalue()
+
+
+def npy_header(shape) -> bytes:
+    """Return an array that promises a shape and holds nothing."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+def raw(server, request: bytes, seconds: float = 10) -> bytes:
+    """Send bytes as they are; return all that comes back until the server closes, or is silent for so long."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=seconds) as connection:
+        connection.sendall(request)
+        answer = b""
+        try:
+            while part := connection.recv(65536):
+                answer += part
+        except TimeoutError:
+            pass
+        return answer
+
+
+def test_ping(server):
+    assert httpx.get(f"{server.url}/ping").status_code == 200
+
+
+def test_one_observation_answers_the_list_of_heads(server, ppo_model):
+    output = server.invoke(json.dumps(SAMPLES[0])).json()
+    heads = Policy.load(ppo_model).heads(np.array([SAMPLES[0]], dtype=np.float32))
+    assert np.allclose(output, heads, atol=1e-6)
+    action = output[1][0]  # as the seed's notebook reads it
+    assert action == pytest.approx(heads[1][0].tolist(), abs=1e-6)
+
+
+def test_a_batch_answers_a_row_for_each(server):
+    output = server.invoke(json.dumps(SAMPLES)).json()
+    singles = [server.invoke(json.dumps(sample)).json() for sample in SAMPLES]
+    for head, (first, second) in enumerate(zip(*singles, strict=True)):
+        assert np.allclose(output[head], [first[0], second[0]], atol=1e-6)
+
+
+def test_actions_only(server, dqn_server):
+    response = server.invoke(json.dumps(SAMPLES), **ACTIONS_ONLY)
+    actions = np.array(response.json())
+    assert actions.shape == (2, 1)
+    assert np.abs(actions).max() <= 1
+    assert response.headers["X-Amzn-SageMaker-Custom-Attributes"] == "output=actions"
+    indices = dqn_server.invoke(json.dumps(SAMPLES), **ACTIONS_ONLY).json()
+    assert len(indices) == 2
+    assert set(indices) <= {0, 1, 2}
+
+
+def test_dqn_answers_its_action_values(dqn_server):
+    (q_values,) = dqn_server.invoke(json.dumps(SAMPLES)).json()
+    assert np.array(q_values).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (json.dumps(SAMPLES), "application/json"),
+        (json.dumps(SAMPLES), "application/json; charset=utf-8"),
+        (json.dumps(SAMPLES), "APPLICATION/JSON"),
+        ("0.5,-0.5\n-0.5,0.5\n", "text/csv"),
+        ("[0.5,-0.5]\n[-0.5,0.5]\n", "application/jsonlines"),
+        ("[0.5,-0.5]\r\n\r\n[-0.5,0.5]", "application/x-jsonlines"),
+        ("\ufeff0.5,-0.5\r\n-0.5,0.5", "text/csv; charset=utf-8"),
+        (json.dumps(SAMPLES), ""),
+        (npy(SAMPLES), "application/x-npy"),
+        (npy(np.asfortranarray(SAMPLES)), "application/x-npy"),
+        (npy(np.array(SAMPLES, dtype=np.float32)), "application/x-npy"),
+    ],
+)
+@pytest.mark.parametrize(
+    "accept", ["application/json", "text/csv", "application/x-npy", "application/jsonlines", "*/*", ""]
+)
+def test_every_format_in_and_out_says_the_same(server, body, content_type, accept):
+    expected = np.array(server.invoke(json.dumps(SAMPLES)).json())  # (heads, batch, 1)
+    response = server.invoke(body, content_type, Accept=accept)
+    assert response.status_code == 200, response.text
+    media_type = response.headers["Content-Type"].partition(";")[0]
+    if media_type == "application/json":
+        assert np.allclose(response.json(), expected, atol=1e-6)
+        return
+    assert media_type == accept
+    if media_type == "application/jsonlines":
+        lines = [json.loads(line) for line in response.text.splitlines()]
+        assert np.allclose(np.swapaxes(lines, 0, 1), expected, atol=1e-6)
+        return
+    if media_type == "text/csv":
+        rows = np.loadtxt(io.StringIO(response.text), delimiter=",")
+    else:
+        rows = np.load(io.BytesIO(response.content), allow_pickle=False)
+    assert np.allclose(rows, expected[:, :, 0].T, atol=1e-6)
+
+
+@pytest.mark.parametrize("body", ["1,0.5", "1,0.5\n-1,0", "0.5,1\n"])
+def test_csv_may_mix_whole_numbers_and_fractions(server, body):
+    rows = [[float(value) for value in line.split(",")] for line in body.split()]
+    response = server.invoke(body, "text/csv")
+    assert np.allclose(response.json(), server.invoke(json.dumps(rows)).json(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "detail"),
+    [
+        ("[0.5,", "application/json", 400, "is not application/json"),
+        ("", "application/json", 400, "empty"),
+        ("  \n", "text/csv", 400, "empty"),
+        ("[1,2,3]", "application/json", 400, "shape [3], expected [2] for one observation or [batch, 2] for a batch"),
+        ("[[[1,2]]]", "application/json", 400, "shape [1, 1, 2]"),
+        ("[]", "application/json", 400, "shape [0]"),
+        ("7", "application/json", 400, "shape []"),
+        ('["a",1]', "application/json", 400, "something else than numbers"),
+        ("[null,1]", "application/json", 400, "something else than numbers"),
+        ("[true,false]", "application/json", 400, "something else than numbers"),
+        ('{"a":1}', "application/json", 400, "an object with the keys 'a', expected the key 'instances'"),
+        ("[[1,2],[3]]", "application/json", 400, "something else than numbers"),
+        ("[NaN,1]", "application/json", 400, "NaN"),
+        ("[1,-Infinity]", "application/json", 400, "Infinity"),
+        ("[true,0.5]", "application/json", 400, "something else than numbers"),
+        ("[[0.5,-0.5],[0.5,false]]", "application/json", 400, "something else than numbers"),
+        ("[[0.5,-0.5],[]]", "application/json", 400, "something else than numbers"),
+        ('"0.5,-0.5"', "application/json", 400, "something else than numbers"),
+        ('{"instances": 7}', "application/json", 400, "instances is int, expected a list"),
+        ('{"instances": [0.5,-0.5]}', "application/json", 400, "shape [2], expected [2] for one observation or [batch"),
+        ('{"instances": []}', "application/json", 400, "shape [0]"),
+        ("[" * 500_000, "application/json", 400, "is not application/json"),
+        ("[0.5,-0.5]\n[0.5", "application/jsonlines", 400, "Line 2 of the body is not JSON"),
+        ("[0.5,-0.5]\n[0.5]", "application/jsonlines", 400, "rows of equal length"),
+        ("1_000,2", "text/csv", 400, "could not convert string to float: '1_000'"),
+        ("0.5;-0.5", "text/csv", 400, "could not convert string to float: '0.5;-0.5'"),
+        (npy([True, False]), "application/x-npy", 400, "something else than numbers"),
+        (npy([1j, 2]), "application/x-npy", 400, "something else than numbers"),
+        (npy(SAMPLES)[:-8], "application/x-npy", 400, "24 bytes follow"),
+        (npy(SAMPLES) + b"x", "application/x-npy", 400, "33 bytes follow"),
+        (npy_header((10**12, 2)), "application/x-npy", 400, "0 bytes follow"),
+        (npy([np.nan, 1]), "application/x-npy", 400, "finite"),
+        ("[0.5,-0.5]", "application/json; charset=utf-16", 415, "expected the character set utf-8"),
+        ("[1e400,1]", "application/json", 400, "infinity"),
+        ("[1e39,1]", "application/json", 400, "beyond float32"),
+        ("0.5,abc", "text/csv", 400, "could not convert string to float: 'abc'"),
+        ("0.5,nan", "text/csv", 400, "finite"),
+        ("0.5,", "text/csv", 400, "could not convert string to float: ''"),
+        ("1,2\n3", "text/csv", 400, "rows of equal length"),
+        (b"\xff\xfe", "text/csv", 400, "is not text/csv"),
+        (b"\x93NUMPY garbage", "application/x-npy", 400, "is not application/x-npy"),
+        (npy([{"a": 1}]), "application/x-npy", 400, "is not application/x-npy"),
+        (
+            "x",
+            "application/xml",
+            415,
+            "expected one of application/json, application/jsonlines, text/csv, application/x-npy",
+        ),
+    ],
+)
+def test_a_bad_body_is_a_4xx_with_one_sentence(server, body, content_type, status, detail):
+    response = server.invoke(body, content_type)
+    assert response.status_code == status, response.text
+    assert detail in response.json()["detail"]
+    assert response.headers["Content-Type"] == "application/json"
+    assert "Traceback" not in response.text
+
+
+def test_a_pickle_in_a_body_is_not_loaded(server, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "owned"), "w"))
+
+    response = server.invoke(npy(np.array([Evil()], dtype=object)), "application/x-npy")
+    assert response.status_code == 400
+    assert not (tmp_path / "owned").exists()
+
+
+def test_what_cannot_be_accepted(server):
+    response = server.invoke("[0,0]", Accept="text/foo")
+    assert response.status_code == 406
+    assert "Accept is 'text/foo'" in response.json()["detail"]
+
+
+def test_an_unknown_output_is_refused(server):
+    response = server.invoke("[0,0]", X_Amzn_SageMaker_Custom_Attributes="output=thoughts")
+    assert response.status_code == 400
+    assert "expected heads or actions" in response.json()["detail"]
+
+
+def test_a_body_that_is_too_large(server):
+    response = server.invoke(b" " * (6 * 1024 * 1024 + 1))
+    assert response.status_code == 413
+
+
+def test_other_routes_and_methods(server):
+    for method, path, allow in (
+        ("GET", "/invocations", "POST"),
+        ("DELETE", "/invocations", "POST"),
+        ("OPTIONS", "/invocations", "POST"),
+        ("POST", "/ping", "GET, HEAD"),
+        ("PUT", "/metrics", "GET, HEAD"),
+    ):
+        response = server.client().request(method, path)
+        assert (response.status_code, response.headers["Allow"]) == (405, allow)
+        assert response.json()["error"] == "method not allowed"
+    for path in ("/", "/nowhere", "/ping/", "/invocations/x", "/models", "/..%2f..%2fetc/passwd"):
+        response = server.client().get(path)
+        assert response.status_code == 404, path
+        assert "is not served" in response.json()["detail"]
+
+
+def test_ping_is_answered_while_a_large_batch_is_at_work(server):
+    body = json.dumps([SAMPLES[0]] * 200_000)
+    seconds = []
+    with httpx.Client(base_url=server.url) as client, ThreadPoolExecutor() as threads:
+        request = threads.submit(httpx.post, f"{server.url}/invocations", content=body, timeout=60)
+        while not request.done():
+            asked = time.monotonic()
+            assert client.get("/ping", timeout=60).status_code == 200
+            seconds.append(time.monotonic() - asked)
+            time.sleep(0.02)
+    assert max(seconds) < 1
+    assert len(seconds) >= 8  # that is, not only before and after
+    assert np.array(request.result().json()).shape == (3, 200_000, 1)
+
+
+def test_requests_at_the_same_time_get_their_own_answers(server):
+    bodies = [json.dumps([[position / 100, 0.0]] * (1 if position % 2 else 5_000)) for position in range(-20, 20)]
+    alone = [server.invoke(body).json() for body in bodies]
+    with ThreadPoolExecutor(8) as threads:
+        together = [response.json() for response in threads.map(server.invoke, bodies)]
+    for expected, answer in zip(alone, together, strict=True):
+        assert np.allclose(answer, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("text/csv;q=0.5, application/x-npy;q=0.8", "application/x-npy"),
+        ("text/csv, */*", "text/csv"),
+        ("text/*", "text/csv"),
+        ("application/*", "application/json"),
+        ("*/*;q=0.1, application/jsonlines;q=0.2", "application/jsonlines"),
+        ("application/json;q=0, */*", "application/jsonlines"),
+        ("application/json; q=0.2 , text/csv ;q=0.2", "application/json"),
+        ("text/html, application/xhtml+xml, */*;q=0.8", "application/json"),
+        ("TEXT/CSV", "text/csv"),
+    ],
+)
+def test_the_best_of_an_accept_header_is_taken(server, accept, media_type):
+    response = server.invoke("[0.5,-0.5]", Accept=accept)
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == media_type
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"), [("text/foo", 406), ("*/*;q=0", 406), ("text/csv;q=2", 400), ("text/csv;q=x", 400)]
+)
+def test_what_cannot_be_accepted_is_refused_before_the_work(server, accept, status):
+    response = server.invoke("[0.5,-0.5]", Accept=accept)
+    assert response.status_code == status
+    assert "Accept" in response.json()["detail"]
+
+
+def test_instances_are_answered_by_predictions(server, dqn_server):
+    body = json.dumps({"instances": SAMPLES})
+    heads = server.invoke(json.dumps(SAMPLES)).json()
+    predictions = server.invoke(body).json()["predictions"]
+    assert [set(each) for each in predictions] == [{"state_value", "action_mean", "action_standard_deviation"}] * 2
+    assert [each["action_mean"] for each in predictions] == heads[1]
+    actions = dqn_server.invoke(body, **ACTIONS_ONLY).json()
+    assert actions == {"predictions": dqn_server.invoke(json.dumps(SAMPLES), **ACTIONS_ONLY).json()}
+
+
+def test_a_request_id_comes_back_or_is_made(server):
+    assert server.invoke("[0,0]", X_Request_Id="mine-1").headers["X-Request-Id"] == "mine-1"
+    made = [server.invoke("[0,0]").headers["X-Request-Id"] for _ in range(3)]
+    made.append(server.invoke("[0,0]", X_Request_Id="x" * 129).headers["X-Request-Id"])
+    made.append(server.invoke("nonsense").headers["X-Request-Id"])
+    assert len(set(made)) == 5
+    assert all(0 < len(each) <= 32 for each in made)
+
+
+def test_an_overflow_in_the_network_is_the_clients(server):
+    """Normalization clips what is far out, so the answer is finite; it is for any policy, or a 400."""
+    response = server.invoke("[3e38,-3e38]")
+    assert response.status_code == 200
+    assert np.isfinite(response.json()).all()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "detail"),
+    [
+        (b"nonsense\r\n\r\n", 400, "is not HTTP/1.1"),
+        (b"GET /ping HTTP/1.1\r\nbad header\r\n\r\n", 400, "is not HTTP/1.1"),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414, "longer than 8192 bytes"),
+        (b"GET /ping HTTP/1.1\r\na: " + b"x" * 20000, 431, "longer than 16384 bytes"),
+        (b"GET /ping HTTP/1.1\r\n" + b"".join(b"a%d: 1\r\n" % i for i in range(200)), 431, "more than 100 headers"),
+        (b"POST /invocations HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n", 413, "more than 6291456 bytes"),
+        (b"POST /invocations HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400, "is not HTTP/1.1"),
+        (b"POST /invocations HTTP/1.1\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\n", 400, "is not HTTP/1.1"),
+        (b"POST /invocations HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400, "is not HTTP/1.1"),
+        (
+            b"POST /invocations HTTP/1.1\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\nconnection: close\r\n\r\nx",
+            415,
+            "gzip",
+        ),
+    ],
+)
+def test_what_is_wrong_before_the_body_is_a_4xx(server, request_bytes, status, detail):
+    head, _, body = raw(server, request_bytes).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), head
+    assert b"connection: close" in head.lower()
+    assert detail in json.loads(body)["detail"]
+
+
+def test_http_as_other_clients_speak_it(server):
+    body = b"[0.5,-0.5]"
+    expected = server.invoke(body).content
+    chunked = b"POST /invocations HTTP/1.1\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    chunked += b"3\r\n[0.\r\n7\r\n5,-0.5]\r\n0\r\n\r\n"
+    old = b"POST /invocations HTTP/1.0\r\ncontent-length: 10\r\n\r\n" + body
+    upgrade = b"POST /invocations HTTP/1.1\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n"
+    upgrade += b"content-length: 10\r\n\r\n" + body
+    for request in (chunked, old, upgrade):
+        head, _, answer = raw(server, request).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 "), head
+        assert answer == expected
+    expect = b"POST /invocations HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 10\r\nconnection: close\r\n\r\n"
+    assert raw(server, expect, 0.5).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+    head, _, answer = raw(server, b"HEAD /ping HTTP/1.1\r\nconnection: close\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert answer == b""
+
+
+def test_pipelined_requests_are_answered_in_order(server):
+    positions = [index / 100 for index in range(50)]
+    requests = b"".join(
+        b"POST /invocations HTTP/1.1\r\ncontent-length: %d\r\n%b\r\n%b"
+        % (len(body), b"connection: close\r\n" if position == positions[-1] else b"", body)
+        for position in positions
+        for body in [json.dumps([position, 0.0]).encode()]
+    )
+    answers = raw(server, requests).split(b"HTTP/1.1 200 OK\r\n")[1:]
+    heads = [json.loads(answer.partition(b"\r\n\r\n")[2]) for answer in answers]
+    expected = [server.invoke(json.dumps([position, 0.0])).json() for position in positions]
+    assert np.allclose(heads, expected, atol=1e-6)
+
+
+def test_metrics_count_what_was_answered(server):
+    def count() -> dict[str, float]:
+        lines = server.client().get("/metrics").text.splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    before = count()
+    for body in ("[0,0]", "[[0,0],[0,0]]", "nonsense"):
+        server.invoke(body)
+    after = count()
+
+    def more(name: str) -> float:
+        return after.get(name, 0) - before.get(name, 0)
+
+    assert more('sagemaker_rl_requests_total{route="/invocations",status="200"}') == 2
+    assert more('sagemaker_rl_requests_total{route="/invocations",status="400"}') == 1
+    assert more('sagemaker_rl_request_duration_seconds_count{route="/invocations"}') == 3
+    assert more("sagemaker_rl_batch_observations_sum") == 3
+    assert more("sagemaker_rl_batch_observations_count") == 2
+    assert after["sagemaker_rl_workers_ready"] >= 1

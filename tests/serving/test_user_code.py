@@ -1,0 +1,109 @@
+"""A user's own ``code/inference.py`` in the model, as sagemaker-inference documents it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+DOUBLES = """
+def predict_fn(data, model):
+    return [2 * head for head in model.heads(data.reshape(-1, 2))]
+"""
+OWN_FORMAT = """
+import helper
+
+def input_fn(body, content_type, context):
+    assert context.get_request_header(0, "X-Amzn-SageMaker-Custom-Attributes") == "mine"
+    return [helper.number(part) for part in body.split(b";")]
+
+def predict_fn(data, model):
+    return sum(data)
+
+def output_fn(prediction, accept):
+    return f"<sum>{prediction}</sum>", "application/xml"
+"""
+MODEL = """
+def model_fn(model_dir):
+    with open(f"{model_dir}/code/factor.txt") as file:
+        return float(file.read())
+
+def predict_fn(data, model):
+    return data * model
+"""
+FAILS = """
+from sagemaker_inference.errors import BaseInferenceToolkitError
+
+def transform_fn(model, body, content_type, accept):
+    if body == b"teapot":
+        raise BaseInferenceToolkitError(418, "I am a teapot", "teapot")
+    if body == b"nothing":
+        return None
+    raise ZeroDivisionError("a secret of the server")
+"""
+
+
+@pytest.fixture
+def serve(start, ppo_model, tmp_path):
+    def serve(source: str, **options):
+        model = shutil.copytree(ppo_model, tmp_path / "model")
+        (model / "code").mkdir()
+        (model / "code/inference.py").write_text(source, encoding="utf-8")
+        (model / "code/helper.py").write_text("number = int\n", encoding="utf-8")
+        (model / "code/factor.txt").write_text("3", encoding="utf-8")
+        return start(model, **options)
+
+    return serve
+
+
+def test_predict_fn_alone(serve, server):
+    expected = np.array(server.invoke("[[0.5,-0.5]]").json())
+    with serve(DOUBLES) as own:
+        assert np.allclose(own.invoke("[[0.5,-0.5]]").json(), 2 * expected, atol=1e-6)
+        assert own.invoke("[0.5", Accept="text/csv").status_code == 400  # the other functions are the package's
+        assert own.invoke("[0.5,-0.5]", Accept="text/foo").status_code == 406
+
+
+def test_input_and_output_of_ones_own(serve):
+    with serve(OWN_FORMAT) as own:
+        answer = own.invoke("1;2;3", "application/x-semicolons", X_Amzn_SageMaker_Custom_Attributes="mine")
+        assert (answer.text, answer.headers["Content-Type"]) == ("<sum>6</sum>", "application/xml")
+        assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == "mine"
+
+
+def test_a_model_of_ones_own(serve):
+    with serve(MODEL) as own:
+        assert own.invoke("[1,2,3]").json() == [3, 6, 9]
+        assert own.invoke("1,2,3", "text/csv", Accept="application/json").json() == [[3, 6, 9]]
+
+
+def test_what_it_raises(serve):
+    with serve(FAILS) as own:
+        answer = own.invoke("teapot", "text/plain")
+        assert answer.status_code == 418
+        assert answer.json()["detail"] == "I am a teapot"
+        for body in ("x", "nothing"):
+            answer = own.invoke(body, "text/plain")
+            assert answer.status_code == 500
+            assert "secret" not in answer.text
+            assert "Traceback" not in answer.text
+        own.terminate()
+        own.wait()
+        request_id = answer.headers["X-Request-Id"]
+        lines = [json.loads(line) for line in own.log().splitlines() if request_id in line]
+        assert any("output_fn returned NoneType" in line.get("traceback", "") for line in lines)
+        assert "ZeroDivisionError: a secret of the server" in own.log()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("def model_fn(model_dir):\n    raise OSError('no such weights')\n", "OSError: no such weights"),
+        ("import nowhere\n", "ModuleNotFoundError: No module named 'nowhere'"),
+        (FAILS + "def predict_fn(data, model):\n    return 1\n", "ValueError: Cannot use transform_fn"),
+    ],
+)
+def test_code_that_cannot_be_loaded_ends_the_container(serve, source, reason):
+    with serve(source, healthy=False) as own:
+        assert own.wait() == 1
+        assert f"Error: {reason}" in own.log()
