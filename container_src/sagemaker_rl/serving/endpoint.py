@@ -282,8 +282,9 @@ class Endpoint:
 
     def _flush(self, model: Servable) -> None:
         """Answer all that waits for a model, by one forward pass."""
-        if model.quick:
-            waiting = self._batches.pop(id(model))
+        waiting = self._batches[id(model)]
+        if model.quick and sum(len(batch.observations) for _, _, batch in waiting) <= ROWS_AT_A_TIME:
+            del self._batches[id(model)]
             try:
                 heads = model.heads(_stack(waiting))
             except Exception as error:

@@ -20,6 +20,11 @@ MAX_TARGET_BYTES = 8 * 1024
 SECONDS_TO_LINGER = 2.0
 """How long a client may go on sending after it was refused: closing at once would take the answer from it."""
 
+SECONDS_BETWEEN_LOOKS = 0.05
+
+IDLE, BUSY, WRITING = range(3)
+"""States of a connection."""
+
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -100,8 +105,8 @@ class Connection(asyncio.Protocol):
 
     Args:
         application: what answers.
-        states: at ``slot``, 1 from the first byte of a request on until nothing is in hand any more, then 0: what
-            another process needs to know if this one dies.
+        states: at ``slot``, IDLE, BUSY from the first byte of a request until its answer has left, or WRITING while a
+            part of an answer has: what another process needs to know if this one dies.
         slot: the connection's place in ``states``.
         on_close: called when the connection is gone.
     """
@@ -168,7 +173,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.closing:
             return  # lingering: what a refused client still sends
-        self._states[self.slot] = 1
+        if self._states[self.slot] == IDLE:
+            self._states[self.slot] = BUSY
         if self._in_headers:
             self._header_bytes += len(data)
         try:
@@ -194,7 +200,7 @@ class Connection(asyncio.Protocol):
         else:
             self.receiving_since = None
             if self._in_hand is None:
-                self._states[self.slot] = 0
+                self.loop.call_soon(self._settle)
 
     def _stay_with_http1(self, rest: bytes) -> None:
         """Read a request that offers another protocol as if it did not: the parser left its body unread."""
@@ -319,7 +325,7 @@ class Connection(asyncio.Protocol):
         self.grace = False
         self.application.buffered_bytes -= len(request.body)
         last = close or not request.keep_alive or (self.closing and not self._waiting and self._refusal is None)
-        head = [_STATUS_LINES[status], headers]
+        head = [_STATUS_LINES.get(status, b"HTTP/1.1 %d \r\n" % status), headers]
         if media_type:
             head.append(b"content-type: %b\r\n" % media_type.encode("latin-1"))
         head.append(b"content-length: %d\r\n" % len(body))
@@ -351,8 +357,17 @@ class Connection(asyncio.Protocol):
             if self._paused:
                 self._paused = False
                 self.transport.resume_reading()
-            if not self._begun:
-                self._states[self.slot] = 0
+            self.loop.call_soon(self._settle)
+
+    def _settle(self) -> None:
+        """Note that nothing is in hand, once the loop has written what was; it does so before it comes here."""
+        if self.transport is None or not self.is_idle:
+            return
+        if self.transport.get_write_buffer_size():  # the client reads slowly
+            self._states[self.slot] = WRITING
+            self.loop.call_later(SECONDS_BETWEEN_LOOKS, self._settle)
+        else:
+            self._states[self.slot] = IDLE
 
     _paused = False
 

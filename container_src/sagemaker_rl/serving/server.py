@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.h
 """
 
 import os
+import resource
 import socket
 import sys
 import threading
@@ -41,6 +42,8 @@ def _serve() -> NoReturn:
     from sagemaker_rl.serving.supervisor import Supervisor
 
     settings = Settings.from_environment()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection is an open file
     supervisor = Supervisor(settings, _listen(settings.host, settings.port))
     loaded = threading.Event()
     answering = threading.Thread(target=supervisor.answer_while, args=(loaded,), daemon=True)

@@ -12,15 +12,13 @@ from sagemaker_rl.serving import metrics
 
 MAX_WORKERS = 64
 MAX_CONNECTIONS = 8192
-IDLE = 0
-BUSY = 1
 
 
 class Board:
     """What is known of all workers, wherever one looks.
 
     Attributes:
-        states: for every connection, IDLE or BUSY.
+        states: for every connection, one of those that ``http1`` names.
         heartbeats: for every worker, when its event loop last turned, on the machine's monotonic clock.
         ready: for every worker, 1 once it has loaded and tested what it serves.
         serving: at 0, 1 from the moment when all workers were ready for the first time.

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from sagemaker_rl.serving import control, worker
+from sagemaker_rl.serving.http1 import BUSY, IDLE
 from sagemaker_rl.serving.log import log
 from sagemaker_rl.serving.operations import Operations
 from sagemaker_rl.serving.servable import Servable
 from sagemaker_rl.serving.settings import Settings
-from sagemaker_rl.serving.shared import BUSY, MAX_CONNECTIONS, Board
+from sagemaker_rl.serving.shared import MAX_CONNECTIONS, Board
 
 SECONDS_UNRESPONSIVE = 1.0
 """Without a sign of life from its event loop, a worker gets no further connections."""
@@ -30,7 +31,7 @@ SECONDS_TO_WAIT_FOR_A_WORKER = 1.0
 """For which a connection waits when none can answer; then the supervisor does, with 503: SageMaker's ping waits 2."""
 SECONDS_TO_END = 9.5
 SECONDS_TO_HEAR = 5.0
-BACKLOG = 4096
+SECONDS_BETWEEN_FAILURES = 0.1
 _BODY = b'{"error":"service unavailable","detail":"%b"}'
 _UNAVAILABLE = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
@@ -151,6 +152,7 @@ class Supervisor:
                 return
             except OSError as error:  # too many open files: those that are open go on
                 log("error", f"A connection cannot be accepted: {error.strerror}.")
+                time.sleep(SECONDS_BETWEEN_FAILURES)
                 return
             connection.setblocking(False)
             self._place(connection)
@@ -161,7 +163,7 @@ class Supervisor:
         if able and self._free:
             slot = self._free.popleft()
             for each in able:
-                self._board.states[slot] = 0
+                self._board.states[slot] = IDLE
                 if control.send(each.end, control.slot_message(control.CONNECTION, slot), connection.fileno()):
                     each.slots.add(slot)
                     self._connections[slot] = (connection, each)
@@ -182,7 +184,7 @@ class Supervisor:
     def _let_go(self, slot: int) -> None:
         connection, owner = self._connections.pop(slot)
         owner.slots.discard(slot)
-        self._board.states[slot] = 0
+        self._board.states[slot] = IDLE
         self._free.append(slot)
         connection.close()
 
@@ -344,13 +346,13 @@ class Supervisor:
         """Answer what it had in hand, and hand its other connections on."""
         for slot in list(each.slots):
             connection, _ = self._connections.pop(slot)
-            busy = self._board.states[slot] == BUSY
-            self._board.states[slot] = 0
+            state = self._board.states[slot]
+            self._board.states[slot] = IDLE
             self._free.append(slot)
-            if not busy and self._end_at is None:
+            if state == IDLE and self._end_at is None:
                 self._place(connection)
                 continue
-            if busy:
+            if state == BUSY:  # and not in the middle of an answer, which ends there
                 self._answer_503(connection, b"The worker that had this request has ended.")
             held = _Held(connection, time.monotonic() - SECONDS_TO_HEAR + 1, answered=True)
             self._held[connection] = held

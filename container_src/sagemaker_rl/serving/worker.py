@@ -159,7 +159,6 @@ class Worker:
     def _closed(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
-            self._board.states[connection.slot] = 0
             self._say(control.slot_message(control.CLOSED, connection.slot))
 
     def _say(self, message: bytes) -> None:
