@@ -59,13 +59,18 @@ def run(
     try:
         if ready is None and not settings.multi_model:
             ready = load_model(settings.model_dir, settings)
-        loaded = {name: load_model(Path(url), settings) for name, url in models.items()}
     except Exception as error:  # a user's functions raise what they like
         if not isinstance(error, InputError):
             log("error", "The model cannot be loaded.", traceback="".join(traceback.format_exception(error)))
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         control.send(end, control.FAILED + reason[:1000].encode("utf-8"))
         os._exit(1)
+    loaded: dict[str, Model] = {}
+    for name, url in models.items():
+        try:
+            loaded[name] = load_model(Path(url), settings)
+        except Exception as error:  # it could be loaded once; the others still can
+            log("error", f"Model {name!r} can no longer be loaded: {error}")
     gc.freeze()  # the collector need not look at the models again and again
     uvloop.run(Worker(settings, board, number, end, ready, loaded).run())
     os._exit(0)
