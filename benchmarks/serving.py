@@ -61,7 +61,9 @@ def main() -> None:
     arguments = parser.parse_args()
     for command in ("wrk", "docker", "java"):
         if not shutil.which(command):
-            sys.exit(f"There is no {command}; needed are a Docker engine and Debian's wrk and default-jre-headless.")
+            parser.error(f"There is no {command}; needed are a Docker engine and Debian's wrk and default-jre-headless.")
+    if arguments.model and not (arguments.model / "policy.json").is_file():
+        parser.error(f"--model is {str(arguments.model)!r}, expected the folder of an unpacked model.tar.gz.")
     with tempfile.TemporaryDirectory() as folder:
         model = arguments.model or train_model(Path(folder))
         results = measure(model.resolve(), arguments.quick)
@@ -160,7 +162,7 @@ def running(system: System, model: Path) -> Iterator[int]:
         until = time.monotonic() + 60
         while not healthy():
             if time.monotonic() > until:
-                raise TimeoutError(f"{system.label} is not healthy")
+                sys.exit(f"Error: {system.label} is not healthy after a minute.")
             time.sleep(0.005)
         yield pid
 
