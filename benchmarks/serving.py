@@ -61,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for command in ("wrk", "docker", "java"):
         if not shutil.which(command):
-            parser.error(f"There is no {command}; needed are a Docker engine and Debian's wrk and default-jre-headless.")
+            parser.error(f"There is no {command}: Debian's docker.io, wrk and default-jre-headless are needed.")
     if arguments.model and not (arguments.model / "policy.json").is_file():
         parser.error(f"--model is {str(arguments.model)!r}, expected the folder of an unpacked model.tar.gz.")
     with tempfile.TemporaryDirectory() as folder:

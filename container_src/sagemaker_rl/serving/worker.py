@@ -52,8 +52,8 @@ def run(
         model: loaded before the fork; a model with a user's functions is None here, and loaded by each worker.
         models: that are loaded at the moment on a multi-model endpoint, as folders by name.
     """
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)  # the supervisor's affair, also where a terminal sends them to all
+    for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)  # the supervisor's affair, also where a terminal sends them to all
     np.seterr(all="ignore")  # what is not finite is looked for in the answers
     ready: Model | None = model
     try:
