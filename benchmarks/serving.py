@@ -27,6 +27,7 @@ import machine
 import peer_environments
 import psutil
 import serving_report
+import start_up
 import training_job
 from training_job import BENCHMARKS, ROOT
 
@@ -75,17 +76,7 @@ def main() -> None:
 
 def train_model(ml: Path) -> Path:
     """Train the continuous preset for a moment: a network of its real size is all that counts here."""
-    training_job.write_inputs(
-        ml,
-        {
-            "seed": "0",
-            "improve_steps": "4096",
-            "training_freq_env_steps": "4096",
-            "training_batch_size": "1024",
-            "training_epochs": "1",
-            "evaluation_episodes": "1",
-        },
-    )
+    training_job.write_inputs(ml, start_up.SHORT_JOB)
     environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(ml), "PYTHONPATH": str(ROOT / "container_src")}
     command = [sys.executable, "-m", "sagemaker_rl.training_container", "train"]
     subprocess.run(command, env=environment, cwd=ml, check=True, stdout=subprocess.DEVNULL)
@@ -104,7 +95,7 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
     }
     for system in SYSTEMS:
         print(system.label, flush=True)
-        starts = [start_up(system, model) for _ in range(1 if quick else STARTS)]
+        starts = [seconds_to_start(system, model) for _ in range(1 if quick else STARTS)]
         record: dict[str, Any] = {"label": system.label, "start_seconds": statistics.median(starts), "loads": []}
         with running(system, model) as pid:
             for rows, body in BODIES.items():
@@ -149,7 +140,7 @@ def processor_seconds(pid: int) -> float:
 
 
 # --- Starting --------------------------------------------------------------------------------------------------------
-def start_up(system: System, model: Path) -> float:
+def seconds_to_start(system: System, model: Path) -> float:
     """Return the seconds from the command that starts a system to its first 200 on /ping."""
     begun = time.perf_counter()
     with running(system, model):

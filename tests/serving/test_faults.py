@@ -136,6 +136,16 @@ def test_sigterm_drains(start, slow_model):
         assert time.monotonic() - asked < 10
 
 
+@pytest.mark.parametrize("seconds", [0.4, 1.0])
+def test_sigterm_counts_before_the_server_is_ready(start, ppo_model, seconds):
+    with start(ppo_model, healthy=False) as server:
+        time.sleep(seconds)
+        asked = time.monotonic()
+        server.terminate()
+        assert server.wait() == 0
+        assert time.monotonic() - asked < 5
+
+
 def test_sigterm_under_load_loses_no_request(start, ppo_model):
     with start(ppo_model) as server:
         with under_load(server.url) as load:

@@ -84,7 +84,6 @@ class Supervisor:
         self._start_again: dict[int, float] = {}
         self._asked_to_end = False
         self._end_at: float | None = None
-        self._status = 0
 
     # --- Before there is a model -------------------------------------------------------------------------------------
     def answer_while(self, loading: threading.Event) -> None:
@@ -111,7 +110,7 @@ class Supervisor:
             self._turn(0.05)
             if self._asked_to_end:
                 self._drain()
-        os._exit(self._status)
+        os._exit(0)
 
     def _ask_to_end(self, number: int, frame: object) -> None:
         self._asked_to_end = True  # no more: a handler runs in the middle of anything
@@ -157,7 +156,7 @@ class Supervisor:
             connection.setblocking(False)
             self._place(connection)
 
-    def _place(self, connection: socket.socket, patience: bool = True) -> None:
+    def _place(self, connection: socket.socket) -> None:
         """Hand a connection to the worker with the fewest, or hold it."""
         able = sorted(self._able(), key=lambda each: len(each.slots))
         if able and self._free:
@@ -170,7 +169,7 @@ class Supervisor:
                     return
             self._free.append(slot)
         since = time.monotonic()
-        held = _Held(connection, since if patience and self._workers else since - SECONDS_TO_WAIT_FOR_A_WORKER)
+        held = _Held(connection, since if self._workers else since - SECONDS_TO_WAIT_FOR_A_WORKER)
         self._held[connection] = held
 
     def _able(self) -> list[_Worker]:

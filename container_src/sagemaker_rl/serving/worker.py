@@ -154,7 +154,6 @@ class Worker:
 
     async def _open(self, slot: int, file: int) -> None:
         connection = Connection(self._endpoint, self._board.states, slot, self._closed)
-        connection.closing = False
         self._connections.add(connection)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, socket.socket(fileno=file))
