@@ -26,6 +26,7 @@ DESCRIPTION_FILE = "policy.json"
 SYMBOL_FILE = "policy-symbol.json"
 PARAMS_FILE = "policy-0000.params"
 INPUT = "observation"
+MAX_DESCRIPTION_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,24 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _path_within(folder: Path, name: str) -> Path:
+    """Return the path of an artifact's file.
+
+    Raises:
+        PolicyError: It is a link to a place outside the artifact's folder.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise PolicyError(f"{path} is a link to {path.resolve()}, expected a file in the artifact's folder.")
+    return path
+
+
 def _read_description(folder: Path) -> dict[str, Any]:
-    file = folder / DESCRIPTION_FILE
+    file = _path_within(folder, DESCRIPTION_FILE)
     try:
+        size = file.stat().st_size
+        if size > MAX_DESCRIPTION_BYTES:
+            raise PolicyError(f"{file} has {size} bytes, expected at most {MAX_DESCRIPTION_BYTES}.")
         description = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PolicyError(f"There is no {DESCRIPTION_FILE} in {folder}, expected an unpacked model.tar.gz.") from None
@@ -218,7 +234,7 @@ def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
         raise PolicyError(f"{DESCRIPTION_FILE}: sha256 is {reprlib.repr(checksums)}, expected a checksum per file.")
     for name in (SYMBOL_FILE, PARAMS_FILE):
         try:
-            checksum = sha256(folder / name)
+            checksum = sha256(_path_within(folder, name))
         except FileNotFoundError:
             raise PolicyError(f"The policy artifact in {folder} has no {name}.") from None
         except OSError as error:

@@ -1,12 +1,16 @@
 """Kills, drains, slow clients and queues that are full: what becomes of each request."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -193,13 +197,48 @@ def test_a_client_that_reads_slowly_holds_nobody_up(start, ppo_model):
         assert np.array(json.loads(answer.partition(b"\r\n\r\n")[2])).shape == (3, 100_000, 1)
 
 
+def test_half_an_answer_gets_no_second_head(start, ppo_model):
+    """A worker that dies while a client reads: the connection breaks off, nothing is written into the answer."""
+    rows = json.dumps([[0.5, -0.5]] * 100_000).encode()
+    with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
+        slow = connect(server)
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.sendall(b"POST /invocations HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows))
+        time.sleep(1)
+        (worker,) = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        slow.settimeout(1)
+        answer = b""
+        with contextlib.suppress(TimeoutError):  # all that has left the worker: there is room for another answer then
+            while True:
+                answer += slow.recv(65536)
+        slow.settimeout(20)
+        os.kill(worker, signal.SIGKILL)
+        while part := slow.recv(65536):
+            answer += part
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK")
+        assert 0 < len(body) < int(head.partition(b"content-length: ")[2].split()[0])
+        assert b"HTTP/1.1" not in body
+        assert server.invoke(BODY).status_code == 200
+
+
 def test_ping_is_quick_under_full_load(start, ppo_model):
-    """The clients of this test share the processors with the server, so it is the median that counts here."""
+    """While a process asks as much as it can on 64 connections, several requests ahead on each."""
     with start(ppo_model) as server:
-        with under_load(server.url, clients=8) as load:
-            time.sleep(3)
-        assert not load.failed
-        assert sorted(load.pings)[len(load.pings) // 2] < 0.05
+        address = urlsplit(server.url)
+        command = [sys.executable, str(Path(__file__).with_name("full_load.py")), address.hostname, str(address.port)]
+        pings = []
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as full_load:
+            time.sleep(1)
+            for _ in range(150):
+                begun = time.perf_counter()
+                assert server.client().get("/ping").status_code == 200
+                pings.append(time.perf_counter() - begun)
+                time.sleep(0.02)
+            answered, _ = full_load.communicate("enough")
+        assert int(answered) > 20_000
+        assert sorted(pings)[int(0.99 * len(pings))] < 0.05
 
 
 def test_a_broken_model_ends_it_with_the_reason(start, ppo_model, tmp_path):
@@ -211,6 +250,15 @@ def test_a_broken_model_ends_it_with_the_reason(start, ppo_model, tmp_path):
         assert time.monotonic() - begun < 5
         assert "Error: The policy artifact is damaged: policy-symbol.json is not the file" in server.log()
         assert "Traceback" not in server.log()
+
+
+def test_a_model_larger_than_memory_ends_it_with_the_reason(start, ppo_model, tmp_path):
+    huge = shutil.copytree(ppo_model, tmp_path / "model")
+    with (huge / "more").open("wb") as file:
+        file.truncate(10**12)  # takes no space
+    with start(huge, healthy=False) as server:
+        assert server.wait() == 1
+        assert f"Error: The files in {server.folder} are larger than the memory that is left." in server.log()
 
 
 def test_503_until_the_model_is_loaded(start, ppo_model, tmp_path):

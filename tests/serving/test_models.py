@@ -40,6 +40,9 @@ def folder(ppo_model, dqn_model, tmp_path_factory):
     (folder / "broken/model/policy-0000.params").write_bytes(b"x" * 100)
     (folder / "empty/model").mkdir(parents=True)
     (folder / "outside").symlink_to("/etc")
+    shutil.copytree(ppo_model, folder / "huge/model")
+    with (folder / "huge/model/more").open("wb") as file:
+        file.truncate(10**12)  # takes no space
     return folder
 
 
@@ -128,6 +131,15 @@ def test_a_full_endpoint_says_507(endpoint):
     assert "unload one first" in response.json()["detail"]
     assert endpoint.client().delete("/models/car").status_code == 200
     assert load(endpoint, "third", "car").status_code == 200
+
+
+def test_a_model_that_does_not_fit_into_memory_is_507(endpoint):
+    assert load(endpoint, "car").status_code == 200
+    response = load(endpoint, "huge")
+    assert response.status_code == 507
+    assert response.json()["detail"] == "There is not enough memory for model 'huge': unload another one first."
+    assert endpoint.client().get("/models/huge").status_code == 404
+    assert endpoint.client().post("/models/car/invoke", content=SAMPLE).status_code == 200
 
 
 def test_a_replaced_worker_knows_the_models(endpoint):

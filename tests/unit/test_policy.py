@@ -136,8 +136,21 @@ def test_a_description_that_is_not_json_is_refused(artifact, content):
 @pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])
 def test_a_file_that_cannot_be_read_is_named(artifact, name):
     (artifact / name).unlink()
-    (artifact / name).symlink_to("/proc/self/mem")  # unreadable for root, too: an input/output error
-    assert refusal(artifact) == f"{artifact / name} cannot be read: Input/output error."
+    (artifact / name).mkdir()  # unreadable for root, too
+    assert refusal(artifact) == f"{artifact / name} cannot be read: Is a directory."
+
+
+@pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])
+def test_a_link_out_of_the_folder_is_not_followed(artifact, name, tmp_path):
+    elsewhere = (artifact / name).rename(tmp_path / name)
+    (artifact / name).symlink_to(elsewhere)
+    assert refusal(artifact) == f"{artifact / name} is a link to {elsewhere}, expected a file in the artifact's folder."
+
+
+def test_a_huge_description_is_not_read(artifact):
+    with (artifact / "policy.json").open("a") as file:
+        file.truncate(10**12)
+    assert "policy.json has 1000000000000 bytes, expected at most 1048576" in refusal(artifact)
 
 
 @pytest.mark.parametrize(

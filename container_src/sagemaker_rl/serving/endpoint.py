@@ -229,7 +229,7 @@ class Endpoint:
         """Load a model into this worker; return a status and, if it is not 200, the reason."""
         if name in self.models:
             return 200, ""
-        if not memory.has_room_for(folder, self.settings.workers):
+        if not memory.has_room_for(folder, memory.TIMES_ITS_FILES * self.settings.workers):
             return 507, f"There is not enough memory for model {name!r}: unload another one first."
         try:
             self.models[name] = await self._in_thread(load_model, folder, self.settings)

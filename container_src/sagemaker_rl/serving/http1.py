@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
         else:
             self.receiving_since = None
             if self._in_hand is None:
-                self.loop.call_soon(self._settle)
+                self._look_again()
 
     def _stay_with_http1(self, rest: bytes) -> None:
         """Read a request that offers another protocol as if it did not: the parser left its body unread."""
@@ -338,6 +338,7 @@ class Connection(asyncio.Protocol):
         if request.method != "HEAD":
             head.append(body)
         transport.write(b"".join(head))
+        self._look_again()
         if last:
             self._close()
         else:
@@ -357,17 +358,26 @@ class Connection(asyncio.Protocol):
             if self._paused:
                 self._paused = False
                 self.transport.resume_reading()
+
+    _looking = False
+
+    def _look_again(self) -> None:
+        """Have ``_settle`` called once the loop has written what it can of an answer; it does so before."""
+        if not self._looking:
+            self._looking = True
             self.loop.call_soon(self._settle)
 
     def _settle(self) -> None:
-        """Note that nothing is in hand, once the loop has written what was; it does so before it comes here."""
-        if self.transport is None or not self.is_idle:
+        """Note what another process would find if this one died now."""
+        self._looking = False
+        if self.transport is None:
             return
         if self.transport.get_write_buffer_size():  # the client reads slowly
             self._states[self.slot] = WRITING
+            self._looking = True
             self.loop.call_later(SECONDS_BETWEEN_LOOKS, self._settle)
         else:
-            self._states[self.slot] = IDLE
+            self._states[self.slot] = IDLE if self.is_idle else BUSY
 
     _paused = False
 

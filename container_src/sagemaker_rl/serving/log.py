@@ -1,5 +1,6 @@
 """Log lines of an endpoint: a JSON object each, on standard output."""
 
+import contextlib
 import os
 import select
 import sys
@@ -25,7 +26,8 @@ def now() -> str:
 
 def write(lines: list[bytes]) -> None:
     """Write whole lines. What nobody takes is lost: an endpoint does not stop because its log does."""
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()  # what a user's own functions printed
     for line in lines:
         for start in range(0, len(line), select.PIPE_BUF):
             if not select.select((), (STDOUT,), (), 0)[1]:

@@ -1,5 +1,6 @@
 """How much memory there is for another model."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -10,11 +11,15 @@ RESERVE = 0.1
 """Of all memory, kept free for requests."""
 
 
-def has_room_for(folder: Path, workers: int) -> bool:
-    """Tell whether a model's folder can be loaded by so many workers."""
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+def has_room_for(folder: Path, times: int) -> bool:
+    """Tell whether there is memory for so many times what a model's folder holds."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # whoever loads it will say so
+                size += (Path(place) / name).lstat().st_size
     limit, used = _limit_and_use()
-    return used + TIMES_ITS_FILES * size * workers <= (1 - RESERVE) * limit
+    return used + times * size <= (1 - RESERVE) * limit
 
 
 def _limit_and_use() -> tuple[int, int]:

@@ -38,6 +38,7 @@ def serve_main() -> NoReturn:
 
 
 def _serve() -> NoReturn:
+    from sagemaker_rl.serving.log import write
     from sagemaker_rl.serving.settings import Settings
     from sagemaker_rl.serving.supervisor import Supervisor
 
@@ -54,14 +55,18 @@ def _serve() -> NoReturn:
         loaded.set()
         answering.join()
     what = f"{model.policy.description['preset']} ({model.executor})" if model else "models"
-    print(f"Serving {what} from {settings.model_dir} on port {settings.port} by {settings.workers} workers", flush=True)
+    serving = f"Serving {what} from {settings.model_dir} on port {settings.port} by {settings.workers} workers\n"
+    write([serving.encode("utf-8")])
     supervisor.run(model)
 
 
 def _load(settings: "Settings") -> "Servable | None":
     """Load what all workers will share; what a user's own functions load, each of them loads for itself."""
+    from sagemaker_rl.serving import memory
     from sagemaker_rl.serving.servable import Servable, brings_code
 
+    if not settings.multi_model and not memory.has_room_for(settings.model_dir, 1):
+        raise InputError(f"The files in {settings.model_dir} are larger than the memory that is left.")
     own = brings_code(settings.model_dir, settings.program)
     if not settings.multi_model and not own:
         return Servable.load(settings.model_dir, settings.compile)
