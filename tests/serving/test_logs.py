@@ -46,9 +46,7 @@ def test_a_line_per_request(start, ppo_model):
 
 def test_the_access_log_can_be_turned_down(start, ppo_model):
     """Those that failed have as many lines again; what is left out is counted."""
-    with start(
-        ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND="3"
-    ) as server:
+    with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND="3") as server:
         time.sleep(1.1)  # a new second
         lines = lines_after(server, 40)
     requests = [line for line in lines if line.get("path") == "/invocations"]
