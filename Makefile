@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-LOCKS := docker/build-requirements.txt docker/training/requirements.txt docker/serving/requirements.txt requirements-dev.txt
+LOCKS := docker/build-requirements.txt docker/training/requirements.txt docker/serving/requirements.txt requirements.txt
 
 COMPILED := gym mxnet numpy pandas PIL pygame rl_coach sagemaker_training
 
@@ -15,7 +15,7 @@ SEED ?= 0
 demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
 	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
 
-test: $(VENV)/ready  ## unit and process tests; container tests too where a Docker engine answers
+test: $(VENV)/tested  ## unit and process tests; container tests too where a Docker engine answers
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: $(VENV)/ready  ## benchmarks/ against its peers, for hours; QUICK=1 for 5 minutes, BENCH_ARGS=--reuse to go on
@@ -27,7 +27,7 @@ bench-serving: $(VENV)/ready  ## the serving image beside its peers; needs a Doc
 images: $(VENV)/ready  ## build mountain-car-training and mountain-car-serving
 	$(BIN)/python scripts/build_images.py
 
-lint: $(VENV)/ready
+lint: $(VENV)/tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 clean:  ## remove the environment; runs/ is yours and stays
@@ -40,4 +40,8 @@ $(VENV)/ready: $(LOCKS)
 	$(BIN)/pip install --quiet --require-hashes --requirement docker/build-requirements.txt
 	$(BIN)/pip install --quiet --no-compile --no-build-isolation --no-deps --require-hashes $(patsubst %,--requirement %,$(LOCKS))
 	$(BIN)/python -W ignore -m compileall -q -j 0 $(addprefix $(VENV)/lib/python3.11/site-packages/,$(COMPILED))
+	touch $@
+
+$(VENV)/tested: $(VENV)/ready requirements-test.txt
+	$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements-test.txt
 	touch $@

@@ -10,5 +10,7 @@ compile "$@" -o docker/build-requirements.txt docker/build-requirements.in
 compile "$@" -o docker/training/requirements.txt --override docker/training/never-imported.txt docker/training/requirements.in
 compile "$@" -o docker/serving/requirements.txt --override docker/serving/never-imported.txt \
     --constraint docker/training/requirements.txt docker/serving/requirements.in
-compile "$@" -o requirements-dev.txt --constraint docker/training/requirements.txt \
-    --constraint docker/serving/requirements.txt requirements-dev.in
+compile "$@" -o requirements.txt --constraint docker/training/requirements.txt \
+    --constraint docker/serving/requirements.txt requirements.in
+compile "$@" -o requirements-test.txt --constraint requirements.txt --constraint docker/training/requirements.txt \
+    --constraint docker/serving/requirements.txt --constraint docker/build-requirements.txt requirements-test.in

@@ -10,9 +10,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
@@ -23,6 +24,27 @@ from launch.errors import JobFailed, UsageError
 
 CONTAINER_SRC = images.ROOT / "container_src"
 SECONDS_TO_STOP = 30
+HOST_MACHINE = "host.docker.internal"
+"""The name by which a container with a network reaches this machine."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training container stands.
+
+    Attributes:
+        host: its name; empty for the engine's own.
+        network: the Docker network that it is in, ``none`` for none at all.
+        environment: variables that are set in it.
+    """
+
+    host: str = ""
+    network: str = "none"
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+ALONE = Place()
+NOTHING: Mapping[str, str] = {}
 
 
 class Running(Protocol):
@@ -34,8 +56,8 @@ class Running(Protocol):
     def wait(self) -> int:
         """Return its exit status once it has ended."""
 
-    def stop(self) -> None:
-        """End it, and remove all that belongs to it; harmless if it has ended."""
+    def stop(self, seconds: int = SECONDS_TO_STOP) -> None:
+        """End it, by force after so many seconds, and remove all that belongs to it; harmless if it has ended."""
 
 
 class Engine(Protocol):
@@ -44,10 +66,10 @@ class Engine(Protocol):
     name: str
     host: str
 
-    def train(self, ml: Path, name: str) -> Running:
+    def train(self, ml: Path, name: str, place: "Place" = ALONE) -> Running:
         """Start a training job on the tree ``ml``."""
 
-    def serve(self, ml: Path, name: str) -> tuple[Running, str]:
+    def serve(self, ml: Path, name: str, environment: Mapping[str, str] = NOTHING) -> tuple[Running, str]:
         """Start an endpoint for the model in the tree ``ml``; return it and its URL."""
 
 
@@ -57,37 +79,49 @@ class ProcessEngine:
     name = "process"
     host = "localhost"
 
-    def train(self, ml: Path, name: str) -> Running:
-        return _Process(["-m", "sagemaker_rl.training_container", "train"], ml)
+    def train(self, ml: Path, name: str, place: Place = ALONE) -> Running:
+        return _Process(["-m", "sagemaker_rl.training_container", "train"], ml, dict(place.environment))
 
-    def serve(self, ml: Path, name: str) -> tuple[Running, str]:
+    def serve(self, ml: Path, name: str, environment: Mapping[str, str] = NOTHING) -> tuple[Running, str]:
+        command, settings, url = self.server(environment)
+        return _Process(command, ml, settings), url
+
+    @staticmethod
+    def server(environment: Mapping[str, str]) -> tuple[list[str], dict[str, str], str]:
+        """Return what Python runs for an endpoint, in what environment, and the URL that it will have."""
         port = _free_port()
-        environment = {"SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_BIND_TO_HOST": "127.0.0.1"}
-        process = _Process([str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "serve"], ml, environment)
-        return process, f"http://127.0.0.1:{port}"
+        settings = {**environment, "SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_BIND_TO_HOST": "127.0.0.1"}
+        return [str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "serve"], settings, f"http://127.0.0.1:{port}"
+
+
+def start_process(
+    arguments: list[str], ml: Path, environment: Mapping[str, str], stdout: int | IO[str]
+) -> subprocess.Popen[str]:
+    """Start an image's entry point as a process on the tree ``ml``, with what the image sets in its environment."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env={
+            **os.environ,
+            "SAGEMAKER_BASE_DIR": str(ml),
+            "PYTHONPATH": str(CONTAINER_SRC),
+            "PYTHONUNBUFFERED": "1",
+            "SDL_VIDEODRIVER": "dummy",
+            "GIT_REVISION": images.git_revision(),
+            **environment,
+        },
+        cwd=ml,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C reaches the script, which then stops what it started
+    )
 
 
 class _Process:
     def __init__(self, arguments: list[str], ml: Path, environment: dict[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env={
-                **os.environ,
-                "SAGEMAKER_BASE_DIR": str(ml),
-                "PYTHONPATH": str(CONTAINER_SRC),
-                "PYTHONUNBUFFERED": "1",
-                "SDL_VIDEODRIVER": "dummy",
-                "GIT_REVISION": images.git_revision(),
-                **(environment or {}),
-            },
-            cwd=ml,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C reaches the script, which then stops what it started
-        )
+        self._process = start_process(arguments, ml, environment or {}, subprocess.PIPE)
         self._undertaker = threading.Thread(target=self._end_children, daemon=True)
         self._undertaker.start()
 
@@ -105,10 +139,10 @@ class _Process:
     def wait(self) -> int:
         return self._process.wait()
 
-    def stop(self) -> None:
+    def stop(self, seconds: int = SECONDS_TO_STOP) -> None:
         self._process.terminate()  # it alone, as in a container: its helpers have to last until it has saved its work
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(SECONDS_TO_STOP)
+            self._process.wait(seconds)
         self._process.kill()
         self._undertaker.join()
 
@@ -129,7 +163,8 @@ class DockerEngine:
     name = "docker"
     host = "algo-1"
 
-    def __init__(self, training_image: str, serving_image: str) -> None:
+    def __init__(self, training_image: str, serving_image: str, labels: Mapping[str, str] = NOTHING) -> None:
+        self._labels = dict(labels)
         self._client = images.connect()
         self._training_image = training_image
         self._serving_image = serving_image
@@ -139,25 +174,31 @@ class DockerEngine:
             except ImageNotFound:
                 raise UsageError(f"Image {image} is not on this Docker engine, build it with `make images`.") from None
 
-    def train(self, ml: Path, name: str) -> Running:
+    def train(self, ml: Path, name: str, place: Place = ALONE) -> Running:
+        host = place.host or self.host
+        if place.network == "none":
+            network: dict[str, Any] = {"network_mode": "none", "extra_hosts": {host: "127.0.0.1"}}
+        else:
+            network = {"network": place.network, "extra_hosts": {HOST_MACHINE: "host-gateway"}}
         return self._run(
             self._training_image,
             "train",
             name,
             volumes={str(ml): {"bind": "/opt/ml", "mode": "rw"}},
-            network_mode="none",
-            hostname=self.host,
-            extra_hosts={self.host: "127.0.0.1"},
+            hostname=host,
+            environment=dict(place.environment),
             owned=ml,
+            **network,
         )
 
-    def serve(self, ml: Path, name: str) -> tuple[Running, str]:
+    def serve(self, ml: Path, name: str, environment: Mapping[str, str] = NOTHING) -> tuple["_Container", str]:
         running = self._run(
             self._serving_image,
             "serve",
             name,
             volumes={str(ml / "model"): {"bind": "/opt/ml/model", "mode": "ro"}},
             ports={"8080/tcp": ("127.0.0.1", None)},
+            environment=dict(environment),
         )
         try:
             running.container.reload()
@@ -172,7 +213,7 @@ class DockerEngine:
     def _run(self, image: str, command: str, name: str, owned: Path | None = None, **options: Any) -> "_Container":
         container = None
         try:
-            container = self._client.containers.create(image, command, name=name, **options)
+            container = self._client.containers.create(image, command, name=name, labels=self._labels, **options)
             container.start()
         except APIError as error:
             if container is not None:
@@ -199,10 +240,10 @@ class _Container:
     def wait(self) -> int:
         return int(self.container.wait()["StatusCode"])
 
-    def stop(self) -> None:
+    def stop(self, seconds: int = SECONDS_TO_STOP) -> None:
         try:
             try:
-                self.container.stop(timeout=SECONDS_TO_STOP)
+                self.container.stop(timeout=seconds)
                 self._hand_over()
             finally:
                 self.container.remove(force=True)

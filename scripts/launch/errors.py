@@ -23,18 +23,33 @@ def run(main: Callable[[], None]) -> NoReturn:
     try:
         main()
         sys.stdout.flush()
-    except UsageError as error:
-        _end(2, f"Error: {error}")
-    except JobFailed as error:
-        _end(1, f"Failed: {error}")
     except BrokenPipeError:  # as in `demo.py | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still flushes at its end
         sys.exit(128 + signal.SIGPIPE)
-    except OSError as error:  # a folder that cannot be written, a full disk
-        _end(2, f"Error: {error.filename}: {error.strerror}." if error.filename else f"Error: {error}.")
     except interruption.Interrupted as interrupted:
         _end(128 + interrupted.number, "Interrupted.")
+    except Exception as error:
+        explained = _explain(error)
+        if isinstance(explained, UsageError):
+            _end(2, f"Error: {explained}")
+        if isinstance(explained, JobFailed):
+            _end(1, f"Failed: {explained}")
+        raise
     sys.exit(0)
+
+
+def _explain(error: Exception) -> Exception | None:
+    """Return a UsageError or JobFailed that says in one sentence what happened; None for a fault of the script's."""
+    if isinstance(error, UsageError | JobFailed):
+        return error
+    if "botocore" in sys.modules:
+        from launch import aws  # which takes a while to import; not every script needs it
+
+        if explained := aws.explain(error):
+            return explained
+    if isinstance(error, OSError):  # a folder that cannot be written, a full disk
+        return UsageError(f"{error.filename}: {error.strerror}." if error.filename else f"{error}.")
+    return None
 
 
 def _end(status: int, sentence: str) -> NoReturn:

@@ -1,11 +1,8 @@
-"""Training jobs and endpoints on this machine, from requests in the shape of the SageMaker API."""
+"""Training jobs and endpoints that end with the script that runs them."""
 
 import collections
 import contextlib
-import json
-import os
 import shutil
-import tarfile
 import tempfile
 import threading
 import time
@@ -18,7 +15,8 @@ import httpx
 
 from launch import interruption
 from launch.engines import Engine, Running
-from launch.errors import JobFailed, UsageError
+from launch.errors import JobFailed
+from launch.ml_tree import pack, unpack, write_config
 
 SECONDS_TO_START = 60
 SECONDS_TO_READ = 5
@@ -77,30 +75,14 @@ def _follow(running: Running, log_file: Path, on_line: Callable[[str], None]) ->
 
 
 def _write_inputs(ml: Path, request: dict[str, Any], host: str) -> None:
-    """Lay out ``/opt/ml`` as SageMaker does before it starts a container."""
-    config = ml / "input" / "config"
-    config.mkdir(parents=True)
-    channels = {channel["ChannelName"]: channel for channel in request.get("InputDataConfig", [])}
-    contents = {
-        "hyperparameters.json": request.get("HyperParameters", {}),
-        "resourceconfig.json": {"current_host": host, "hosts": [host], "network_interface_name": "lo"},
-        "inputdataconfig.json": {name: {"TrainingInputMode": "File"} for name in channels},
-    }
-    for name, content in contents.items():
-        (config / name).write_text(json.dumps(content), encoding="utf-8")
-    for name, channel in channels.items():
+    write_config(ml, request, host, [host], "lo")
+    for channel in request.get("InputDataConfig", []):
         source = channel["DataSource"]["S3DataSource"]["S3Uri"].removeprefix("file://")
-        shutil.copytree(source, ml / "input" / "data" / name)
+        shutil.copytree(source, ml / "input" / "data" / channel["ChannelName"])
 
 
 def _collect_outputs(ml: Path, job_folder: Path) -> None:
-    model = ml / "model"
-    if model.is_dir() and any(model.iterdir()):
-        staged = job_folder / ".model.tar.gz"
-        with tarfile.open(staged, "w:gz") as tar:
-            for file in sorted(model.iterdir()):
-                tar.add(file, file.name)
-        os.replace(staged, job_folder / "model.tar.gz")
+    pack([ml / "model"], job_folder / "model.tar.gz")
     if (ml / "output").is_dir():
         shutil.rmtree(job_folder / "output", ignore_errors=True)
         shutil.move(ml / "output", job_folder / "output")
@@ -145,22 +127,3 @@ def _wait_until_healthy(url: str, is_running: Callable[[], bool]) -> None:
                 raise JobFailed("The endpoint ended before it was healthy.")
             time.sleep(0.1)
     raise JobFailed(f"The endpoint was not healthy within {SECONDS_TO_START} s.")
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a ``.tar.gz`` of plain files below ``folder``.
-
-    Raises:
-        UsageError: It is no such archive, or a member is a link, a device, or has a path that leads out.
-    """
-    try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                path = Path(member.name)
-                if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
-                    raise UsageError(
-                        f"{archive} holds {member.name!r}, expected only plain files below its own folder."
-                    )
-                tar.extract(member, folder, set_attrs=False)
-    except (OSError, tarfile.TarError) as error:
-        raise UsageError(f"{archive} cannot be unpacked: {error}.") from None

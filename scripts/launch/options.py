@@ -1,0 +1,161 @@
+"""Flags that the launch scripts share, and what follows from them: clients, addresses, images."""
+
+import argparse
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from launch import aws, images, local_records
+from launch.errors import UsageError
+from launch.storage import join
+
+LOCAL = "local"
+RUNS = local_records.runs_folder()
+IMAGES_FILE = RUNS / "images.json"
+"""Where push_images.py, or a build in CodeBuild, leaves the image URIs."""
+NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+
+
+def parser(documentation: str | None, local: bool = True) -> argparse.ArgumentParser:
+    """Return a parser with the flags of every script.
+
+    Args:
+        documentation: the script's, with its examples.
+        local: whether the script can work on this machine's jobs and endpoints.
+    """
+    made = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    common = made.add_argument_group("AWS")
+    common.add_argument("--region", help="AWS region; default: the environment's or the profile's")
+    common.add_argument("--profile", help="of the AWS configuration files")
+    common.add_argument("--role", help="ARN or name of the execution role; default: see create_role.py")
+    common.add_argument("--bucket", help="S3 bucket; default: sagemaker-REGION-ACCOUNT, made if it is not there")
+    common.add_argument("--prefix", default="", help="of all keys in the bucket")
+    common.add_argument(
+        "--tag", dest="tags", metavar="KEY=VALUE", action="append", type=_tag, default=[], help="on all that is made"
+    )
+    common.add_argument("--dry-run", action="store_true", help="print the API requests as JSON, and do nothing")
+    if local:
+        common.add_argument(
+            "--local", action="store_true", help="jobs and endpoints of this machine; so is --instance-type local"
+        )
+    return made
+
+
+def _tag(text: str) -> dict[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not 0 < len(key) <= 128 or len(value) > 256 or key.lower().startswith("aws:"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
+    return {"Key": key, "Value": value}
+
+
+def is_local(arguments: argparse.Namespace) -> bool:
+    return bool(getattr(arguments, "local", False) or getattr(arguments, "instance_type", None) == LOCAL)
+
+
+def clients(arguments: argparse.Namespace) -> aws.Clients:
+    """Return the clients that the flags ask for: AWS's, or this machine's with the same methods."""
+    if is_local(arguments):
+        from launch.local_client import LocalClients
+
+        return LocalClients(arguments.region, arguments.profile)
+    return aws.Clients(arguments.region, arguments.profile)
+
+
+def home(arguments: argparse.Namespace, connected: aws.Clients) -> str:
+    """Return the address that jobs work below: ``s3://bucket/prefix``, or a folder of this machine in local mode."""
+    if is_local(arguments) and not arguments.bucket:
+        return connected.default_home
+    base = f"s3://{arguments.bucket}" if arguments.bucket else connected.default_home
+    return join(base, arguments.prefix)
+
+
+def image_uri(arguments: argparse.Namespace, kind: str) -> str:
+    """Return the image to use: the one given, on this machine the one that was built, else the one that was pushed.
+
+    Raises:
+        UsageError: None has been pushed.
+    """
+    if arguments.image:
+        return str(arguments.image)
+    if is_local(arguments):
+        return images.image_name(kind)
+    try:
+        return str(json.loads(IMAGES_FILE.read_text(encoding="utf-8"))[kind])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"There is no {kind} image in {IMAGES_FILE}: push one with scripts/push_images.py, or give --image."
+        ) from None
+
+
+def add_image(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--image", help="its URI; default: what push_images.py pushed, in local mode what is built")
+
+
+def name(text: str) -> str:
+    """Check a job's or an endpoint's name; for ``type=`` of a flag."""
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of 1 to 63 letters, digits and hyphens")
+    return text
+
+
+def hyperparameters(given: Sequence[str], file: Path | None = None) -> dict[str, str]:
+    """Return hyperparameters from ``NAME=VALUE`` texts and a file of JSON; a text wins over the file.
+
+    Raises:
+        UsageError: A text is not of that form, or the file is not an object of plain values.
+    """
+    found: dict[str, str] = {}
+    if file is not None:
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--hyperparameters is {file}, which cannot be read as JSON: {error}.") from None
+        if not isinstance(content, dict) or any(isinstance(value, dict | list) for value in content.values()):
+            raise UsageError(f"--hyperparameters is {file}, expected an object of names and plain values.")
+        found = {key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()}
+    for text in given:
+        key, separator, value = text.partition("=")
+        if not key or not separator:
+            raise UsageError(f"-p is {text!r}, expected NAME=VALUE.")
+        found[key] = value
+    for key, value in found.items():
+        if len(key) > 256 or len(value) > 2500:
+            raise UsageError(f"Hyperparameter {key[:50]} is too long: SageMaker takes names of 256, values of 2,500.")
+    if len(found) > 100:
+        raise UsageError(f"There are {len(found)} hyperparameters, expected at most 100.")
+    return found
+
+
+def instance_type(text: str, shape: str) -> str:
+    """Check an instance type against SageMaker's own list, as botocore has it.
+
+    Args:
+        text: the type, or ``local``.
+        shape: ``TrainingInstanceType``, ``ProductionVariantInstanceType`` or ``TransformInstanceType``.
+
+    Raises:
+        UsageError: SageMaker has no such type.
+    """
+    import botocore.session
+
+    known = botocore.session.get_session().get_service_model("sagemaker").shape_for(shape).enum
+    if text != LOCAL and text not in known:
+        near = difflib.get_close_matches(text, known, 3) or ["ml.m5.large", LOCAL]
+        raise UsageError(f"--instance-type is {text!r}, which SageMaker does not have; expected one like {near}.")
+    return text
+
+
+def without_nothing(request: Any) -> Any:
+    """Return a request without what was not asked for: None, empty lists and objects."""
+    if isinstance(request, dict):
+        kept = {key: without_nothing(value) for key, value in request.items()}
+        return {key: value for key, value in kept.items() if value is not None and value != [] and value != {}}
+    return request
+
+
+def print_requests(requests: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """Print what ``--dry-run`` shows: an object of operation and request for each."""
+    print(json.dumps([{operation: request} for operation, request in requests], indent=2))

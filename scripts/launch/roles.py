@@ -1,0 +1,157 @@
+"""The role that SageMaker takes on for a job or an endpoint, and what it may do.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+"""
+
+import json
+import re
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from launch import aws
+from launch.errors import UsageError
+from launch.storage import split
+
+REPOSITORIES = ("mountain-car-training", "mountain-car-serving")
+POLICY_NAME = "rl-mountain-car"
+TRUST_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+ASSUMED = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/")
+
+
+def own_role_name(clients: aws.Clients) -> str:
+    """Return the name of the role that this project makes: one per region, as its policy names the region."""
+    return f"rl-mountain-car-{clients.region}"
+
+
+def policy(clients: aws.Clients, home: str) -> dict[str, Any]:
+    """Return what the role may do: its bucket below the prefix, its repositories, its logs and metrics, no more."""
+    partition, region, account = clients.partition, clients.region, clients.account
+    _, bucket, prefix = split(home)
+    below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
+    logs = f"arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "Files",
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+                "Resource": f"arn:{partition}:s3:::{bucket}/{below}",
+            },
+            {
+                "Sid": "ListFiles",
+                "Effect": "Allow",
+                "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+                "Resource": f"arn:{partition}:s3:::{bucket}",
+                **({"Condition": {"StringLike": {"s3:prefix": [below]}}} if below != "*" else {}),
+            },
+            {
+                "Sid": "Images",
+                "Effect": "Allow",
+                "Action": ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
+                "Resource": [f"arn:{partition}:ecr:{region}:{account}:repository/{name}" for name in REPOSITORIES],
+            },
+            {"Sid": "Login", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+            {
+                "Sid": "Logs",
+                "Effect": "Allow",
+                "Action": [
+                    "logs:CreateLogGroup",
+                    "logs:CreateLogStream",
+                    "logs:PutLogEvents",
+                    "logs:DescribeLogStreams",
+                ],
+                "Resource": [logs, f"{logs}:log-stream:*"],
+            },
+            {
+                "Sid": "Metrics",
+                "Effect": "Allow",
+                "Action": "cloudwatch:PutMetricData",
+                "Resource": "*",
+                "Condition": {
+                    "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker", "aws/sagemaker/*"]}
+                },
+            },
+        ],
+    }
+
+
+def execution_role(clients: aws.Clients, given: str | None) -> str:
+    """Return the ARN of the role to use; makes none.
+
+    The role given; else the caller's, if it is one that SageMaker may take on; else the one of ``create_role.py``.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if clients.default_role:
+        return given or clients.default_role
+    if given:
+        if ROLE_ARN.fullmatch(given):
+            return given
+        found = _find(clients, given)
+        if found is None:
+            raise UsageError(
+                f"--role is {given!r}, expected the ARN or the name of a role of account {clients.account}."
+            )
+        return str(found["Arn"])
+    if callers := callers_role(clients):
+        return callers
+    found = _find(clients, own_role_name(clients))
+    if found is None:
+        raise UsageError("There is no execution role: make one with scripts/create_role.py, or give --role.")
+    return str(found["Arn"])
+
+
+def callers_role(clients: aws.Clients) -> str | None:
+    """Return the role of the caller, if SageMaker may take it on, as in a SageMaker notebook."""
+    assumed = ASSUMED.match(clients.caller["Arn"])
+    if not assumed:
+        return None
+    try:
+        role = _find(clients, assumed[3])
+    except ClientError:  # a notebook's role often may not look at roles
+        return f"arn:{assumed[1]}:iam::{assumed[2]}:role/{assumed[3]}" if "SageMaker" in assumed[3] else None
+    trusts = json.dumps(role["AssumeRolePolicyDocument"]) if role else ""
+    return str(role["Arn"]) if role and "sagemaker.amazonaws.com" in trusts else None
+
+
+def requests(
+    clients: aws.Clients, name: str, home: str, tags: list[dict[str, str]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the API requests that make a role, or bring it up to date."""
+    create: dict[str, Any] = {
+        "RoleName": name,
+        "AssumeRolePolicyDocument": json.dumps(TRUST_POLICY),
+        "Description": "SageMaker jobs and endpoints of the Mountain Car project",
+    }
+    if tags:
+        create["Tags"] = tags
+    put = {"RoleName": name, "PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(policy(clients, home))}
+    exists = _find(clients, name) is not None
+    return [*([] if exists else [("CreateRole", create)]), ("PutRolePolicy", put)]
+
+
+def make(clients: aws.Clients, name: str, home: str, tags: list[dict[str, str]]) -> str:
+    """Make the role of that name if it is not there, give it its policy, and return its ARN."""
+    for operation, request in requests(clients, name, home, tags):
+        if operation == "CreateRole":
+            clients.iam.create_role(**request)
+            clients.iam.get_waiter("role_exists").wait(RoleName=name)
+        else:
+            clients.iam.put_role_policy(**request)
+    return str(clients.iam.get_role(RoleName=name)["Role"]["Arn"])
+
+
+def _find(clients: aws.Clients, name: str) -> dict[str, Any] | None:
+    try:
+        return dict(clients.iam.get_role(RoleName=name.rpartition("/")[2])["Role"])
+    except ClientError as error:
+        if aws.is_not_found(error):
+            return None
+        raise

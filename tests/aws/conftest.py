@@ -1,0 +1,91 @@
+"""A local AWS server (moto in server mode) over real HTTP, and the scripts as a user runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from jobs import ROOT
+from moto.server import ThreadedMotoServer
+
+REGION, ACCOUNT = "eu-west-1", "123456789012"
+Script = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@dataclass(frozen=True)
+class Aws:
+    """The server: where it answers, and what a process needs to use it."""
+
+    url: str
+    environment: dict[str, str]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[str]:
+    """Listens on all addresses, so that containers reach it too."""
+    server = ThreadedMotoServer(ip_address="0.0.0.0", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(aws_server: str, tmp_path: Path) -> Iterator[Aws]:
+    """An account with nothing in it."""
+
+    httpx.post(f"{aws_server}/moto-api/reset", trust_env=False)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment = {
+        **kept,
+        "AWS_ENDPOINT_URL": aws_server,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "aws-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "aws-credentials"),
+        "RL_RUNS": str(tmp_path / "runs"),
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    yield Aws(aws_server, environment)
+
+
+@pytest.fixture
+def script(aws: Aws) -> Script:
+    """Run a script from the command line: ``script("train.py", "--dry-run", AWS_REGION="us-east-1")``."""
+
+    def run(name: str, *arguments: str, input: str | None = None, **environment: str) -> Any:
+        changed = {key: value for key, value in {**aws.environment, **environment}.items() if value != "(unset)"}
+        return subprocess.run(
+            [sys.executable, str(ROOT / "scripts" / name), *arguments],
+            capture_output=True,
+            text=True,
+            env=changed,
+            input=input if input is not None else "",
+            timeout=300,
+        )
+
+    return run
+
+
+def requests_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return what ``--dry-run`` printed, by operation."""
+    assert done.returncode == 0, done.stderr
+    return {operation: request for entry in json.loads(done.stdout) for operation, request in entry.items()}

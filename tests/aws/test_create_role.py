@@ -1,0 +1,75 @@
+"""create_role.py against a local AWS server."""
+
+import json
+
+from conftest import ACCOUNT, REGION, requests_of
+
+NAME = f"rl-mountain-car-{REGION}"
+
+
+def test_it_makes_a_role_once(script, aws):
+    done = script("create_role.py", "--bucket", "my-bucket", "--prefix", "cars", "--tag", "team=rl")
+    assert done.stdout == f"arn:aws:iam::{ACCOUNT}:role/{NAME}\n", done.stderr
+    role = aws.client("iam").get_role(RoleName=NAME)["Role"]
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert role["Tags"] == [{"Key": "team", "Value": "rl"}]
+    assert script("create_role.py", "--bucket", "my-bucket").stdout == done.stdout  # again: nothing to do
+
+
+def test_it_may_do_only_what_it_needs(script, aws):
+    script("create_role.py", "--bucket", "my-bucket", "--prefix", "cars")
+    iam = aws.client("iam")
+    assert iam.list_attached_role_policies(RoleName=NAME)["AttachedPolicies"] == []
+    policy = iam.get_role_policy(RoleName=NAME, PolicyName="rl-mountain-car")["PolicyDocument"]
+    assert len(json.dumps(policy)) < 10_240  # IAM's limit for inline policies
+    for statement in policy["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert not any("*" in action for action in actions)
+        if statement["Resource"] == "*":  # the two that IAM cannot bind to a resource
+            assert actions in (["ecr:GetAuthorizationToken"], ["cloudwatch:PutMetricData"])
+    by_sid = {statement["Sid"]: statement for statement in policy["Statement"]}
+    assert by_sid["Files"]["Resource"] == "arn:aws:s3:::my-bucket/cars/*"
+    assert by_sid["ListFiles"]["Condition"] == {"StringLike": {"s3:prefix": ["cars/*"]}}
+    assert by_sid["Images"]["Resource"] == [
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mountain-car-{kind}" for kind in ("training", "serving")
+    ]
+
+
+def test_a_dry_run_makes_nothing(script, aws):
+    requests = requests_of(script("create_role.py", "--dry-run"))
+    assert list(requests) == ["CreateRole", "PutRolePolicy"]
+    assert aws.client("iam").list_roles()["Roles"] == []
+
+
+def test_the_role_given_is_used(script, aws):
+    aws.client("iam").create_role(RoleName="mine", AssumeRolePolicyDocument="{}")
+    assert script("create_role.py", "--role", "mine").stdout == f"arn:aws:iam::{ACCOUNT}:role/mine\n"
+    arn = "arn:aws:iam::999999999999:role/other/theirs"
+    assert script("create_role.py", "--role", arn).stdout == f"{arn}\n"
+    done = script("create_role.py", "--role", "yours")
+    assert done.returncode == 2
+    expected = "Error: --role is 'yours', expected the ARN or the name of a role of account 123456789012.\n"
+    assert done.stderr == expected
+
+
+def test_without_credentials(script):
+    done = script("create_role.py", AWS_ACCESS_KEY_ID="(unset)", AWS_SECRET_ACCESS_KEY="(unset)")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: There are no AWS credentials: ")
+
+
+def test_without_a_region(script):
+    done = script("create_role.py", AWS_REGION="(unset)")
+    assert (done.returncode, done.stderr) == (2, "Error: There is no AWS region: give --region, or set AWS_REGION.\n")
+
+
+def test_an_unknown_profile(script):
+    done = script("create_role.py", "--profile", "nobody")
+    assert done.returncode == 2
+    assert "--profile is 'nobody'" in done.stderr
+
+
+def test_no_network(script):
+    done = script("create_role.py", AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
+    assert done.returncode == 1
+    assert "AWS does not answer at http://127.0.0.1:9" in done.stderr
