@@ -106,6 +106,14 @@ class Clients:
             raise UsageError("There is no AWS region: give --region, or set AWS_REGION.")
         return str(self.session.region_name)
 
+    seconds_between_looks = 5.0
+    """At a job or an endpoint that is waited for."""
+
+    @property
+    def where(self) -> str:
+        """Where these clients look for jobs and endpoints, for the end of a sentence."""
+        return f" in region {self.region}"
+
     @property
     def default_role(self) -> str | None:
         """A role that needs no looking for; None on AWS."""

@@ -35,6 +35,9 @@ LABEL_RUNS, LABEL_OWNER = "rl-mountain-car.runs", "rl-mountain-car.owner"
 class LocalClients(aws.Clients):
     """Local mode's clients; S3's is AWS's, for jobs that read or write there."""
 
+    seconds_between_looks = 0.3
+    where = " on this machine"
+
     @cached_property
     def sagemaker(self) -> Any:
         warn_of_leftovers()
@@ -251,6 +254,13 @@ class LocalSageMaker:
     def delete_endpoint_config(self, EndpointConfigName: str) -> dict[str, Any]:  # noqa: N803
         return _delete("DeleteEndpointConfig", ENDPOINT_CONFIGS, EndpointConfigName)
 
+    def list_models(self, NameContains: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Models": [{"ModelName": name} for name in local_records.names(MODELS) if NameContains in name]}
+
+    def list_endpoint_configs(self, NameContains: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        names = [name for name in local_records.names(ENDPOINT_CONFIGS) if NameContains in name]
+        return {"EndpointConfigs": [{"EndpointConfigName": name} for name in names]}
+
     # --- Endpoints ---------------------------------------------------------------------------------------------------
     def create_endpoint(self, **request: Any) -> dict[str, Any]:
         local_requests.check("CreateEndpoint", request)
@@ -461,6 +471,9 @@ class LocalAutoscaling:
         return {}
 
     def put_scaling_policy(self, **request: Any) -> dict[str, Any]:
+        return {}
+
+    def deregister_scalable_target(self, **request: Any) -> dict[str, Any]:
         return {}
 
     def describe_scalable_targets(self, **request: Any) -> dict[str, Any]:

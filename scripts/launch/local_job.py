@@ -120,7 +120,7 @@ class TrainingJob(LocalJob):
         own = "localhost" if self.record["engine"] == "process" else None
         request = self.request
         if own:  # what the container's paths are to a process
-            for name, value in request["HyperParameters"].items():
+            for name, value in request.get("HyperParameters", {}).items():
                 if name == "sagemaker_submit_directory":
                     root = str(self.trees[self.hosts[0]])
                     request["HyperParameters"][name] = value.replace("/opt/ml", root, 1)

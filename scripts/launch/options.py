@@ -19,20 +19,22 @@ IMAGES_FILE = RUNS / "images.json"
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
-def parser(documentation: str | None, local: bool = True) -> argparse.ArgumentParser:
+def parser(documentation: str | None, local: bool = True, jobs: bool = True) -> argparse.ArgumentParser:
     """Return a parser with the flags of every script.
 
     Args:
         documentation: the script's, with its examples.
         local: whether the script can work on this machine's jobs and endpoints.
+        jobs: whether it has to do with jobs and endpoints, and so with their role and their bucket.
     """
     made = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     common = made.add_argument_group("AWS")
     common.add_argument("--region", help="AWS region; default: the environment's or the profile's")
     common.add_argument("--profile", help="of the AWS configuration files")
-    common.add_argument("--role", help="ARN or name of the execution role; default: see create_role.py")
-    common.add_argument("--bucket", help="S3 bucket; default: sagemaker-REGION-ACCOUNT, made if it is not there")
-    common.add_argument("--prefix", default="", help="of all keys in the bucket")
+    if jobs:
+        common.add_argument("--role", help="ARN or name of the execution role; default: see create_role.py")
+        common.add_argument("--bucket", help="S3 bucket; default: sagemaker-REGION-ACCOUNT, made if it is not there")
+        common.add_argument("--prefix", default="", help="of all keys in the bucket")
     common.add_argument(
         "--tag", dest="tags", metavar="KEY=VALUE", action="append", type=_tag, default=[], help="on all that is made"
     )

@@ -13,6 +13,7 @@ import boto3
 import httpx
 import pytest
 from jobs import ROOT
+from moto.sagemaker.responses import SageMakerResponse
 from moto.server import ThreadedMotoServer
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
@@ -36,9 +37,19 @@ class Aws:
         )
 
 
+def update_endpoint(response: Any) -> Any:
+    """Answer UpdateEndpoint, which moto does not know, as AWS does once the update is done."""
+    from moto.core.responses import ActionResult
+
+    endpoint = response.sagemaker_backend.endpoints[response._get_param("EndpointName")]
+    endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
+    return ActionResult({"EndpointArn": endpoint.arn})
+
+
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[str]:
     """Listens on all addresses, so that containers reach it too."""
+    SageMakerResponse.update_endpoint = update_endpoint
     server = ThreadedMotoServer(ip_address="0.0.0.0", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()

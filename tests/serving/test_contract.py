@@ -73,6 +73,15 @@ def test_actions_only(server, dqn_server):
     assert set(indices) <= {0, 1, 2}
 
 
+def test_actions_may_be_the_default(start, ppo_model, server):
+    """Batch transform passes no header of the client's on."""
+    with start(ppo_model, SAGEMAKER_RL_OUTPUT="actions") as endpoint:
+        expected = server.invoke(json.dumps(SAMPLES), **ACTIONS_ONLY).content
+        assert endpoint.invoke(json.dumps(SAMPLES)).content == expected
+        heads = endpoint.invoke(json.dumps(SAMPLES), X_Amzn_SageMaker_Custom_Attributes="output=heads").json()
+        assert len(heads) == 3
+
+
 def test_dqn_answers_its_action_values(dqn_server):
     (q_values,) = dqn_server.invoke(json.dumps(SAMPLES)).json()
     assert np.array(q_values).shape == (2, 3)

@@ -268,6 +268,7 @@ class Endpoint:
             headers.get(b"accept", b""),
             headers.get(ATTRIBUTES, b""),
             self.settings.default_accept,
+            self.settings.output,
         )
         if len(request.body) > INLINE_BYTES:
             self._start(self._invoke_with_much(request, model, wanted), request)

@@ -74,15 +74,15 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[bytes, str]:
     return codecs.encode_actions(prediction, media_type), media_type
 
 
-def wanted_output(custom_attributes: str) -> str:
-    """Return what ``X-Amzn-SageMaker-Custom-Attributes`` asks for: ``heads``, or ``actions`` with ``output=actions``.
+def wanted_output(custom_attributes: str, default: str = HEADS) -> str:
+    """Return what ``X-Amzn-SageMaker-Custom-Attributes`` asks for: with ``output=actions`` actions, or ``heads``.
 
     Raises:
         RequestError: ``output`` names something else.
     """
     match = re.search(r"(?:^|[,;\s])output=([^,;\s]*)", custom_attributes)
     if match is None:
-        return HEADS
+        return default
     if match[1] not in (HEADS, ACTIONS):
         raise RequestError(f"Custom attribute output is {match[1]!r}, expected {HEADS} or {ACTIONS}.")
     return match[1]

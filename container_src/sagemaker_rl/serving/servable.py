@@ -129,13 +129,13 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 @lru_cache(maxsize=1024)
-def negotiate(content_type: bytes, accept: bytes, attributes: bytes, default_accept: str) -> Wanted:
-    """Return what three headers ask for.
+def negotiate(content_type: bytes, accept: bytes, attributes: bytes, default_accept: str, output: str) -> Wanted:
+    """Return what three headers ask for, or, where they say nothing, the settings.
 
     Raises:
         RequestError: 415, 406 or 400.
     """
-    wanted = handler.wanted_output(attributes.decode("latin-1"))
+    wanted = handler.wanted_output(attributes.decode("latin-1"), output)
     return Wanted(
         codecs.content_media_type(content_type.decode("latin-1")),
         codecs.accepted_media_type(accept.decode("latin-1"), default_accept),

@@ -25,6 +25,7 @@ class Settings:
         max_queue: requests in a worker's hands, beyond which others are answered with 503.
         access_log_lines: per worker and second, beyond which requests are counted in the log, not listed; 0 for none.
         default_accept: media type for a client that accepts all.
+        output: ``heads`` or ``actions``, for a client that does not say.
         program: name of a user's own module in ``code/`` of the model.
         compile: whether a graph may be computed by NumPy where that is the same as by MXNet.
         multi_model: whether models are loaded through ``/models``.
@@ -41,6 +42,7 @@ class Settings:
     max_queue: int
     access_log_lines: int
     default_accept: str
+    output: str
     program: str
     compile: bool
     multi_model: bool
@@ -61,6 +63,10 @@ class Settings:
                 f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {accept!r}, expected one of {', '.join(codecs.SUPPORTED)}."
             )
 
+        output = environment.get("SAGEMAKER_RL_OUTPUT", "heads")
+        if output not in ("heads", "actions"):
+            raise InputError(f"SAGEMAKER_RL_OUTPUT is {output!r}, expected heads or actions.")
+
         def number(name: str, default: int, highest: int, lowest: int = 1) -> int:
             text = environment.get(name, str(default))
             if not text.isdecimal() or len(text) > 10 or not lowest <= int(text) <= highest:
@@ -79,6 +85,7 @@ class Settings:
             max_queue=number("SAGEMAKER_RL_MAX_QUEUE", 1000, 100_000),
             access_log_lines=number("SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND", 100, 1_000_000, lowest=0),
             default_accept=accept,
+            output=output,
             program=environment.get("SAGEMAKER_PROGRAM", "inference.py"),
             compile=number("SAGEMAKER_RL_COMPILE", 1, 1, lowest=0) == 1,
             multi_model=multi_model,

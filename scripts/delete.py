@@ -1,0 +1,60 @@
+"""Delete an endpoint and what belongs to it: configuration, models, scaling target. Shows what, and asks.
+
+Examples:
+    scripts/delete.py --local
+    scripts/delete.py --endpoint-name rl-mountain-car --yes
+    scripts/delete.py --dry-run
+"""
+
+import sys
+
+from launch import endpoints, errors, options
+from launch.errors import UsageError
+
+OPERATIONS = {
+    "scaling target": ("DeregisterScalableTarget", "ResourceId"),
+    "endpoint": ("DeleteEndpoint", "EndpointName"),
+    "endpoint configuration": ("DeleteEndpointConfig", "EndpointConfigName"),
+    "model": ("DeleteModel", "ModelName"),
+}
+
+
+def main() -> None:
+    parser = options.parser(__doc__)
+    parser.add_argument("--endpoint-name", type=options.name, default=endpoints.DEFAULT_ENDPOINT, help="(%(default)s)")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    arguments = parser.parse_args()
+    clients = options.clients(arguments)
+    found = endpoints.belongings(clients, arguments.endpoint_name)
+    if arguments.dry_run:
+        options.print_requests([(OPERATIONS[kind][0], {OPERATIONS[kind][1]: name}) for kind, name in found])
+        return
+    if not found:
+        print(f"There is nothing left of {arguments.endpoint_name}{clients.where}")
+        return
+    print(f"Of {arguments.endpoint_name}{clients.where} there is:")
+    for kind, name in found:
+        print(f"  {kind} {name}")
+    sys.stdout.flush()
+    if not arguments.yes and not _confirmed():
+        print("Nothing was deleted.")
+        return
+    for kind, name in found:
+        endpoints.delete(clients, kind, name)
+        print(f"Deleted {kind} {name}", flush=True)
+
+
+def _confirmed() -> bool:
+    """Ask.
+
+    Raises:
+        UsageError: There is nobody to ask.
+    """
+    try:
+        return input("Delete all of it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        raise UsageError("Nobody can be asked whether to delete it, expected a terminal or --yes.") from None
+
+
+if __name__ == "__main__":
+    errors.run(main)

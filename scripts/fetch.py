@@ -1,0 +1,87 @@
+"""Fetch what a training or evaluation job left, and draw its rewards: waits for the job, downloads, unpacks, plots.
+
+Into runs/JOB/: output/intermediate/ (Coach's CSV, GIFs), output/data/ (checkpoint), model.tar.gz, reward.png, and
+episode.gif, the GIF of the latest episode.
+
+Examples:
+    scripts/fetch.py --local rl-mountain-car-2026-11-23-10-00-00-000000
+    scripts/fetch.py rl-mountain-car-2026-11-23-10-00-00-000000
+    scripts/fetch.py --no-wait rl-mountain-car-2026-11-23-10-00-00-000000     # what is there so far
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from launch import errors, options, results, training_jobs
+from launch.errors import JobFailed
+from launch.ml_tree import unpack
+from launch.storage import Storage, join
+
+
+def main() -> None:
+    parser = options.parser(__doc__)
+    parser.add_argument("job", type=options.name, help="the job's name")
+    parser.add_argument("--output", type=Path, help="folder to fetch into; default: runs/JOB")
+    parser.add_argument("--no-wait", action="store_true", help="fetch what is there now")
+    arguments = parser.parse_args()
+    clients = options.clients(arguments)
+    job = training_jobs.describe(clients, arguments.job)
+    home = join(job["OutputDataConfig"]["S3OutputPath"], arguments.job, "output")
+    folder = arguments.output or options.RUNS / arguments.job
+    if arguments.dry_run:
+        print(json.dumps([{"Download": {"From": f"{home}/", "To": str(folder)}}], indent=2))
+        return
+    if not arguments.no_wait and job["TrainingJobStatus"] not in training_jobs.ENDED:
+        print(f"Waiting for {arguments.job}, which is {job['SecondaryStatus']}", flush=True)
+        job = training_jobs.wait_for_end(clients, arguments.job)
+    fetched = fetch(Storage(clients), home, folder)
+    draw(arguments, job, folder)
+    print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or 'nothing yet'}")
+    if job["TrainingJobStatus"] == "Failed":
+        raise JobFailed(job.get("FailureReason", "The job failed."))
+
+
+def fetch(storage: Storage, home: str, folder: Path) -> list[str]:
+    """Download a job's files and unpack its output; return what was found."""
+    fetched = []
+    if storage.find(join(home, "intermediate")):
+        storage.download(join(home, "intermediate"), folder / "output" / "intermediate")
+        fetched.append("output/intermediate/")
+    if storage.find(join(home, "model.tar.gz")):
+        storage.download(join(home, "model.tar.gz"), folder / "model.tar.gz")
+        fetched.append("model.tar.gz")
+    if storage.find(join(home, "output.tar.gz")):
+        archive = folder / "output.tar.gz"
+        storage.download(join(home, "output.tar.gz"), archive)
+        staged = folder / ".output"
+        shutil.rmtree(staged, ignore_errors=True)
+        unpack(archive, staged)
+        shutil.rmtree(folder / "output" / "data", ignore_errors=True)
+        (folder / "output").mkdir(exist_ok=True)
+        staged.rename(folder / "output" / "data")
+        archive.unlink()
+        fetched.append("output/data/")
+    return fetched
+
+
+def draw(arguments: argparse.Namespace, job: dict[str, Any], folder: Path) -> None:
+    """Draw the rewards, and copy the latest GIF, where the job has them."""
+    intermediate = folder / "output" / "intermediate"
+    if (intermediate / results.CSV_FILE).is_file():
+        title = job.get("HyperParameters", {}).get("RLCOACH_PRESET", arguments.job)
+        rewards = results.read_rewards(intermediate)
+        results.plot_rewards(rewards, title, folder / "reward.png")
+        print(f"{folder / 'reward.png'}: {len(rewards.training)} episodes, {len(rewards.evaluation)} evaluations")
+    try:
+        gif = results.latest_gif(intermediate)
+    except JobFailed:
+        return
+    shutil.copyfile(gif, folder / "episode.gif")
+    print(f"{folder / 'episode.gif'}: {gif.name}", flush=True)
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,150 @@
+"""Endpoints: what makes one, and what belongs to one."""
+
+import argparse
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from launch import aws, options
+from launch.errors import JobFailed, UsageError
+from launch.local import unique_name
+from launch.training_jobs import LINES_OF_LOG, Log
+
+VARIANT = "AllTraffic"
+DEFAULT_ENDPOINT = "rl-mountain-car"
+LOG_GROUP = "/aws/sagemaker/Endpoints"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+LONGEST_NAME = 36
+STAMP = re.compile(r"-\d{4}(-\d\d){5}(-\d+)?")
+"""What ``unique_name`` puts behind an endpoint's name for its models and configurations."""
+
+
+def resource_name(endpoint: str) -> str:
+    """Return a new name for a model and a configuration of an endpoint."""
+    return unique_name(endpoint)
+
+
+def name(text: str) -> str:
+    """Check an endpoint's name, which has to leave room for the time of day; for ``type=`` of a flag."""
+    if len(options.name(text)) > LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than {LONGEST_NAME} characters")
+    return text
+
+
+def scaling_resource(endpoint: str) -> str:
+    return f"endpoint/{endpoint}/variant/{VARIANT}"
+
+
+def describe(clients: aws.Clients, endpoint: str) -> dict[str, Any] | None:
+    """Return the description of an endpoint; None if there is none of that name."""
+    try:
+        return dict(clients.sagemaker.describe_endpoint(EndpointName=endpoint))
+    except ClientError as error:
+        if aws.is_not_found(error):
+            return None
+        raise
+
+
+def require(clients: aws.Clients, endpoint: str) -> dict[str, Any]:
+    """Return the description of an endpoint that answers.
+
+    Raises:
+        UsageError: There is none of that name, or it is not in service.
+    """
+    described = describe(clients, endpoint)
+    if described is None:
+        raise UsageError(f"There is no endpoint {endpoint!r}{clients.where}.")
+    if described["EndpointStatus"] not in ("InService", "Updating", "SystemUpdating"):
+        raise UsageError(f"Endpoint {endpoint} is {described['EndpointStatus']}, expected InService.")
+    return described
+
+
+def wait_until_in_service(clients: aws.Clients, endpoint: str, config: str) -> dict[str, Any]:
+    """Wait for an endpoint to serve by a configuration, showing every change of its status.
+
+    Raises:
+        JobFailed: It does not; the message has the reason, and ends with the container's last lines.
+    """
+    status = ""
+    while True:
+        described = describe(clients, endpoint)
+        if described is None:
+            raise JobFailed(f"Endpoint {endpoint} was deleted while it was waited for.")
+        if described["EndpointStatus"] != status:
+            status = described["EndpointStatus"]
+            print(status, flush=True)
+        if status == "InService" and described["EndpointConfigName"] == config:
+            return described
+        if status not in ("Creating", "Updating", "SystemUpdating"):
+            reason = described.get("FailureReason", f"Endpoint {endpoint} is {status}.")
+            log = Log(clients, f"{LOG_GROUP}/{endpoint}", "")
+            log.read()
+            raise JobFailed("\n".join([reason, *list(log.last)[-LINES_OF_LOG:]]))
+        time.sleep(clients.seconds_between_looks)
+
+
+def belongings(clients: aws.Clients, endpoint: str) -> list[tuple[str, str]]:
+    """Return what there is of an endpoint, as (kind, name), in the order in which it can be deleted."""
+    found = []
+    configs, models = [], []
+    resource = scaling_resource(endpoint)
+    targets = clients.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
+    found += [("scaling target", target["ResourceId"]) for target in targets["ScalableTargets"]]
+    described = describe(clients, endpoint)
+    if described:
+        found.append(("endpoint", endpoint))
+        configs.append(described["EndpointConfigName"])
+    sagemaker = clients.sagemaker
+    configs += _names(sagemaker.list_endpoint_configs, "EndpointConfigs", "EndpointConfigName", endpoint)
+    models += _names(sagemaker.list_models, "Models", "ModelName", endpoint)
+    kept = [name for name in dict.fromkeys(configs) if name in configs[: bool(described)] or is_of(name, endpoint)]
+    for config in kept:
+        try:
+            variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+        except ClientError as error:
+            if aws.is_not_found(error):
+                continue
+            raise
+        models += [variant["ModelName"] for variant in variants if is_of(variant["ModelName"], endpoint)]
+        found.append(("endpoint configuration", config))
+    found += [("model", name) for name in dict.fromkeys(models) if is_of(name, endpoint)]
+    return found
+
+
+def is_of(name: str, endpoint: str) -> bool:
+    """Tell whether a model or a configuration was made by ``deploy.py`` for an endpoint."""
+    return name.startswith(endpoint) and bool(STAMP.fullmatch(name[len(endpoint) :]))
+
+
+def _names(list_some: Callable[..., dict[str, Any]], many: str, one: str, part: str) -> list[str]:
+    """Return all names with a part in them, however many pages they come on."""
+    found: list[str] = []
+    more: dict[str, str] = {}
+    while True:
+        page = list_some(NameContains=part, **more)
+        found += [each[one] for each in page[many]]
+        if not page.get("NextToken"):
+            return found
+        more = {"NextToken": page["NextToken"]}
+
+
+def delete(clients: aws.Clients, kind: str, name: str) -> None:
+    """Delete one of an endpoint's belongings; fine if it has gone."""
+    sagemaker = clients.sagemaker
+    try:
+        if kind == "scaling target":
+            clients.autoscaling.deregister_scalable_target(
+                ServiceNamespace="sagemaker", ResourceId=name, ScalableDimension=DIMENSION
+            )
+        elif kind == "endpoint":
+            sagemaker.delete_endpoint(EndpointName=name)
+        elif kind == "endpoint configuration":
+            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+        else:
+            sagemaker.delete_model(ModelName=name)
+    except ClientError as error:
+        if not aws.is_not_found(error):
+            raise

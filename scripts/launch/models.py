@@ -1,0 +1,69 @@
+"""Trained models: where they are, and the request that makes one known to SageMaker."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from launch import aws, options, roles, training_jobs
+from launch.errors import UsageError
+from launch.storage import Storage, address_of, join, split
+
+
+def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str) -> str:
+    """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
+
+    Args:
+        arguments: with ``model``: a training job's name, a path or an address.
+        clients: who asks.
+        name: of the model, below which a file is uploaded.
+
+    Raises:
+        UsageError: There is no such job or file, or the job left no model.
+    """
+    text = arguments.model
+    storage = Storage(clients)
+    if "://" in text:
+        if not storage.find(text):
+            raise UsageError(f"There is nothing at {text}.")
+        return text
+    if Path(text).is_file():
+        home = options.home(arguments, clients)
+        if split(home)[0] == "file":
+            return address_of(text)
+        target = join(home, name, "model.tar.gz")
+        if not arguments.dry_run:
+            storage.ensure_bucket(split(home)[1])
+            storage.upload(Path(text), target)
+        return target
+    if "/" in text or text.endswith(".tar.gz"):
+        raise UsageError(f"There is no file {text}.")
+    job = training_jobs.describe(clients, text)
+    archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+    if not archive:
+        raise UsageError(f"Training job {text} is {job['TrainingJobStatus']} and has no model, expected one that has.")
+    return str(archive)
+
+
+def request(
+    arguments: argparse.Namespace, clients: aws.Clients, name: str, archive: str, environment: dict[str, str]
+) -> dict[str, Any]:
+    """Return the CreateModel request.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html
+    """
+    whole = {
+        "ModelName": name,
+        "ExecutionRoleArn": roles.execution_role(clients, arguments.role),
+        "PrimaryContainer": {
+            "Image": options.image_uri(arguments, "serving"),
+            "ModelDataUrl": archive,
+            "Environment": environment,
+        },
+        "VpcConfig": {
+            "SecurityGroupIds": getattr(arguments, "security_groups", []),
+            "Subnets": getattr(arguments, "subnets", []),
+        },
+        "EnableNetworkIsolation": getattr(arguments, "network_isolation", False) or None,
+        "Tags": arguments.tags,
+    }
+    return dict(options.without_nothing(whole))

@@ -1,0 +1,30 @@
+"""Train an agent: create a SageMaker training job from the training image, or run the same on this machine.
+
+Examples:
+    scripts/train.py --instance-type local --wait
+    scripts/train.py --wait
+    scripts/train.py -p RLCOACH_PRESET=preset-mountain-car-dqn -p seed=1 --instance-type ml.c5.2xlarge
+    scripts/train.py --spot --max-wait 7200 --tag project=cars
+    scripts/train.py --source-dir tests/resources/custom_environment --entry-point train-coach.py
+    scripts/train.py --dry-run                      # the CreateTrainingJob request
+"""
+
+from launch import errors, options, training_jobs
+
+
+def main() -> None:
+    parser = options.parser(__doc__)
+    training_jobs.add_flags(parser)
+    parser.add_argument("--spot", action="store_true", help="managed Spot training, with checkpoints to resume from")
+    parser.add_argument("--max-wait", type=int, metavar="SECONDS", help="for Spot capacity, training included")
+    parser.add_argument(
+        "--checkpoint-uri", help="synchronized with /opt/ml/checkpoints; a job starts from what is there"
+    )
+    arguments = parser.parse_args()
+    clients = options.clients(arguments)
+    job = training_jobs.job_name(arguments)
+    training_jobs.run(arguments, clients, training_jobs.request(arguments, clients, job, {}, {}))
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,260 @@
+"""deploy.py, predict.py, delete.py and transform.py against a local AWS server."""
+
+import os
+import pty
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+from conftest import ACCOUNT, REGION, requests_of
+from jobs import ROOT
+from test_train import assert_valid
+
+BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-serving:1"
+GIVEN = ("--image", IMAGE, "--role", f"arn:aws:iam::{ACCOUNT}:role/r")
+RESOURCE = "endpoint/rl-mountain-car/variant/AllTraffic"
+
+
+@pytest.fixture
+def model(tmp_path):
+    file = tmp_path / "model.tar.gz"
+    file.write_bytes(b"model")
+    return str(file)
+
+
+def test_the_requests_of_an_endpoint_with_instances(script, model):
+    done = script(
+        "deploy.py",
+        *GIVEN,
+        *("--dry-run", model, "--instance-type", "ml.c5.xlarge", "--instance-count", "2", "--autoscale", "1:4"),
+        *("--target-invocations", "500", "--data-capture", "20", "--kms-key", "k", "--tag", "a=b"),
+        *("--env", "SAGEMAKER_MODEL_SERVER_WORKERS=2", "--subnets", "s-1", "--security-groups", "g-1"),
+    )
+    requests = requests_of(done)
+    operations = ["CreateModel", "CreateEndpointConfig", "CreateEndpoint", "RegisterScalableTarget", "PutScalingPolicy"]
+    assert list(requests) == operations
+    for operation in operations[:3]:
+        assert_valid(operation, requests[operation])
+    name = requests["CreateModel"]["ModelName"]
+    assert requests["CreateModel"]["PrimaryContainer"] == {
+        "Image": IMAGE,
+        "ModelDataUrl": f"s3://{BUCKET}/{name}/model.tar.gz",
+        "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": "2"},
+    }
+    assert requests["CreateModel"]["VpcConfig"] == {"SecurityGroupIds": ["g-1"], "Subnets": ["s-1"]}
+    (variant,) = requests["CreateEndpointConfig"]["ProductionVariants"]
+    assert (variant["InstanceType"], variant["InitialInstanceCount"]) == ("ml.c5.xlarge", 2)
+    assert requests["CreateEndpointConfig"]["DataCaptureConfig"]["InitialSamplingPercentage"] == 20
+    assert requests["CreateEndpointConfig"]["KmsKeyId"] == "k"
+    assert requests["CreateEndpoint"]["EndpointConfigName"] == name
+    assert requests["RegisterScalableTarget"]["ResourceId"] == RESOURCE
+    assert (requests["RegisterScalableTarget"]["MinCapacity"], requests["RegisterScalableTarget"]["MaxCapacity"]) == (
+        1,
+        4,
+    )
+    tracking = requests["PutScalingPolicy"]["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["TargetValue"] == 500
+    metric = tracking["PredefinedMetricSpecification"]["PredefinedMetricType"]
+    assert metric == "SageMakerVariantInvocationsPerInstance"
+
+
+def test_the_requests_of_a_serverless_endpoint(script, model):
+    options = ("--serverless", "--memory-mb", "3072", "--max-concurrency", "7")
+    requests = requests_of(script("deploy.py", *GIVEN, "--dry-run", model, *options))
+    assert_valid("CreateEndpointConfig", requests["CreateEndpointConfig"])
+    (variant,) = requests["CreateEndpointConfig"]["ProductionVariants"]
+    assert variant["ServerlessConfig"] == {"MemorySizeInMB": 3072, "MaxConcurrency": 7}
+    assert "InstanceType" not in variant
+
+
+def names(aws) -> tuple[list[str], list[str]]:
+    sagemaker = aws.client("sagemaker")
+    models = [each["ModelName"] for each in sagemaker.list_models()["Models"]]
+    configs = [each["EndpointConfigName"] for each in sagemaker.list_endpoint_configs()["EndpointConfigs"]]
+    return models, configs
+
+
+def test_an_endpoint_is_made_updated_and_deleted(script, aws, model):
+    done = script("deploy.py", *GIVEN, model, "--autoscale", "1:2")
+    assert done.returncode == 0, done.stderr
+    sagemaker, scaling = aws.client("sagemaker"), aws.client("application-autoscaling")
+    first = sagemaker.describe_endpoint(EndpointName="rl-mountain-car")["EndpointConfigName"]
+    assert names(aws) == ([first], [first])
+    assert aws.client("s3").get_object(Bucket=BUCKET, Key=f"{first}/model.tar.gz")["Body"].read() == b"model"
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert (target["ResourceId"], target["MaxCapacity"]) == (RESOURCE, 2)
+    # another model, and something of somebody else's with a like name
+    sagemaker.create_model(
+        ModelName="rl-mountain-car-theirs", ExecutionRoleArn=GIVEN[3], PrimaryContainer={"Image": IMAGE}
+    )
+    done = script("deploy.py", *GIVEN, model)
+    assert done.returncode == 0, done.stderr
+    assert "Updating endpoint rl-mountain-car" in done.stdout
+    second = sagemaker.describe_endpoint(EndpointName="rl-mountain-car")["EndpointConfigName"]
+    assert second != first
+    models, configs = names(aws)
+    assert (sorted(models), configs) == (sorted([second, "rl-mountain-car-theirs"]), [second])  # the first is gone
+    listed = requests_of(script("delete.py", "--dry-run"))
+    assert list(listed) == ["DeregisterScalableTarget", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"]
+    nobody = script("delete.py")
+    assert nobody.returncode == 2
+    assert "expected a terminal or --yes" in nobody.stderr
+    done = script("delete.py", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert f"Deleted model {second}" in done.stdout
+    assert names(aws) == (["rl-mountain-car-theirs"], [])
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+    again = script("delete.py", "--yes")
+    assert (again.returncode, again.stdout) == (0, "There is nothing left of rl-mountain-car in region eu-west-1\n")
+
+
+@pytest.mark.parametrize(("answer", "deleted"), [("n\n", False), ("\n", False), ("y\n", True)])
+def test_delete_asks(script, aws, model, answer, deleted):
+    assert script("deploy.py", *GIVEN, model).returncode == 0
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts/delete.py")],
+        stdin=terminal,
+        stdout=subprocess.PIPE,
+        env=aws.environment,
+        text=True,
+    )
+
+    os.write(controller, answer.encode())
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "endpoint rl-mountain-car" in out
+    assert (names(aws) == ([], [])) == deleted
+
+
+def test_an_endpoint_that_fails_is_removed_and_its_reason_said(script, aws, model, monkeypatch):
+    """The server runs in this process: what AWS would decide about an endpoint, the test decides."""
+    from moto.sagemaker import models
+
+    original = models.FakeEndpoint.__init__
+
+    def fails(endpoint, *arguments, **options):
+        original(endpoint, *arguments, **options)
+        endpoint.endpoint_status = "Failed"
+        endpoint.failure_reason = "The primary container did not pass the ping health check."
+
+    monkeypatch.setattr(models.FakeEndpoint, "__init__", fails)
+    logs = aws.client("logs")
+    group = "/aws/sagemaker/Endpoints/rl-mountain-car"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="AllTraffic/i-1")
+    event = {"timestamp": int(1000 * time.time()), "message": "Error: There is no policy.json in /opt/ml/model"}
+    logs.put_log_events(logGroupName=group, logStreamName="AllTraffic/i-1", logEvents=[event])
+    done = script("deploy.py", *GIVEN, model)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "Failed: The primary container did not pass the ping health check.",
+        "Error: There is no policy.json in /opt/ml/model",
+    ]
+    assert names(aws) == ([], [])
+    assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nothing.tar.gz",), "There is no file nothing.tar.gz."),
+        (("s3://no-bucket/m.tar.gz",), "There is no bucket no-bucket, which s3://no-bucket/m.tar.gz names."),
+        (("job-1",), "There is no training job 'job-1' in region eu-west-1."),
+        (("MODEL", "--instance-type", "ml.x"), "--instance-type is 'ml.x', which SageMaker does not have"),
+        (("MODEL", "--autoscale", "4:1"), "--autoscale is '4:1', expected MIN:MAX as in 1:4."),
+        (("MODEL", "--serverless", "--autoscale", "1:2"), "--serverless goes with neither"),
+        (("MODEL", "--data-capture", "101"), "--data-capture is 101, expected 1 to 100 percent."),
+        (("MODEL", "--memory-mb", "1000"), "invalid choice: 1000"),
+        (("MODEL", "--endpoint-name", "x" * 37), "is longer than 36 characters"),
+        (("MODEL", "--subnets", "a"), "--subnets and --security-groups belong together"),
+    ],
+)
+def test_a_mistake_is_one_sentence(script, model, arguments, sentence):
+    done = script("deploy.py", *GIVEN, *(model if each == "MODEL" else each for each in arguments))
+    assert done.returncode == 2, done.stdout
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def answers(aws_server: str, *bodies: str) -> None:
+    """Have the server answer invocations by these."""
+    results = [{"Body": body, "ContentType": "application/json"} for body in bodies]
+    data = {"account_id": ACCOUNT, "region": REGION, "results": results}
+    httpx.post(f"{aws_server}/moto-api/static/sagemaker/endpoint-results", json=data, trust_env=False)
+
+
+def test_predictions_from_arguments_a_file_and_standard_input(script, aws, model, tmp_path):
+    assert script("deploy.py", *GIVEN, model).returncode == 0
+    answers(aws.url, "[[1.0]]", "[[2.0]]", "[[3.0]]")
+    done = script("predict.py", "[0.5, -0.5]")
+    assert done.stdout == "[[1.0]]\n", done.stderr
+    file = tmp_path / "observations.jsonl"
+    file.write_text("[0.5, -0.5]\n-0.5,0.5\n")
+    assert script("predict.py", "--file", str(file)).stdout == "[[2.0]]\n"
+    assert script("predict.py", input="0.25,0").stdout == "[[3.0]]\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body"),
+    [
+        (("0.5,-0.5",), "[0.5, -0.5]"),
+        (("[0.5, -0.5]", "[1, 2]"), "[[0.5, -0.5], [1, 2]]"),
+        (("[[0.5, -0.5], [1, 2]]", "3,4"), "[[0.5, -0.5], [1, 2], [3.0, 4.0]]"),
+    ],
+)
+def test_the_request_of_a_prediction(script, arguments, body):
+    request = requests_of(script("predict.py", "--dry-run", "--actions", *arguments))["InvokeEndpoint"]
+    assert request["Body"] == body
+    assert request["CustomAttributes"] == "output=actions"
+
+
+def test_mistakes_of_a_prediction(script):
+    for arguments, sentence in (
+        (("0.5,-0.5",), "There is no endpoint 'rl-mountain-car' in region eu-west-1."),
+        (("a,b",), "The observation is 'a,b', expected numbers as in [0.5, -0.5]."),
+        (("[0.5",), "The observation is '[0.5', expected numbers"),
+        ((), "There is no observation"),
+        (("--file", "no/where"), "no/where: No such file or directory."),
+    ):
+        done = script("predict.py", *arguments)
+        assert done.returncode == 2, done.stdout
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_batch_transform(script, aws, model, tmp_path):
+    file = tmp_path / "observations.csv"
+    file.write_text("0.5,-0.5\n")
+    requests = requests_of(script("transform.py", *GIVEN, "--dry-run", model, str(file)))
+    job = requests["CreateTransformJob"]
+    assert_valid("CreateTransformJob", job)
+    name = job["TransformJobName"]
+    source = job["TransformInput"]
+    assert source["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://{BUCKET}/{name}/input/observations.csv"
+    assert (source["ContentType"], source["SplitType"]) == ("text/csv", "Line")
+    assert job["TransformOutput"]["Accept"] == "text/csv"
+    assert job["Environment"] == {"SAGEMAKER_RL_OUTPUT": "actions"}
+    # the server computes nothing: the answers are put where the job would have put them
+    done = script("transform.py", *GIVEN, model, str(file))
+    assert "Completed" in done.stdout
+    assert (done.returncode, "There is nothing at s3://" in done.stderr) == (2, True)
+    (made,) = aws.client("sagemaker").list_transform_jobs()["TransformJobSummaries"]
+    uploaded = aws.client("s3").get_object(Bucket=BUCKET, Key=f"{made['TransformJobName']}/input/observations.csv")
+    assert uploaded["Body"].read() == b"0.5,-0.5\n"
+    assert names(aws) == ([], [])
+
+
+def test_mistakes_of_a_transform(script, model):
+    for arguments, sentence in (
+        ((model, "x.txt"), "The input is 'x.txt', expected a name with .csv, .jsonl, .jsonlines."),
+        ((model, "x.csv"), "There is no file x.csv."),
+        ((model, "s3://no-bucket/x.csv"), "There is no bucket no-bucket"),
+    ):
+        done = script("transform.py", *GIVEN, *arguments)
+        assert done.returncode == 2
+        assert sentence in done.stderr

@@ -1,0 +1,195 @@
+"""fetch.py against a local AWS server, and against ones that break off or hold back."""
+
+import gzip
+import io
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+from conftest import ACCOUNT, REGION
+from jobs import CSV
+
+BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
+ROWS = "Episode #,Training Reward,Evaluation Reward\n1,-5.5,\n2,90.25,\n2,,95\n"
+
+
+def packed(**files: bytes) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name.replace("__", "/"))
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+@pytest.fixture
+def job(script, aws):
+    """A job that has ended, and what it left in S3."""
+    done = script("train.py", "--image", "x", "--role", f"arn:aws:iam::{ACCOUNT}:role/r", "--job-name", "mine")
+    assert done.returncode == 0, done.stderr
+    s3 = aws.client("s3")
+    intermediate = "mine/output/intermediate"
+    s3.put_object(Bucket=BUCKET, Key=f"{intermediate}/{CSV}", Body=ROWS.encode())
+    for episode in (9, 10, 2):
+        key = f"{intermediate}/gifs/2026-01-01-00-00-00_episode-{episode}_score-1.gif"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"GIF of %d" % episode)
+    s3.put_object(Bucket=BUCKET, Key="mine/output/model.tar.gz", Body=packed(policy=b"x"))
+    s3.put_object(Bucket=BUCKET, Key="mine/output/output.tar.gz", Body=packed(checkpoint__file=b"weights"))
+    return s3
+
+
+def test_everything_is_fetched_unpacked_and_drawn(script, job, tmp_path):
+    done = script("fetch.py", "mine")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs/mine"
+    assert (folder / "output/intermediate" / CSV).read_text() == ROWS
+    assert (folder / "output/data/checkpoint/file").read_bytes() == b"weights"
+    assert (folder / "model.tar.gz").is_file()
+    assert (folder / "reward.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "episode.gif").read_bytes() == b"GIF of 10"  # the latest by number, not by name
+    assert "2 episodes, 1 evaluations" in done.stdout
+    assert not [path for path in folder.rglob(".*") if path.is_file()]
+    job.put_object(Bucket=BUCKET, Key=f"mine/output/intermediate/{CSV}", Body=(ROWS + "3,91,\n").encode())
+    assert "3 episodes" in script("fetch.py", "mine").stdout  # again: what is new
+
+
+def test_a_failed_jobs_files_are_fetched_and_its_reason_said(script, aws, job, tmp_path):
+    from moto.sagemaker.models import sagemaker_backends
+
+    failed = sagemaker_backends[ACCOUNT][REGION].training_jobs["mine"]
+    failed.training_job_status, failed.failure_reason = "Failed", "AlgorithmError: loss is NaN, exit code: 1"
+    done = script("fetch.py", "mine")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "Failed: AlgorithmError: loss is NaN, exit code: 1"
+    assert (tmp_path / "runs/mine/reward.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("archive", "sentence"),
+    [
+        (packed(checkpoint__file=b"x" * 100_000)[:-50], "cannot be unpacked"),
+        (packed(**{"..__outside": b"x"}), "holds '../outside', expected only plain files below its own folder"),
+        (packed(**{"/etc__x": b"x"}), "holds '/etc/x'"),
+        (gzip.compress(b"no tar"), "cannot be unpacked"),
+    ],
+    ids=["cut off", "dots", "absolute", "no tar"],
+)
+def test_a_bad_archive_is_refused(script, job, tmp_path, archive, sentence):
+    job.put_object(Bucket=BUCKET, Key="mine/output/output.tar.gz", Body=archive)
+    done = script("fetch.py", "mine")
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert not (tmp_path / "runs/mine/output/data").exists()
+    assert not list(tmp_path.rglob("outside"))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_an_archive_with_links_is_refused(script, job, kind):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        member = tarfile.TarInfo("link")
+        member.type, member.linkname = kind, "/etc/passwd"
+        tar.addfile(member)
+    job.put_object(Bucket=BUCKET, Key="mine/output/output.tar.gz", Body=stream.getvalue())
+    done = script("fetch.py", "mine")
+    assert done.returncode == 2
+    assert "holds 'link'" in done.stderr
+
+
+def test_a_job_that_is_not_there(script):
+    done = script("fetch.py", "nobody")
+    assert (done.returncode, done.stderr) == (2, "Error: There is no training job 'nobody' in region eu-west-1.\n")
+
+
+class Between(BaseHTTPRequestHandler):
+    """Passes requests on to the AWS server, as ``spoil`` lets it."""
+
+    upstream = ""
+    asked = 0
+    protocol_version = "HTTP/1.0"
+
+    def do_ANY(self):
+        type(self).asked += 1
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {key: value for key, value in self.headers.items() if key.lower() != "connection"}
+        answer = httpx.request(self.command, self.upstream + self.path, content=body, headers=headers, trust_env=False)
+        self.spoil(answer)
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_ANY  # noqa: N815
+
+    def answer(self, status, headers, body, length=None):
+        self.send_response(status)
+        for key, value in headers.items():
+            if key.lower() not in ("content-length", "connection", "server", "date", "transfer-encoding"):
+                self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def between(aws_server):
+    servers = []
+
+    def start(spoil):
+        handler = type("Spoils", (Between,), {"upstream": aws_server, "asked": 0, "spoil": spoil})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}", handler
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_download_that_breaks_off_leaves_no_partial_file(script, job, between, tmp_path):
+    def cut(self, answer):
+        whole = self.command == "GET" and "model.tar.gz" in self.path and "list-type" not in self.path
+        body = answer.content[:20] if whole else answer.content
+        length = answer.headers.get("Content-Length") if self.command == "HEAD" else len(answer.content)
+        self.answer(answer.status_code, answer.headers, body, length)
+
+    url, _ = between(cut)
+    done = script("fetch.py", "mine", AWS_ENDPOINT_URL_S3=url, AWS_MAX_ATTEMPTS="2")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    folder = tmp_path / "runs/mine"
+    assert (folder / "output/intermediate" / CSV).is_file()  # what came before
+    assert not list(folder.glob("*model*")), list(folder.rglob("*"))
+    assert not list(folder.glob(".*"))
+
+
+def test_throttling_is_waited_out(script, job, between):
+    def throttle(self, answer):
+        if type(self).asked <= 3:
+            body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
+            self.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
+        else:
+            self.answer(answer.status_code, answer.headers, answer.content)
+
+    url, handler = between(throttle)
+    done = script("fetch.py", "mine", AWS_ENDPOINT_URL_SAGEMAKER=url)
+    assert done.returncode == 0, done.stderr
+    assert handler.asked == 4
+
+
+def test_throttling_without_end_is_said(script, job, between):
+    def throttle(self, answer):
+        body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
+        self.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
+
+    url, handler = between(throttle)
+    done = script("fetch.py", "mine", AWS_ENDPOINT_URL_SAGEMAKER=url, AWS_MAX_ATTEMPTS="2", AWS_RETRY_MODE="standard")
+    assert done.returncode == 1
+    expected = "Failed: AWS refuses DescribeTrainingJob: Rate exceeded (ThrottlingException).\n"
+    assert done.stderr == expected
+    assert handler.asked == 2
