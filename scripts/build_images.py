@@ -1,9 +1,9 @@
 """Build the training and the serving image on the local Docker engine.
 
 Examples:
-    scripts/build_images.py
-    scripts/build_images.py --only serving --base-image my-registry/debian:bookworm-slim
-    scripts/build_images.py --ca-bundle /etc/ssl/certs/company.pem
+    python scripts/build_images.py
+    python scripts/build_images.py --only serving --base-image my-registry/debian:bookworm-slim
+    python scripts/build_images.py --ca-bundle /etc/ssl/certs/company.pem
 """
 
 import argparse

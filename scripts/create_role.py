@@ -3,24 +3,33 @@
 The project's role may read and write one bucket below one prefix, pull the two images, and write its logs and metrics.
 
 Examples:
-    scripts/create_role.py
-    scripts/create_role.py --bucket my-bucket --prefix mountain-car
-    scripts/create_role.py --role AmazonSageMaker-ExecutionRole-20260101T120000
-    scripts/create_role.py --dry-run                    # the requests, with trust policy and permissions
+    python scripts/create_role.py
+    python scripts/create_role.py --bucket my-bucket --prefix mountain-car
+    python scripts/create_role.py --role AmazonSageMaker-ExecutionRole-20260101T120000
+    python scripts/create_role.py --vpc --kms-key arn:aws:kms:eu-west-1:123456789012:key/1234
+    python scripts/create_role.py --dry-run                    # the requests, with trust policy and permissions
 """
 
 from launch import errors, options, roles
 
 
 def main() -> None:
-    arguments = options.parser(__doc__, local=False).parse_args()
+    parser = options.parser(__doc__, local=False)
+    parser.add_argument("--vpc", action="store_true", help="for jobs and endpoints in a VPC (--subnets)")
+    parser.add_argument("--kms-key", dest="kms_keys", metavar="ARN", action="append", default=[], help="a key they use")
+    arguments = parser.parse_args()
     clients = options.clients(arguments)
     existing = roles.execution_role(clients, arguments.role) if arguments.role else roles.callers_role(clients)
-    name, home = roles.own_role_name(clients), options.home(arguments, clients)
-    if arguments.dry_run:
-        options.print_requests([] if existing else roles.requests(clients, name, home, arguments.tags))
+    if existing:
+        options.print_requests([]) if arguments.dry_run else print(existing)
         return
-    print(existing or roles.make(clients, name, home, arguments.tags))
+    name = roles.own_role_name(clients)
+    permissions = roles.policy(clients, options.home(arguments, clients), arguments.vpc, arguments.kms_keys)
+    requests = roles.requests(clients, name, permissions, arguments.tags)
+    if arguments.dry_run:
+        options.print_requests(requests)
+    else:
+        print(roles.make(clients, name, requests))
 
 
 if __name__ == "__main__":

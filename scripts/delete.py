@@ -1,9 +1,9 @@
 """Delete an endpoint and what belongs to it: configuration, models, scaling target. Shows what, and asks.
 
 Examples:
-    scripts/delete.py --local
-    scripts/delete.py --endpoint-name rl-mountain-car --yes
-    scripts/delete.py --dry-run
+    python scripts/delete.py --local
+    python scripts/delete.py --endpoint-name rl-mountain-car --yes
+    python scripts/delete.py --dry-run
 """
 
 import sys

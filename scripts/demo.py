@@ -1,9 +1,9 @@
 """The whole way on this machine: train, evaluate, export, serve, predict, and drive a car through the endpoint.
 
 Examples:
-    scripts/demo.py
-    scripts/demo.py --preset preset-mountain-car-dqn --seed 1
-    scripts/demo.py --engine docker -p improve_steps=40000
+    python scripts/demo.py
+    python scripts/demo.py --preset preset-mountain-car-dqn --seed 1
+    python scripts/demo.py --engine docker -p improve_steps=40000
 """
 
 import argparse

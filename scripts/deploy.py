@@ -3,11 +3,11 @@
 An update is without downtime: SageMaker starts the new model beside the old one, and moves over when it is healthy.
 
 Examples:
-    scripts/deploy.py --instance-type local rl-mountain-car-2026-11-23-10-00-00-000000
-    scripts/deploy.py rl-mountain-car-2026-11-23-10-00-00-000000 --instance-type ml.t2.medium
-    scripts/deploy.py runs/latest/model.tar.gz --serverless --memory-mb 2048 --max-concurrency 10
-    scripts/deploy.py s3://my-bucket/model.tar.gz --instance-type ml.c5.large --autoscale 1:4
-    scripts/deploy.py --dry-run runs/latest/model.tar.gz
+    python scripts/deploy.py --instance-type local rl-mountain-car-2026-11-23-10-00-00-000000
+    python scripts/deploy.py rl-mountain-car-2026-11-23-10-00-00-000000 --instance-type ml.t2.medium
+    python scripts/deploy.py runs/latest/model.tar.gz --serverless --memory-mb 2048 --max-concurrency 10
+    python scripts/deploy.py s3://my-bucket/model.tar.gz --instance-type ml.c5.large --autoscale 1:4
+    python scripts/deploy.py --dry-run runs/latest/model.tar.gz
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
     deploy(clients, arguments.endpoint_name, name, requests, existing)
     flag = " --local" if options.is_local(arguments) else ""
     print(f"Endpoint {arguments.endpoint_name} serves {archive}")
-    print(f"Ask it: scripts/predict.py{flag} --endpoint-name {arguments.endpoint_name} '[0.5, -0.5]'")
+    print(f"Ask it: python scripts/predict.py{flag} --endpoint-name {arguments.endpoint_name} '[0.5, -0.5]'")
 
 
 def _scale(arguments: argparse.Namespace) -> tuple[int, int] | None:

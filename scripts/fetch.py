@@ -4,9 +4,9 @@ Into runs/JOB/: output/intermediate/ (Coach's CSV, GIFs), output/data/ (checkpoi
 episode.gif, the GIF of the latest episode.
 
 Examples:
-    scripts/fetch.py --local rl-mountain-car-2026-11-23-10-00-00-000000
-    scripts/fetch.py rl-mountain-car-2026-11-23-10-00-00-000000
-    scripts/fetch.py --no-wait rl-mountain-car-2026-11-23-10-00-00-000000     # what is there so far
+    python scripts/fetch.py --local rl-mountain-car-2026-11-23-10-00-00-000000
+    python scripts/fetch.py rl-mountain-car-2026-11-23-10-00-00-000000
+    python scripts/fetch.py --no-wait rl-mountain-car-2026-11-23-10-00-00-000000     # what is there so far
 """
 
 import argparse

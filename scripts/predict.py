@@ -3,11 +3,11 @@
 An observation is the car's position and velocity, as JSON or separated by commas; a line each in a file.
 
 Examples:
-    scripts/predict.py --local '[0.5, -0.5]' '[-0.5, 0.5]'
-    scripts/predict.py --actions 0.5,-0.5
-    scripts/predict.py --file observations.jsonl
-    echo '[[0.5, -0.5], [-0.5, 0.5]]' | scripts/predict.py --endpoint-name rl-mountain-car
-    scripts/predict.py --local --episode --gif episode.gif
+    python scripts/predict.py --local '[0.5, -0.5]' '[-0.5, 0.5]'
+    python scripts/predict.py --actions 0.5,-0.5
+    python scripts/predict.py --file observations.jsonl
+    echo '[[0.5, -0.5], [-0.5, 0.5]]' | python scripts/predict.py --endpoint-name rl-mountain-car
+    python scripts/predict.py --local --episode --gif episode.gif
 """
 
 import argparse

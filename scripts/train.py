@@ -1,12 +1,12 @@
 """Train an agent: create a SageMaker training job from the training image, or run the same on this machine.
 
 Examples:
-    scripts/train.py --instance-type local --wait
-    scripts/train.py --wait
-    scripts/train.py -p RLCOACH_PRESET=preset-mountain-car-dqn -p seed=1 --instance-type ml.c5.2xlarge
-    scripts/train.py --spot --max-wait 7200 --tag project=cars
-    scripts/train.py --source-dir tests/resources/custom_environment --entry-point train-coach.py
-    scripts/train.py --dry-run                      # the CreateTrainingJob request
+    python scripts/train.py --instance-type local --wait
+    python scripts/train.py --wait
+    python scripts/train.py -p RLCOACH_PRESET=preset-mountain-car-dqn -p seed=1 --instance-type ml.c5.2xlarge
+    python scripts/train.py --spot --max-wait 7200 --tag project=cars
+    python scripts/train.py --source-dir tests/resources/custom_environment --entry-point train-coach.py
+    python scripts/train.py --dry-run                      # the CreateTrainingJob request
 """
 
 from launch import errors, options, training_jobs

@@ -3,10 +3,10 @@
 The file is CSV or JSON Lines, an observation in each line; on this machine or in S3. So is the output, a line for each.
 
 Examples:
-    scripts/transform.py --instance-type local rl-mountain-car-2026-11-23-10-00-00-000000 observations.csv
-    scripts/transform.py rl-mountain-car-2026-11-23-10-00-00-000000 s3://my-bucket/observations.jsonl
-    scripts/transform.py model.tar.gz observations.csv --heads --output heads.csv
-    scripts/transform.py --dry-run s3://my-bucket/model.tar.gz observations.csv
+    python scripts/transform.py --instance-type local rl-mountain-car-2026-11-23-10-00-00-000000 observations.csv
+    python scripts/transform.py rl-mountain-car-2026-11-23-10-00-00-000000 s3://my-bucket/observations.jsonl
+    python scripts/transform.py model.tar.gz observations.csv --heads --output heads.csv
+    python scripts/transform.py --dry-run s3://my-bucket/model.tar.gz observations.csv
 """
 
 import argparse

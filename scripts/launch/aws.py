@@ -4,6 +4,7 @@ Everything that boto3 honours is honoured: profiles, ``AWS_*`` variables, ``AWS_
 """
 
 import os
+import re
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from launch.errors import JobFailed, UsageError
 ATTEMPTS = 8
 """Of a call that is throttled or that a server fails, with growing pauses, where the user's settings say nothing."""
 OUR_FAULT_CODES = ("InternalFailure", "InternalServerError", "ServiceUnavailable", "InternalServerException")
+NOT_FOUND = re.compile("not found|could not find|does not exist", re.IGNORECASE)
 THROTTLING_CODES = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 
 
@@ -139,10 +141,9 @@ def is_not_found(error: exceptions.ClientError) -> bool:
     """Tell whether AWS answered that there is nothing of that name; SageMaker calls that a ValidationException."""
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
     return (
-        code in ("ResourceNotFound", "ResourceNotFoundException", "NoSuchEntity", "404", "NoSuchKey", "NoSuchBucket")
+        code in ("ResourceNotFound", "NoSuchEntity", "404", "NoSuchKey", "NoSuchBucket")
         or code.endswith("NotFoundException")
-        or (code == "ValidationException" and ("ould not find" in message or "does not exist" in message))
-        or (code == "ObjectNotFoundException")
+        or (code == "ValidationException" and NOT_FOUND.search(message) is not None)
     )
 
 

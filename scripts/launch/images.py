@@ -4,7 +4,7 @@ import io
 import os
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,6 +107,7 @@ def build(
     base_image: str = BASE_IMAGE,
     ca_bundle: Path | None = None,
     say: Callable[[str], None] = print,
+    cache_from: Sequence[str] = (),
 ) -> BuiltImage:
     """Build one image and tag it ``latest`` and with the git revision.
 
@@ -116,12 +117,49 @@ def build(
         base_image: what both stages start from.
         ca_bundle: certificates to trust in the build stage.
         say: shows a line of progress.
+        cache_from: images on the engine whose layers to use; none means the engine's own cache.
 
     Raises:
         JobFailed: The build failed; the message ends with its last lines.
     """
     base_size = ensure_base_image(client, base_image, say)
     revision = git_revision()
+    arguments = {"BASE_IMAGE": base_image, "GIT_REVISION": revision}
+    _build(client, kind, image_name(kind), arguments, ca_bundle, say, cache_from)
+    image = client.images.get(image_name(kind))
+    image.tag(image_name(kind).partition(":")[0], tag=revision)
+    return BuiltImage(image_name(kind), int(image.attrs["Size"]) - base_size)
+
+
+def build_stage(
+    client: docker.DockerClient,
+    kind: str,
+    base_image: str = BASE_IMAGE,
+    ca_bundle: Path | None = None,
+    say: Callable[[str], None] = print,
+    cache_from: Sequence[str] = (),
+) -> str:
+    """Build the stage that installs an image's packages, and return its name: its layers are not in the image.
+
+    Raises:
+        JobFailed: The build failed; the message ends with its last lines.
+    """
+    ensure_base_image(client, base_image, say)
+    name = image_name(kind, "build-stage")
+    _build(client, kind, name, {"BASE_IMAGE": base_image}, ca_bundle, say, cache_from, target="build")
+    return name
+
+
+def _build(
+    client: docker.DockerClient,
+    kind: str,
+    name: str,
+    arguments: dict[str, str],
+    ca_bundle: Path | None,
+    say: Callable[[str], None],
+    cache_from: Sequence[str],
+    target: str = "",
+) -> None:
     log: list[str] = []
     try:
         for event in client.api.build(
@@ -129,8 +167,10 @@ def build(
             custom_context=True,
             encoding="gzip",
             dockerfile=f"docker/{kind}/Dockerfile",
-            tag=image_name(kind),
-            buildargs={"BASE_IMAGE": base_image, "GIT_REVISION": revision},
+            tag=name,
+            buildargs=arguments,
+            cache_from=list(cache_from),
+            target=target,
             rm=True,
             forcerm=True,
             decode=True,
@@ -144,9 +184,6 @@ def build(
                 raise JobFailed(_build_failure(kind, event["error"], log))
     except APIError as error:
         raise JobFailed(_build_failure(kind, str(error.explanation), log)) from None
-    image = client.images.get(image_name(kind))
-    image.tag(image_name(kind).partition(":")[0], tag=revision)
-    return BuiltImage(image_name(kind), int(image.attrs["Size"]) - base_size)
 
 
 def _build_failure(kind: str, error: str, log: list[str]) -> str:

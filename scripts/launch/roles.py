@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +16,19 @@ from launch.storage import split
 
 REPOSITORIES = ("mountain-car-training", "mountain-car-serving")
 POLICY_NAME = "rl-mountain-car"
+VPC_ACTIONS = (
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeSecurityGroups",
+)
+"""https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms."""
+KMS_ACTIONS = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")
 TRUST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -28,8 +42,15 @@ def own_role_name(clients: aws.Clients) -> str:
     return f"rl-mountain-car-{clients.region}"
 
 
-def policy(clients: aws.Clients, home: str) -> dict[str, Any]:
-    """Return what the role may do: its bucket below the prefix, its repositories, its logs and metrics, no more."""
+def policy(clients: aws.Clients, home: str, vpc: bool = False, kms_keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what the role may do: its bucket below the prefix, its repositories, its logs and metrics, no more.
+
+    Args:
+        clients: whose account and region.
+        home: ``s3://bucket/prefix``.
+        vpc: whether jobs and endpoints may stand in a VPC, for which SageMaker asks for permissions on all of EC2.
+        kms_keys: ARNs of keys that encrypt outputs and volumes.
+    """
     partition, region, account = clients.partition, clients.region, clients.account
     _, bucket, prefix = split(home)
     below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
@@ -77,6 +98,12 @@ def policy(clients: aws.Clients, home: str) -> dict[str, Any]:
                     "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker", "aws/sagemaker/*"]}
                 },
             },
+            *([{"Sid": "Vpc", "Effect": "Allow", "Action": list(VPC_ACTIONS), "Resource": "*"}] if vpc else []),
+            *(
+                [{"Sid": "Keys", "Effect": "Allow", "Action": list(KMS_ACTIONS), "Resource": list(kms_keys)}]
+                if kms_keys
+                else []
+            ),
         ],
     }
 
@@ -122,7 +149,7 @@ def callers_role(clients: aws.Clients) -> str | None:
 
 
 def requests(
-    clients: aws.Clients, name: str, home: str, tags: list[dict[str, str]]
+    clients: aws.Clients, name: str, permissions: dict[str, Any], tags: list[dict[str, str]]
 ) -> list[tuple[str, dict[str, Any]]]:
     """Return the API requests that make a role, or bring it up to date."""
     create: dict[str, Any] = {
@@ -132,14 +159,14 @@ def requests(
     }
     if tags:
         create["Tags"] = tags
-    put = {"RoleName": name, "PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(policy(clients, home))}
+    put = {"RoleName": name, "PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(permissions)}
     exists = _find(clients, name) is not None
     return [*([] if exists else [("CreateRole", create)]), ("PutRolePolicy", put)]
 
 
-def make(clients: aws.Clients, name: str, home: str, tags: list[dict[str, str]]) -> str:
-    """Make the role of that name if it is not there, give it its policy, and return its ARN."""
-    for operation, request in requests(clients, name, home, tags):
+def make(clients: aws.Clients, name: str, wanted: list[tuple[str, dict[str, Any]]]) -> str:
+    """Carry out ``requests``, and return the role's ARN."""
+    for operation, request in wanted:
         if operation == "CreateRole":
             clients.iam.create_role(**request)
             clients.iam.get_waiter("role_exists").wait(RoleName=name)

@@ -238,7 +238,7 @@ def run(arguments: argparse.Namespace, clients: aws.Clients, wanted: dict[str, A
         finish(clients, job)
     else:
         flag = " --local" if options.is_local(arguments) else ""
-        print(f"Its results: scripts/fetch.py{flag} {job}")
+        print(f"Its results: python scripts/fetch.py{flag} {job}")
 
 
 # --- Following it ----------------------------------------------------------------------------------------------------

@@ -35,6 +35,17 @@ def test_it_may_do_only_what_it_needs(script, aws):
     ]
 
 
+def test_more_only_if_asked_for(script):
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+    asked = requests_of(script("create_role.py", "--dry-run", "--vpc", "--kms-key", key))
+    statements = json.loads(asked["PutRolePolicy"]["PolicyDocument"])["Statement"]
+    by_sid = {statement["Sid"]: statement for statement in statements}
+    assert "ec2:CreateNetworkInterface" in by_sid["Vpc"]["Action"]
+    assert by_sid["Keys"]["Resource"] == [key]
+    plain = requests_of(script("create_role.py", "--dry-run"))
+    assert not {"Vpc", "Keys"} & {s["Sid"] for s in json.loads(plain["PutRolePolicy"]["PolicyDocument"])["Statement"]}
+
+
 def test_a_dry_run_makes_nothing(script, aws):
     requests = requests_of(script("create_role.py", "--dry-run"))
     assert list(requests) == ["CreateRole", "PutRolePolicy"]

@@ -155,6 +155,15 @@ def test_the_whole_way(machine, tmp_path):
     assert client.answers()
     assert machine("predict.py", "--local", *map(json.dumps, SAMPLES)).stdout == first.stdout
 
+    assert "Evaluation> Evaluation reward=" in machine("logs.py", "--local", "mine").stdout
+    assert '"message":"request"' in machine("logs.py", "--local", "--endpoint-name", "rl-mountain-car").stdout
+    listed = machine("list.py", "--local", "--name-contains", "").stdout
+    assert [line.split()[-4:-2] for line in listed.splitlines()] == [
+        ["judged", "Completed"],
+        ["mine", "Completed"],
+        ["rl-mountain-car", "InService"],
+    ]
+
     done = machine("delete.py", "--local", "--yes")
     assert done.returncode == 0, done.stderr
     assert "There is nothing left" in machine("delete.py", "--local").stdout

@@ -2,7 +2,10 @@
 
 import re
 import runpy
+import subprocess
+import sys
 
+import pytest
 from jobs import CONTAINER_SRC, ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,6 +30,22 @@ def test_every_file_that_it_names_is_there():
     assert len(named) > 10
     for name in named:
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("scripts", [("train", "evaluate"), ("deploy",)])
+def test_every_flag_of_the_tables_is_the_scripts(scripts):
+    heading = "| flag of " + " and ".join(f"`{name}.py`" for name in scripts)
+    table = README.partition(heading)[2].partition("\n\n")[0]
+    flags = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", table))
+    assert len(flags) > 10
+    helps = []
+    for name in scripts:
+        command = [sys.executable, str(ROOT / f"scripts/{name}.py"), "--help"]
+        helps.append(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for flag in re.findall(r"^  (?:-p NAME=VALUE|(--[\w-]+))", helps[-1].partition("\nAWS:")[0], re.MULTILINE):
+            assert flag in flags | {"", "--wait", "--episodes"}, f"{name}.py {flag} is not in the README"
+    for flag in flags:
+        assert any(re.search(rf"(?<![\w-]){flag}\b", text) for text in helps), flag
 
 
 def test_every_make_target_that_it_names_is_there():

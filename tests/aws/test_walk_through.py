@@ -1,0 +1,84 @@
+"""The README's commands for AWS, as they stand there; and list.py, logs.py and stop.py."""
+
+import json
+import re
+import shlex
+import time
+
+import pytest
+from conftest import ACCOUNT, REGION
+from jobs import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WALK = README.partition("## On AWS, step by step")[2].partition("```console\n")[2].partition("```")[0]
+COMMANDS = [
+    shlex.split(line.removeprefix("$ python scripts/"), comments=True) for line in WALK.splitlines() if "python" in line
+]
+IMAGES = {kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}:1" for kind in ("training", "serving")}
+
+
+@pytest.fixture
+def trained(script, aws, tmp_path):
+    """What the first commands of the walk leave: images, a role and a job."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/images.json").write_text(json.dumps(IMAGES))
+    assert script("create_role.py").returncode == 0
+    done = script("train.py")
+    job = done.stdout.partition("Created training job ")[2].split()[0]
+    (tmp_path / "observations.csv").write_text("0.5,-0.5\n")
+    return job
+
+
+def test_the_walk_is_the_whole_one():
+    names = [name for name, *_ in COMMANDS]
+    verbs = [
+        "push_images",
+        "create_role",
+        "train",
+        "fetch",
+        "evaluate",
+        "deploy",
+        "predict",
+        "predict",
+        "transform",
+        "delete",
+    ]
+    assert names == [f"{verb}.py" for verb in verbs]
+
+
+# push_images.py and evaluate.py have tests of their own: the one needs a Docker engine, the other a real checkpoint
+@pytest.mark.parametrize(
+    "command",
+    [each for each in COMMANDS if each[0] not in ("push_images.py", "evaluate.py")],
+    ids=lambda command: command[0],
+)
+def test_its_commands_are_understood(script, aws, trained, tmp_path, command):
+    name, *arguments = (
+        part.replace("$JOB", trained).replace("observations.csv", str(tmp_path / "observations.csv"))
+        for part in command
+    )
+    done = script(name, *arguments, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout), list)
+
+
+def test_list_logs_and_stop(script, aws, trained):
+    from moto.sagemaker.models import sagemaker_backends
+
+    listed = script("list.py").stdout
+    assert re.search(rf"^training job +{trained} +Completed +2", listed, re.MULTILINE)
+    done = script("stop.py", trained)
+    assert (done.returncode, done.stderr) == (2, f"Error: Training job {trained} is Completed, expected InProgress.\n")
+    sagemaker_backends[ACCOUNT][REGION].training_jobs[trained].training_job_status = "InProgress"
+    assert script("stop.py", "--dry-run", trained).returncode == 0
+    done = script("logs.py", trained)
+    assert (done.returncode, f"There is no log of {trained}" in done.stderr) == (2, True)
+    logs, group = aws.client("logs"), "/aws/sagemaker/TrainingJobs"
+    logs.create_log_group(logGroupName=group)
+    for host in ("algo-1", "algo-2"):
+        stream = f"{trained}/{host}-17"
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        event = {"timestamp": int(1000 * time.time()), "message": f"I am {host}"}
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+    assert script("logs.py", trained).stdout == "[algo-1-17] I am algo-1\n[algo-2-17] I am algo-2\n"
+    assert "Expected a training job's name" in script("logs.py").stderr
