@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from launch import engines, episode, errors, images, local, results
+from launch import engines, episode, errors, local, project, results
 from launch.progress import EvaluationProgress, TrainingProgress
 
 NOTEBOOK_SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--preset", default="preset-mountain-car-continuous-clipped-ppo", help="(%(default)s)")
     parser.add_argument("--engine", choices=("process", "docker"), default="process", help="(%(default)s)")
     parser.add_argument("--seed", default="0", help="of the training run (%(default)s)")
-    parser.add_argument("--runs", type=Path, default=images.ROOT / "runs", help="where results go (runs/)")
+    parser.add_argument("--runs", type=Path, default=project.ROOT / "runs", help="where results go (runs/)")
     parser.add_argument(
         "-p", dest="hyperparameters", metavar="NAME=VALUE", action="append", default=[], help="a hyperparameter"
     )
@@ -47,7 +47,7 @@ def main() -> None:
         "save_model": "1",
     }
     engine = engines.make_engine(arguments.engine)
-    job = local.unique_name("rl-mountain-car")
+    job = project.unique_name("rl-mountain-car")
     folder = arguments.runs / job
 
     print(f"[1/5] Training {arguments.preset} (engine: {engine.name}, job: {job})", flush=True)

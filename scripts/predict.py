@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from launch import aws, endpoints, episode, errors, options
+from launch import aws, endpoints, errors, options
 from launch.errors import JobFailed, UsageError
 
 
@@ -115,6 +115,7 @@ def drive(clients: aws.Clients, arguments: argparse.Namespace) -> None:
     Raises:
         JobFailed: The car did not reach the flag.
     """
+    from launch import episode  # gym takes longer to import than the endpoint takes to answer
 
     def act(observation: list[float]) -> Any:
         return ask(clients, request(arguments, observation, actions=True))[0]

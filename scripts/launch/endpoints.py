@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from launch import aws, options
 from launch.errors import JobFailed, UsageError
-from launch.local import unique_name
+from launch.project import unique_name
 from launch.training_jobs import LINES_OF_LOG, Log
 
 VARIANT = "AllTraffic"

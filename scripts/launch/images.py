@@ -13,10 +13,12 @@ from docker.errors import APIError, DockerException, ImageNotFound
 import docker
 from launch import interruption
 from launch.errors import JobFailed, UsageError
+from launch.project import KINDS as KINDS
+from launch.project import ROOT as ROOT
+from launch.project import git_revision as git_revision
+from launch.project import image_name as image_name
 
-ROOT = Path(__file__).resolve().parents[2]
 BASE_IMAGE = "debian:bookworm-slim"
-KINDS = ("training", "serving")
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -26,11 +28,6 @@ class BuiltImage:
 
     name: str
     size_over_base: int
-
-
-def image_name(kind: str, tag: str = "latest") -> str:
-    """Return ``mountain-car-training:latest`` and the like."""
-    return f"mountain-car-{kind}:{tag}"
 
 
 def connect() -> docker.DockerClient:
@@ -46,16 +43,6 @@ def connect() -> docker.DockerClient:
         where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
         raise UsageError(f"No Docker engine answers at {where}, expected one that is running.") from None
     return client
-
-
-def git_revision() -> str:
-    """Return the checkout's revision, with ``-dirty`` after it if there are changes; ``unknown`` outside git."""
-    try:
-        revision = subprocess.check_output(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, text=True)
-        changes = subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT, text=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return revision.strip() + ("-dirty" if changes.strip() else "")
 
 
 def find_ca_bundle(given: Path | None) -> Path | None:

@@ -7,7 +7,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,6 @@ from launch.ml_tree import pack, unpack, write_config
 SECONDS_TO_START = 60
 SECONDS_TO_READ = 5
 LINES_OF_LOG = 15
-
-
-def unique_name(base: str) -> str:
-    """Return ``base`` with the time of day after it, as the SageMaker SDK names jobs."""
-    return f"{base}-{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"[:63]
 
 
 def run_training_job(

@@ -11,15 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from launch.project import runs_folder
 
 TRAINING_JOBS, TRANSFORM_JOBS = "training-jobs", "transform-jobs"
 MODELS, ENDPOINT_CONFIGS, ENDPOINTS = "models", "endpoint-configs", "endpoints"
-
-
-def runs_folder() -> Path:
-    """Return where results go: the folder that RL_RUNS names, else ``runs/`` of this checkout."""
-    return Path(os.environ.get("RL_RUNS") or ROOT / "runs").resolve()
 
 
 def folder_of(kind: str, name: str) -> Path:

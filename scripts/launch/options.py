@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch import aws, images, local_records
+from launch import aws, project
 from launch.errors import UsageError
 from launch.storage import join
 
 LOCAL = "local"
-RUNS = local_records.runs_folder()
+RUNS = project.runs_folder()
 IMAGES_FILE = RUNS / "images.json"
 """Where push_images.py, or a build in CodeBuild, leaves the image URIs."""
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -83,7 +83,7 @@ def image_uri(arguments: argparse.Namespace, kind: str) -> str:
     if arguments.image:
         return str(arguments.image)
     if is_local(arguments):
-        return images.image_name(kind)
+        return project.image_name(kind)
     try:
         return str(json.loads(IMAGES_FILE.read_text(encoding="utf-8"))[kind])
     except (OSError, ValueError, KeyError, TypeError):

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from launch import aws, interruption, options, roles
 from launch.errors import JobFailed, UsageError
-from launch.local import unique_name
 from launch.progress import TrainingProgress
+from launch.project import unique_name
 from launch.storage import Storage, address_of, join, split
 
 BASE_NAME = "rl-mountain-car"
