@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import httpx
 import pytest
+from botocore.validate import ParamValidator
 from jobs import ROOT
 from moto.sagemaker.responses import SageMakerResponse
 from moto.server import ThreadedMotoServer
@@ -100,3 +103,35 @@ def requests_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return what ``--dry-run`` printed, by operation."""
     assert done.returncode == 0, done.stderr
     return {operation: request for entry in json.loads(done.stdout) for operation, request in entry.items()}
+
+
+def assert_valid(operation: str, request: dict[str, Any]) -> None:
+    """Check a request of SageMaker's against botocore's model of the API: types, patterns, enumerations, lengths."""
+    model = botocore.session.get_session().get_service_model("sagemaker").operation_model(operation).input_shape
+    report = ParamValidator().validate(request, model)
+    assert not report.has_errors(), report.generate_report()
+    _assert_documented(request, model, operation)
+
+
+def _assert_documented(value: Any, shape: Any, path: str) -> None:
+    """Check what AWS documents and botocore does not enforce."""
+    if shape.type_name == "structure":
+        for name, each in value.items():
+            _assert_documented(each, shape.members[name], f"{path}.{name}")
+    elif shape.type_name == "list":
+        assert shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", len(value)), path
+        for each in value:
+            _assert_documented(each, shape.member, path)
+    elif shape.type_name == "map":
+        for name, each in value.items():
+            _assert_documented(name, shape.key, f"{path} (key)")
+            _assert_documented(each, shape.value, f"{path}.{name}")
+    elif shape.type_name == "string":
+        assert len(value) <= shape.metadata.get("max", len(value)), path
+        pattern = shape.metadata.get("pattern", ".*")
+        for posix, python in ((r"\p{L}", "a-zA-Z"), (r"\p{Z}", " "), (r"\p{N}", "0-9")):
+            pattern = pattern.replace(posix, python)
+        assert re.fullmatch(pattern, value), f"{path} is {value!r}, documented as {pattern}"
+        assert value in (shape.enum or [value]), f"{path} is {value!r}"
+    elif shape.type_name == "integer":
+        assert shape.metadata.get("min", value) <= value <= shape.metadata.get("max", value), path

@@ -8,9 +8,8 @@ import time
 
 import httpx
 import pytest
-from conftest import ACCOUNT, REGION, requests_of
+from conftest import ACCOUNT, REGION, assert_valid, requests_of
 from jobs import ROOT
-from test_train import assert_valid
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-serving:1"

@@ -5,10 +5,8 @@ import json
 import tarfile
 import time
 
-import botocore.session
 import pytest
-from botocore.validate import ParamValidator
-from conftest import ACCOUNT, REGION, requests_of
+from conftest import ACCOUNT, REGION, assert_valid, requests_of
 from jobs import ROOT
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-training:1"
@@ -16,12 +14,6 @@ BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 CUSTOM = ROOT / "tests/resources/custom_environment"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/given"
 GIVEN = ("--image", IMAGE, "--role", ROLE)
-
-
-def assert_valid(operation: str, request: dict) -> None:
-    model = botocore.session.get_session().get_service_model("sagemaker")
-    report = ParamValidator().validate(request, model.operation_model(operation).input_shape)
-    assert not report.has_errors(), report.generate_report()
 
 
 def test_every_flag_sets_its_field(script, tmp_path):

@@ -6,7 +6,7 @@ import shlex
 import time
 
 import pytest
-from conftest import ACCOUNT, REGION
+from conftest import ACCOUNT, REGION, assert_valid
 from jobs import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -59,7 +59,16 @@ def test_its_commands_are_understood(script, aws, trained, tmp_path, command):
     )
     done = script(name, *arguments, "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert isinstance(json.loads(done.stdout), list)
+    for entry in json.loads(done.stdout):
+        for operation, request in entry.items():
+            if operation in (
+                "CreateTrainingJob",
+                "CreateModel",
+                "CreateEndpointConfig",
+                "CreateEndpoint",
+                "CreateTransformJob",
+            ):
+                assert_valid(operation, request)
 
 
 def test_list_logs_and_stop(script, aws, trained):
