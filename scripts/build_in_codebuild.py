@@ -1,0 +1,65 @@
+"""Build, test and push both images in AWS CodeBuild, from a revision that is on the source repository.
+
+A CloudFormation stack (infrastructure/images.yml) holds all that is needed: it is created, or brought up to date. The
+build's log is shown as it runs; the images' URIs are printed and written to runs/images.json. Ctrl-C ends the showing,
+not the build. For a private repository on GitHub or Bitbucket, run `aws codebuild import-source-credentials` once.
+
+Examples:
+    python scripts/build_in_codebuild.py
+    python scripts/build_in_codebuild.py --revision v1.2 --source https://github.com/OWNER/NAME
+    python scripts/build_in_codebuild.py --stack-name team-images --tag team=rl
+    python scripts/build_in_codebuild.py --dry-run
+"""
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+
+from launch import builds, errors, options, registry
+from launch.errors import UsageError
+
+STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,127}")
+
+
+def main() -> None:
+    parser = options.parser(__doc__, local=False, jobs=False)
+    parser.add_argument(
+        "--stack-name", type=stack_name, default="mountain-car-images", help="of the CloudFormation stack (%(default)s)"
+    )
+    parser.add_argument("--source", help="repository to clone; default: the stack's, else the remote origin")
+    parser.add_argument("--revision", default="HEAD", help="commit, branch or tag to build (%(default)s)")
+    parser.add_argument("--kms-key", help="that encrypts new repositories: its ARN, id or alias; default: ECR's own")
+    arguments = parser.parse_args()
+    clients = options.clients(arguments)
+    stack = builds.Stack(clients, arguments.stack_name)
+    address = arguments.source or (None if stack.source else builds.origin())
+    if not address and not stack.source:
+        raise UsageError("There is no source to build: give --source, as the checkout has no remote origin.")
+    source = builds.source_of(address) if address else {}
+    revision = builds.full_revision(arguments.revision, source.get("SourceLocation") or str(stack.source))
+    operation, request = stack.request(source, arguments.kms_key, arguments.tags)
+    start = {"projectName": stack.project, "sourceVersion": revision}
+    if arguments.dry_run:
+        options.print_requests([(operation, request), ("StartBuild", start)])
+        return
+    stack.apply(operation, request)
+    started = clients.codebuild.start_build(**start)["build"]
+    print(f"Build {started['id']} of {revision}", flush=True)
+    build = builds.Build(clients, started["id"]).follow()
+    with tempfile.TemporaryDirectory() as folder:
+        uris = builds.images_of(clients, build, Path(folder))
+    registry.write_images_file(options.IMAGES_FILE, uris)
+    for kind, uri in uris.items():
+        print(f"{kind}: {uri}", flush=True)
+
+
+def stack_name(text: str) -> str:
+    """Check a stack's name; for ``type=`` of a flag."""
+    if not STACK_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of 1 to 128 letters, digits and hyphens")
+    return text
+
+
+if __name__ == "__main__":
+    errors.run(main)

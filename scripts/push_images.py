@@ -1,0 +1,107 @@
+"""Build both images and push them to Amazon ECR, by git revision; what is pushed already is neither built nor pushed.
+
+Repositories that are missing are created: scanned on push, encrypted, with tags that stay with their image. The images'
+URIs, with digests, are printed and written to runs/images.json, where the other scripts find them.
+
+Examples:
+    python scripts/push_images.py
+    python scripts/push_images.py --region eu-west-1 --kms-key alias/images --tag team=rl
+    python scripts/push_images.py --only push                  # what `make images` has built, as it is
+    python scripts/push_images.py --dry-run
+"""
+
+import argparse
+from pathlib import Path
+
+from docker.errors import ImageNotFound
+from launch import errors, images, options, registry
+from launch.errors import UsageError
+
+import docker
+
+
+def main() -> None:
+    arguments = _arguments()
+    clients = options.clients(arguments)
+    wanted = registry.repository_requests(clients, arguments.tags, arguments.kms_key)
+    if arguments.dry_run:
+        options.print_requests([*wanted, ("GetAuthorizationToken", {})])
+        return
+    engine = images.connect()
+    target = registry.Registry(engine, clients, arguments.registry)
+    if arguments.only == "build":
+        for kind in images.KINDS:
+            build(engine, target, kind, arguments)
+        return
+    registry.create_repositories(clients, wanted)
+    uris = {kind: f"{target.repository(kind)}@{push(engine, target, kind, arguments)}" for kind in images.KINDS}
+    registry.write_images_file(options.IMAGES_FILE, uris)
+    for kind, uri in uris.items():
+        print(f"{kind}: {uri}", flush=True)
+    if arguments.layer_cache:
+        for kind in images.KINDS:
+            for image, tag in cached_layers(kind).items():
+                if engine.images.list(image):  # what was pushed already may never have been built here
+                    target.push(image, kind, tag)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = options.parser(__doc__, local=False, jobs=False)
+    parser.add_argument("--registry", metavar="HOST[:PORT][/PATH]", help="push to a mirror or proxy in place of ECR")
+    parser.add_argument("--kms-key", help="that encrypts new repositories: its ARN, id or alias; default: ECR's own")
+    parser.add_argument("--only", choices=("build", "push"), help="build and push nothing, or push what is built")
+    parser.add_argument(
+        "--layer-cache", action="store_true", help="take unchanged layers from the registry, and leave new ones there"
+    )
+    parser.add_argument("--base-image", default=images.BASE_IMAGE, help="what the images start from (%(default)s)")
+    parser.add_argument("--ca-bundle", type=Path, help="certificates to trust while building; see build_images.py")
+    return parser.parse_args()
+
+
+def cached_layers(kind: str) -> dict[str, str]:
+    """Return what the layer cache is of: an image and the stage that installs its packages, with their tags there."""
+    return {
+        images.image_name(kind, "build-stage"): f"{registry.LAYER_CACHE}-build-stage",
+        images.image_name(kind): registry.LAYER_CACHE,
+    }
+
+
+def build(engine: docker.DockerClient, target: registry.Registry, kind: str, arguments: argparse.Namespace) -> None:
+    """Build an image; with ``--layer-cache`` from the registry's layers, if it has any."""
+    ca_bundle = images.find_ca_bundle(arguments.ca_bundle)
+    if not arguments.layer_cache:
+        images.build(engine, kind, arguments.base_image, ca_bundle)
+        return
+    pulled = [name for tag in cached_layers(kind).values() if (name := target.pull(kind, tag))]
+    stage = images.build_stage(engine, kind, arguments.base_image, ca_bundle, cache_from=pulled)
+    # The engine uses no layers but those of the images named: hence the stage that it has just built too.
+    images.build(engine, kind, arguments.base_image, ca_bundle, cache_from=[stage, *pulled] if pulled else ())
+
+
+def push(engine: docker.DockerClient, target: registry.Registry, kind: str, arguments: argparse.Namespace) -> str:
+    """Have an image in the registry and return its digest.
+
+    Its tag is the git revision; if that does not say all that is in it, some of the image's id follows.
+    """
+    revision = images.git_revision()
+    whole = not revision.endswith("-dirty") and revision != "unknown"
+    if whole and (digest := target.digest(kind, revision)):
+        print(f"{target.repository(kind)}:{revision} is pushed already", flush=True)
+        return digest
+    if arguments.only != "push":
+        build(engine, target, kind, arguments)
+    name = images.image_name(kind, revision)
+    try:
+        image_id = str(engine.images.get(name).id).removeprefix("sha256:")
+    except ImageNotFound:
+        raise UsageError(f"There is no image {name} on the engine: build it, or leave out --only push.") from None
+    tag = revision if whole else f"{revision}-{image_id[:12]}"
+    if not whole and (digest := target.digest(kind, tag)):
+        print(f"{target.repository(kind)}:{tag} is pushed already", flush=True)
+        return digest
+    print(f"Pushing {target.repository(kind)}:{tag}", flush=True)
+    return target.push(name, kind, tag)
+
+
+if __name__ == "__main__":
+    errors.run(main)
