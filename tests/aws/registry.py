@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from conftest import ACCOUNT, Aws
 from jobs import ROOT
+from local_aws import ACCOUNT, Aws
 
 import docker
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ACCOUNT, REGION, Aws, requests_of
 from jobs import ROOT
 from launch import builds, images, registry
+from local_aws import ACCOUNT, REGION, Aws, requests_of
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 from moto.codebuild.models import CodeBuildBackend
 from registry import LOGIN

@@ -2,7 +2,7 @@
 
 import json
 
-from conftest import ACCOUNT, REGION, requests_of
+from local_aws import ACCOUNT, REGION, requests_of
 
 NAME = f"rl-mountain-car-{REGION}"
 

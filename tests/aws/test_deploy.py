@@ -8,8 +8,8 @@ import time
 
 import httpx
 import pytest
-from conftest import ACCOUNT, REGION, assert_valid, requests_of
 from jobs import ROOT
+from local_aws import ACCOUNT, REGION, assert_valid, requests_of
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-serving:1"

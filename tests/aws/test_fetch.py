@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from conftest import ACCOUNT, REGION
 from jobs import CSV
+from local_aws import ACCOUNT, REGION
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 ROWS = "Episode #,Training Reward,Evaluation Reward\n1,-5.5,\n2,90.25,\n2,,95\n"

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from conftest import Script, requests_of
 from jobs import CSV, ROOT, SHORT_PPO
+from local_aws import Script, requests_of
 from PIL import Image
 from sagemaker_rl.policy import Policy
 

@@ -10,10 +10,10 @@ import termios
 import threading
 
 import pytest
-from conftest import ACCOUNT, REGION, requests_of
 from launch import images
 from launch.aws import Clients
 from launch.registry import LIFECYCLE_POLICY, Registry
+from local_aws import ACCOUNT, REGION, requests_of
 from registry import LOGIN, serving
 
 pytest_plugins = ("registry",)

@@ -6,8 +6,8 @@ import shlex
 import time
 
 import pytest
-from conftest import ACCOUNT, REGION, assert_valid
 from jobs import ROOT
+from local_aws import ACCOUNT, REGION, assert_valid
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WALK = README.partition("## On AWS, step by step")[2].partition("```console\n")[2].partition("```")[0]

@@ -6,8 +6,8 @@ import tarfile
 import time
 
 import pytest
-from conftest import ACCOUNT, REGION, assert_valid, requests_of
 from jobs import ROOT
+from local_aws import ACCOUNT, REGION, assert_valid, requests_of
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-training:1"
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
