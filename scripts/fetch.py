@@ -19,6 +19,7 @@ from launch import errors, options, results, training_jobs
 from launch.errors import JobFailed
 from launch.ml_tree import unpack
 from launch.storage import Storage, join
+from launch.training_jobs import Log
 
 
 def main() -> None:
@@ -41,7 +42,9 @@ def main() -> None:
     draw(arguments, job, folder)
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or 'nothing yet'}")
     if job["TrainingJobStatus"] == "Failed":
-        raise JobFailed(job.get("FailureReason", "The job failed."))
+        log = Log(clients, training_jobs.LOG_GROUP, f"{arguments.job}/")
+        log.read()
+        raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *log.last]))
 
 
 def fetch(storage: Storage, home: str, folder: Path) -> list[str]:

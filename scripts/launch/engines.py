@@ -35,11 +35,14 @@ class Place:
     Attributes:
         host: its name; empty for the engine's own.
         network: the Docker network that it is in, ``none`` for none at all.
+        addresses: of all hosts of the job by name, in a network of its own. A name that Docker resolves by itself is
+            gone with its container, and sagemaker-training waits for every host's name before it begins.
         environment: variables that are set in it.
     """
 
     host: str = ""
     network: str = "none"
+    addresses: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -179,7 +182,13 @@ class DockerEngine:
         if place.network == "none":
             network: dict[str, Any] = {"network_mode": "none", "extra_hosts": {host: "127.0.0.1"}}
         else:
-            network = {"network": place.network, "extra_hosts": {HOST_MACHINE: "host-gateway"}}
+            network = {
+                "network": place.network,
+                "extra_hosts": {HOST_MACHINE: "host-gateway", **place.addresses},
+            }
+            if host in place.addresses:
+                settings = self._client.api.create_endpoint_config(ipv4_address=place.addresses[host])
+                network["networking_config"] = {place.network: settings}
         return self._run(
             self._training_image,
             "train",

@@ -8,6 +8,7 @@ images run; where none does, the same entry points run as processes.
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -137,15 +138,20 @@ class LocalSageMaker:
         }
         if not local_records.create(kind, name, record):
             raise LocalError("Create" + noun.title().replace("-", ""), "ResourceInUse", f"{name} exists already")
-        with (local_records.folder_of(kind, name) / "runner.log").open("w") as log:
-            runner = subprocess.Popen(
-                [sys.executable, "-m", "launch.local_job", kind, name],
-                cwd=images.ROOT / "scripts",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # it outlives this script, and Ctrl-C is not for it
-            )
+        # blocked until it is ready to be stopped: see LocalJob
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            with (local_records.folder_of(kind, name) / "runner.log").open("w") as log:
+                runner = subprocess.Popen(
+                    [sys.executable, "-m", "launch.local_job", kind, name],
+                    cwd=images.ROOT / "scripts",
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # it outlives this script, and Ctrl-C is not for it
+                )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         mark = local_records.process_mark(runner.pid)
         (local_records.folder_of(kind, name) / "runner").write_text(mark, encoding="ascii")
         return arn
@@ -198,7 +204,7 @@ class LocalSageMaker:
         if record["status"] != "InProgress":
             raise LocalError(operation, "ValidationException", f"{name} is {record['status']}, expected InProgress")
         mark = _runner_of(kind, name)
-        os.kill(int(mark.partition(":")[0]), 15)
+        os.kill(int(mark.partition(":")[0]), signal.SIGTERM)
 
     def _job(self, kind: str, operation: str, name: str) -> dict[str, Any]:
         record = local_records.read(kind, name)
@@ -555,7 +561,7 @@ def _end(started: dict[str, Any]) -> None:
     """End a container or a process that serves, which drains."""
     if "process" in started:
         pid = int(started["process"].partition(":")[0])
-        for number, seconds in ((15, engines.SECONDS_TO_STOP), (9, 5)):
+        for number, seconds in ((signal.SIGTERM, engines.SECONDS_TO_STOP), (signal.SIGKILL, 5)):
             deadline = time.monotonic() + seconds
             if local_records.is_alive(started["process"]):
                 os.kill(pid, number)

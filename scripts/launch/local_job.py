@@ -4,6 +4,8 @@ A process of its own for each job, so that a job outlives the script that create
 """
 
 import contextlib
+import ipaddress
+import itertools
 import json
 import os
 import re
@@ -31,6 +33,7 @@ from launch.storage import Storage, join, split
 
 SECONDS_TO_STOP = 120
 """Between SIGTERM and SIGKILL, as on SageMaker."""
+SECONDS_TO_SPEAK = 5
 SECONDS_BETWEEN_COPIES = 1.0
 SECONDS_BETWEEN_CHECKPOINT_COPIES = 10.0
 LONGEST_FAILURE = 1024
@@ -53,6 +56,7 @@ class LocalJob:
         self.storage = Storage(self.clients)
         self.stop_asked = threading.Event()
         signal.signal(signal.SIGTERM, lambda number, frame: self.stop_asked.set())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def say(self, status: str, message: str = "") -> None:
         """Note a change of the secondary status."""
@@ -104,6 +108,7 @@ class TrainingJob(LocalJob):
         self.home = join(self.request["OutputDataConfig"]["S3OutputPath"], self.name)
         self.hosts = [f"algo-{number}" for number in range(1, count + 1)]
         self.trees = {host: self.folder / host for host in self.hosts}
+        self._spoke = {host: threading.Event() for host in self.hosts}
         self._copied: dict[Path, tuple[float, int]] = {}
 
     def work(self) -> None:
@@ -151,11 +156,11 @@ class TrainingJob(LocalJob):
         ended: dict[str, int] = {}
         readers = []
         why: Exception | None = None
-        with self._network() as network:
+        with self._network() as (network, addresses):
             try:
                 for host, tree in self.trees.items():
                     name = self.name if len(self.hosts) == 1 else f"{self.name}-{host}"
-                    place = engines.Place(host, network, self._environment())
+                    place = engines.Place(host, network, addresses, self._environment())
                     running[host] = engine.train(tree, name, place)
                 for host, each in running.items():
                     readers.append(threading.Thread(target=self._follow, args=(host, each, ended)))
@@ -178,6 +183,8 @@ class TrainingJob(LocalJob):
                     self.record["status"] = "Stopping"
                     self.say("Stopping", "Asked to stop")
             finally:
+                for host in running:  # before its first line process 1 of a container may be deaf to SIGTERM
+                    self._spoke[host].wait(SECONDS_TO_SPEAK)
                 stoppers = [threading.Thread(target=each.stop, args=(SECONDS_TO_STOP,)) for each in running.values()]
                 for thread in stoppers:
                     thread.start()
@@ -194,7 +201,9 @@ class TrainingJob(LocalJob):
         logs.mkdir(exist_ok=True)
         with (logs / f"{host}.log").open("w", encoding="utf-8", buffering=1) as log:
             for line in running.lines():
+                self._spoke[host].set()
                 log.write(line + "\n")
+        self._spoke[host].set()
         try:
             ended[host] = running.wait()
         except docker.errors.DockerException:  # it has been stopped and removed
@@ -207,22 +216,37 @@ class TrainingJob(LocalJob):
             return "the container left no failure file"
 
     @contextlib.contextmanager
-    def _network(self) -> Iterator[str]:
-        """Yield the name of the network for the job's containers: one of their own if they are several."""
+    def _network(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield the network for the job's containers, one of their own if they are several, and their addresses."""
         if self.record["engine"] == "process" or (not self._has_network() and len(self.hosts) == 1):
-            yield "none"
+            yield "none", {}
         elif len(self.hosts) == 1:
-            yield "bridge"
+            yield "bridge", {}
         else:
-            network = images.connect().networks.create(
-                f"{self.name}-{uuid.uuid4().hex[:6]}",
-                internal=not self._has_network(),
-                labels={LABEL_RUNS: str(local_records.runs_folder())},
-            )
+            network = self._create_network()
+            (pool,) = network.attrs["IPAM"]["Config"]
+            # the first address is the gateway's
+            free = itertools.islice(ipaddress.ip_network(pool["Subnet"]).hosts(), 1, None)
             try:
-                yield str(network.name)
+                yield str(network.name), {host: str(next(free)) for host in self.hosts}
             finally:
                 network.remove()
+
+    def _create_network(self) -> Any:
+        """Create a network whose addresses can be given out: Docker picks a free range, and is then asked for that."""
+        options: dict[str, Any] = {
+            "internal": not self._has_network(),
+            "labels": {LABEL_RUNS: str(local_records.runs_folder())},
+        }
+        networks = images.connect().networks
+        name = f"{self.name}-{uuid.uuid4().hex[:6]}"
+        picked = networks.create(name, **options)
+        picked.reload()
+        ranges = [docker.types.IPAMPool(subnet=pool["Subnet"]) for pool in picked.attrs["IPAM"]["Config"]]
+        picked.remove()
+        network = networks.create(name, ipam=docker.types.IPAMConfig(pool_configs=ranges), **options)
+        network.reload()
+        return network
 
     def _environment(self) -> dict[str, str]:
         """Return what SageMaker sets in a training container, and whose credentials the job works with."""

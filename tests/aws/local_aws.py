@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -68,3 +69,14 @@ def _assert_documented(value: Any, shape: Any, path: str) -> None:
         assert value in (shape.enum or [value]), f"{path} is {value!r}"
     elif shape.type_name == "integer":
         assert shape.metadata.get("min", value) <= value <= shape.metadata.get("max", value), path
+
+
+def log_lines(aws: Aws, stream: str, *lines: str) -> None:
+    """Put lines into the log of training jobs, as a container of theirs would."""
+    logs = aws.client("logs")
+    group = "/aws/sagemaker/TrainingJobs"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    now = int(1000 * time.time())
+    events = [{"timestamp": now + number, "message": line} for number, line in enumerate(lines)]
+    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)

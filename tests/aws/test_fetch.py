@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 from jobs import CSV
-from local_aws import ACCOUNT, REGION
+from local_aws import ACCOUNT, REGION, log_lines
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 ROWS = "Episode #,Training Reward,Evaluation Reward\n1,-5.5,\n2,90.25,\n2,,95\n"
@@ -61,9 +61,10 @@ def test_a_failed_jobs_files_are_fetched_and_its_reason_said(script, aws, job, t
 
     failed = sagemaker_backends[ACCOUNT][REGION].training_jobs["mine"]
     failed.training_job_status, failed.failure_reason = "Failed", "AlgorithmError: loss is NaN, exit code: 1"
+    log_lines(aws, "mine/algo-1-1", "the last line")
     done = script("fetch.py", "mine")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "Failed: AlgorithmError: loss is NaN, exit code: 1"
+    assert done.stderr.splitlines() == ["Failed: AlgorithmError: loss is NaN, exit code: 1", "the last line"]
     assert (tmp_path / "runs/mine/reward.png").is_file()
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import psutil
 import pytest
 from jobs import CSV, ROOT, SHORT_PPO
-from local_aws import Script, requests_of
+from launch import errors, images
+from local_aws import Aws, Script, requests_of
 from PIL import Image
 from sagemaker_rl.policy import Policy
 
@@ -66,8 +67,6 @@ class Machine:
             if of_these and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(" ".join(command))
         if self.engine == "docker":
-            from launch import images
-
             label = {"label": f"rl-mountain-car.runs={self.runs}"}
             found += [each.name for each in images.connect().containers.list(all=True, filters=label)]
             found += [each.name for each in images.connect().networks.list(filters=label)]
@@ -78,20 +77,33 @@ def flags(hyperparameters: dict[str, str]) -> list[str]:
     return [text for name, value in hyperparameters.items() for text in ("-p", f"{name}={value}")]
 
 
+def a_machine(engine: str, script: Script, aws: Aws) -> Machine:
+    environment = {key: value for key, value in aws.environment.items() if key not in NO_AWS}
+    runs = Path(aws.environment["RL_RUNS"]).resolve()
+    return Machine(engine, runs, {**environment, "RL_LOCAL_ENGINE": engine}, script)
+
+
 @pytest.fixture(params=["process", "docker"])
 def machine(request, script, aws) -> Machine:
     if request.param == "docker":
         request.getfixturevalue("built")
-    environment = {key: value for key, value in aws.environment.items() if key not in NO_AWS}
-    runs = Path(aws.environment["RL_RUNS"]).resolve()
-    return Machine(request.param, runs, {**environment, "RL_LOCAL_ENGINE": request.param}, script)
+    return a_machine(request.param, script, aws)
+
+
+@pytest.fixture
+def this_machine(request, script, aws) -> Machine:
+    """As a user has it: Docker where an engine answers."""
+    try:
+        images.connect()
+    except errors.UsageError:
+        return a_machine("process", script, aws)
+    request.getfixturevalue("built")
+    return a_machine("docker", script, aws)
 
 
 @pytest.fixture
 def docker_machine(script, aws, built) -> Machine:
-    environment = {key: value for key, value in aws.environment.items() if key not in NO_AWS}
-    runs = Path(aws.environment["RL_RUNS"]).resolve()
-    return Machine("docker", runs, {**environment, "RL_LOCAL_ENGINE": "docker"}, script)
+    return a_machine("docker", script, aws)
 
 
 def test_the_whole_way(machine, tmp_path):
@@ -198,33 +210,33 @@ def test_a_failed_job_says_why(machine):
     assert "discount is 1.5" in done.stderr
 
 
-def test_a_job_is_stopped_after_its_max_runtime(machine):
-    done = machine.train("long", FOREVER, "--wait", "--max-runtime", "6")
+def test_a_job_is_stopped_after_its_max_runtime(this_machine):
+    done = this_machine.train("long", FOREVER, "--wait", "--max-runtime", "10")
     assert done.returncode == 0, done.stderr
     assert "MaxRuntimeExceeded" in done.stdout
     assert "Checkpoint> " in done.stdout  # it had time to save its work
-    record = machine.record("long")
+    record = this_machine.record("long")
     assert record["status"] == "Stopped"
     assert record["model"].endswith("long/output/model.tar.gz")
-    machine.wait(lambda: machine.left_running() == [], 10)
+    this_machine.wait(lambda: this_machine.left_running() == [], 10)
 
 
-def test_two_jobs_at_once_and_source_of_ones_own(machine):
+def test_two_jobs_at_once_and_source_of_ones_own(this_machine):
     source = ("--source-dir", str(ROOT / "tests/resources/custom_environment"), "--entry-point", "train-coach.py")
-    assert machine.train("one", {"seed": "1"}, *source).returncode == 0
-    assert machine.train("two", SHORT_PPO).returncode == 0
-    again = machine.train("two", SHORT_PPO)
+    assert this_machine.train("one", {"seed": "1"}, *source).returncode == 0
+    assert this_machine.train("two", SHORT_PPO).returncode == 0
+    again = this_machine.train("two", SHORT_PPO)
     assert again.returncode == 2
     assert "two exists already" in again.stderr
     for job in ("one", "two"):
-        assert machine("fetch.py", "--local", job).returncode == 0  # waits
-    policy = unpacked(machine.runs / "one/model.tar.gz", machine.runs / "unpacked")
+        assert this_machine("fetch.py", "--local", job).returncode == 0  # waits
+    policy = unpacked(this_machine.runs / "one/model.tar.gz", this_machine.runs / "unpacked")
     assert json.loads((policy / "policy.json").read_text())["preset"] == "preset-corridor"
-    machine.wait(lambda: machine.left_running() == [], 10)
+    this_machine.wait(lambda: this_machine.left_running() == [], 10)
 
 
 @pytest.mark.parametrize(("answer", "status"), [("\n", "Completed"), ("y\n", "Stopped")])
-def test_ctrl_c_asks_whether_to_stop_the_job(machine, answer, status):
+def test_ctrl_c_asks_whether_to_stop_the_job(this_machine, answer, status):
     steps = {"improve_steps": "200000"} if status == "Completed" else {}
     controller, terminal = pty.openpty()
     command = [sys.executable, str(ROOT / "scripts/train.py"), "--instance-type", "local", "--job-name", "asked"]
@@ -234,21 +246,29 @@ def test_ctrl_c_asks_whether_to_stop_the_job(machine, answer, status):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=machine.environment,
+        env=this_machine.environment,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    machine.wait(lambda: (machine.runs / ".local/training-jobs/asked/logs").exists())
-    machine.wait(lambda: "Training>" in machine.log_of("asked"))
+    this_machine.wait(lambda: (this_machine.runs / ".local/training-jobs/asked/logs").exists())
+    this_machine.wait(lambda: "Training>" in this_machine.log_of("asked"))
     process.send_signal(signal.SIGINT)
     os.write(controller, answer.encode())
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Stop training job asked too? [y/N]" in out
     assert ("asked goes on" if status == "Completed" else "asked is being stopped") in out
-    machine.wait(lambda: machine.record("asked")["status"] not in ("InProgress", "Stopping"))
-    assert machine.record("asked")["status"] == status
-    machine.wait(lambda: machine.left_running() == [], 10)
+    this_machine.wait(lambda: this_machine.record("asked")["status"] not in ("InProgress", "Stopping"))
+    assert this_machine.record("asked")["status"] == status
+    this_machine.wait(lambda: this_machine.left_running() == [], 10)
+
+
+def test_a_job_can_be_stopped_at_once(this_machine):
+    assert this_machine.train("brief", FOREVER).returncode == 0
+    done = this_machine("stop.py", "--local", "brief")
+    assert done.returncode == 0, done.stderr
+    this_machine.wait(lambda: this_machine.record("brief")["status"] == "Stopped")
+    this_machine.wait(lambda: this_machine.left_running() == [], 10)
 
 
 def test_a_job_whose_process_was_killed_has_failed(machine):
@@ -268,31 +288,31 @@ def test_a_job_whose_process_was_killed_has_failed(machine):
     machine.wait(lambda: machine.left_running() == [], 10)
 
 
-def test_an_endpoint_that_fails_is_removed_and_its_reason_said(machine, ppo_job, tmp_path):
+def test_an_endpoint_that_fails_is_removed_and_its_reason_said(this_machine, ppo_job, tmp_path):
     broken = shutil.copytree(ppo_job.ml / "model", tmp_path / "broken")
     (broken / "policy-symbol.json").write_text("{}")
     archive = shutil.make_archive(str(tmp_path / "broken"), "gztar", broken)
-    done = machine("deploy.py", "--instance-type", "local", archive)
+    done = this_machine("deploy.py", "--instance-type", "local", archive)
     assert done.returncode == 1
     assert "Failed: The container ended before it was healthy." in done.stderr
     assert "Error: The policy artifact is damaged: policy-symbol.json is not the file" in done.stderr
-    assert "There is nothing left" in machine("delete.py", "--local").stdout
-    machine.wait(lambda: machine.left_running() == [], 10)
+    assert "There is nothing left" in this_machine("delete.py", "--local").stdout
+    this_machine.wait(lambda: this_machine.left_running() == [], 10)
 
 
-def test_a_failed_update_leaves_what_served(machine, ppo_job, tmp_path):
+def test_a_failed_update_leaves_what_served(this_machine, ppo_job, tmp_path):
     good = shutil.make_archive(str(tmp_path / "good"), "gztar", ppo_job.ml / "model")
     broken = shutil.copytree(ppo_job.ml / "model", tmp_path / "broken")
     (broken / "policy.json").unlink()
     archive = shutil.make_archive(str(tmp_path / "broken"), "gztar", broken)
-    assert machine("deploy.py", "--instance-type", "local", good).returncode == 0
-    before = machine("predict.py", "--local", "[0, 0]").stdout
-    done = machine("deploy.py", "--instance-type", "local", archive)
+    assert this_machine("deploy.py", "--instance-type", "local", good).returncode == 0
+    before = this_machine("predict.py", "--local", "[0, 0]").stdout
+    done = this_machine("deploy.py", "--instance-type", "local", archive)
     assert done.returncode == 1
     assert "There is no policy.json" in done.stderr
-    assert machine("predict.py", "--local", "[0, 0]").stdout == before
-    assert machine("delete.py", "--local", "--yes").returncode == 0
-    machine.wait(lambda: machine.left_running() == [], 10)
+    assert this_machine("predict.py", "--local", "[0, 0]").stdout == before
+    assert this_machine("delete.py", "--local", "--yes").returncode == 0
+    this_machine.wait(lambda: this_machine.left_running() == [], 10)
 
 
 @pytest.mark.parametrize(
@@ -302,16 +322,16 @@ def test_a_failed_update_leaves_what_served(machine, ppo_job, tmp_path):
         (("--checkpoint-uri", "/x", "-p", "a"), "-p is 'a', expected NAME=VALUE."),
     ],
 )
-def test_mistakes(machine, arguments, sentence):
-    done = machine("train.py", "--instance-type", "local", *arguments)
-    if machine.engine == "docker" or "-p" in arguments:
+def test_mistakes(this_machine, arguments, sentence):
+    done = this_machine("train.py", "--instance-type", "local", *arguments)
+    if this_machine.engine == "docker" or "-p" in arguments:
         assert done.returncode == 2
         assert sentence in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_nothing_is_dropped_silently(machine):
-    done = machine.train(
+def test_nothing_is_dropped_silently(this_machine):
+    done = this_machine.train(
         "quick", {"discount": "2"}, "--wait", "--spot", "--kms-key", "k", "--subnets", "s", "--security-groups", "g"
     )
     left_out = done.stderr.splitlines()[0].partition(": ")[2].split(", ")
@@ -422,7 +442,7 @@ def test_a_container_uploads_to_s3_while_it_runs(docker_machine, aws):
     docker_machine.wait(lambda: docker_machine.left_running() == [], 10)
 
 
-def test_a_dry_run_of_local_mode(machine):
-    request = requests_of(machine("train.py", "--instance-type", "local", "--dry-run"))["CreateTrainingJob"]
+def test_a_dry_run_of_local_mode(this_machine):
+    request = requests_of(this_machine("train.py", "--instance-type", "local", "--dry-run"))["CreateTrainingJob"]
     assert request["ResourceConfig"]["InstanceType"] == "local"
-    assert not (machine.runs / ".local/training-jobs").exists()
+    assert not (this_machine.runs / ".local/training-jobs").exists()

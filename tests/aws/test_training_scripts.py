@@ -3,11 +3,10 @@
 import io
 import json
 import tarfile
-import time
 
 import pytest
 from jobs import ROOT
-from local_aws import ACCOUNT, REGION, assert_valid, requests_of
+from local_aws import ACCOUNT, REGION, assert_valid, log_lines, requests_of
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-training:1"
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
@@ -107,16 +106,6 @@ def test_names_are_unique(script):
     }
     assert len(names) == 2
     assert all(name.startswith("rl-mountain-car-2") and len(name) <= 63 for name in names)
-
-
-def log_lines(aws, stream: str, *lines: str) -> None:
-    logs = aws.client("logs")
-    group = "/aws/sagemaker/TrainingJobs"
-    logs.create_log_group(logGroupName=group)
-    logs.create_log_stream(logGroupName=group, logStreamName=stream)
-    now = int(1000 * time.time())
-    events = [{"timestamp": now + number, "message": line} for number, line in enumerate(lines)]
-    logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
 
 def test_waiting_shows_log_metrics_and_where_the_files_are(script, aws):

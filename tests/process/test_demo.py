@@ -19,9 +19,9 @@ def script(name: str, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", ["0", "1", "2"])
-def test_the_demo_trains_a_car_that_climbs(tmp_path, seed):
-    done = script("demo.py", "--runs", str(tmp_path), "--seed", seed)
+def test_the_demo_trains_a_car_that_climbs(tmp_path):
+    """With one seed: `make bench` trains five."""
+    done = script("demo.py", "--runs", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     run = tmp_path / "latest"
     assert run.is_symlink()
