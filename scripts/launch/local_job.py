@@ -3,6 +3,7 @@
 A process of its own for each job, so that a job outlives the script that created it. SIGTERM stops the job.
 """
 
+import abc
 import contextlib
 import ipaddress
 import itertools
@@ -44,7 +45,7 @@ class Stop(Exception):
     """The job is to end now; the message is the secondary status."""
 
 
-class LocalJob:
+class LocalJob(abc.ABC):
     """What all jobs have: a record, a folder for their work, and a signal that stops them."""
 
     def __init__(self, kind: str, name: str) -> None:
@@ -76,17 +77,17 @@ class LocalJob:
     def run(self) -> None:
         """Run it to its end, whatever that is, and leave nothing running."""
         begun = time.monotonic()
+        status, message = "Failed", "InternalServerError: the process that ran this job was interrupted"
         try:
-            try:
-                self.work()
-                status, message = "Completed", ""
-            except Stop as stop:
-                status, message = "Stopped", str(stop)
-            except (JobFailed, UsageError) as error:
-                status, message = "Failed", str(error)
-            except Exception as error:
-                status, message = "Failed", f"InternalServerError: {type(error).__name__}: {error}"
-                raise
+            self.work()
+            status, message = "Completed", ""
+        except Stop as stop:
+            status, message = "Stopped", str(stop)
+        except (JobFailed, UsageError) as error:
+            status, message = "Failed", str(error)
+        except Exception as error:
+            status, message = "Failed", f"InternalServerError: {type(error).__name__}: {error}"
+            raise
         finally:
             self.record["status"] = status
             self.record["seconds"] = round(time.monotonic() - begun)
@@ -94,8 +95,15 @@ class LocalJob:
                 self.record["failure"] = message[:LONGEST_FAILURE]
             self.say(status if status != "Stopped" else message, message)
 
+    @abc.abstractmethod
     def work(self) -> None:
-        raise NotImplementedError
+        """Do what the request asks for.
+
+        Raises:
+            Stop: The job is to end before it is done.
+            JobFailed: It failed.
+            UsageError: Something that it was given cannot be used.
+        """
 
 
 class TrainingJob(LocalJob):
