@@ -21,10 +21,10 @@ from typing import Any
 import cost_curve
 import machine
 import peer_environments
-import report
 import rollouts
 import start_up
 import systems
+import training_report
 from systems import SYSTEMS
 from timed_process import RunFailed
 from training_job import BENCHMARKS, ROOT
@@ -79,10 +79,10 @@ def main() -> None:
     from plots import draw  # late: what this process holds would count in the memory of those that it starts
 
     if results["runs"]:
-        print("\n" + report.markdown(results) + "\n")
+        print("\n" + training_report.markdown(results) + "\n")
         print(*(file.relative_to(ROOT) for file in (path, *draw(results, suffix))), sep="\n")
         if not arguments.quick:
-            report.write_readme(results)
+            training_report.write_readme(results)
     if failed:
         raise SystemExit(f"Failed: {', '.join(failed)}. `--reuse` runs only what is missing.")
 
@@ -237,8 +237,8 @@ def write(path: Path, results: dict[str, Any]) -> None:
     content = {
         "quick": results["quick"],
         "machine": results["machine"],
-        "summary": report.summarize(results),
-        "bar": report.bars(results),
+        "summary": training_report.summarize(results),
+        "bar": training_report.bars(results),
         "runs": results["runs"],
     }
     staged = path.with_suffix(".tmp")

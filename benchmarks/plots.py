@@ -12,9 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
-from report import runs_of
 from systems import SYSTEMS, THRESHOLDS
 from training_job import BENCHMARKS
+from training_report import runs_of
 
 # Okabe and Ito's colours, which the colour-blind can tell apart.
 COLOURS = {

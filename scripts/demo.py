@@ -58,6 +58,9 @@ def main() -> None:
     metadata = json.loads((intermediate / "metadata.json").read_text(encoding="utf-8"))
     results.plot_rewards(results.read_rewards(intermediate), arguments.preset, folder / "reward.png")
     shutil.copyfile(results.latest_gif(intermediate), folder / "episode.gif")
+    report = folder / "output" / "data" / "report.html"
+    if report.is_file():
+        shutil.copyfile(report, folder / "report.html")
 
     print("[2/5] Evaluating the last checkpoint over unseen start states", flush=True)
     evaluation = evaluate(engine, job, arguments.preset, folder)
@@ -95,7 +98,9 @@ def main() -> None:
         "engine": engine.name,
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    print(f"Done: {folder} has model.tar.gz, output/, evaluation/, reward.png, episode.gif and summary.json")
+    print(
+        f"Done: {folder} has model.tar.gz, output/, evaluation/, report.html, reward.png, episode.gif and summary.json"
+    )
 
 
 def parse_hyperparameter(text: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Fetch what a training or evaluation job left, and draw its rewards: waits for the job, downloads, unpacks, plots.
 
-Into runs/JOB/: output/intermediate/ (Coach's CSV, GIFs), output/data/ (checkpoint), model.tar.gz, reward.png, and
-episode.gif, the GIF of the latest episode.
+Into runs/JOB/: output/intermediate/ (Coach's CSV, GIFs), output/data/ (checkpoint), model.tar.gz, report.html,
+reward.png, and episode.gif, the GIF of the latest episode.
 
 Examples:
     python scripts/fetch.py --local rl-mountain-car-2026-11-23-10-00-00-000000
@@ -15,9 +15,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from launch import errors, options, results, training_jobs
+from launch import errors, options, report, results, training_jobs
 from launch.errors import JobFailed
-from launch.ml_tree import unpack
 from launch.storage import Storage, join
 from launch.training_jobs import Log
 
@@ -38,36 +37,15 @@ def main() -> None:
     if not arguments.no_wait and job["TrainingJobStatus"] not in training_jobs.ENDED:
         print(f"Waiting for {arguments.job}, which is {job['SecondaryStatus']}", flush=True)
         job = training_jobs.wait_for_end(clients, arguments.job)
-    fetched = fetch(Storage(clients), home, folder)
+    fetched = results.fetch(Storage(clients), home, folder)
+    report.describe(job, folder)
+    report.write([folder], folder / "report.html")
     draw(arguments, job, folder)
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or 'nothing yet'}")
     if job["TrainingJobStatus"] == "Failed":
         log = Log(clients, training_jobs.LOG_GROUP, f"{arguments.job}/")
         log.read()
         raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *log.last]))
-
-
-def fetch(storage: Storage, home: str, folder: Path) -> list[str]:
-    """Download a job's files and unpack its output; return what was found."""
-    fetched = []
-    if storage.find(join(home, "intermediate")):
-        storage.download(join(home, "intermediate"), folder / "output" / "intermediate")
-        fetched.append("output/intermediate/")
-    if storage.find(join(home, "model.tar.gz")):
-        storage.download(join(home, "model.tar.gz"), folder / "model.tar.gz")
-        fetched.append("model.tar.gz")
-    if storage.find(join(home, "output.tar.gz")):
-        archive = folder / "output.tar.gz"
-        storage.download(join(home, "output.tar.gz"), archive)
-        staged = folder / ".output"
-        shutil.rmtree(staged, ignore_errors=True)
-        unpack(archive, staged)
-        shutil.rmtree(folder / "output" / "data", ignore_errors=True)
-        (folder / "output").mkdir(exist_ok=True)
-        staged.rename(folder / "output" / "data")
-        archive.unlink()
-        fetched.append("output/data/")
-    return fetched
 
 
 def draw(arguments: argparse.Namespace, job: dict[str, Any], folder: Path) -> None:

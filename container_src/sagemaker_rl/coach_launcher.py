@@ -19,6 +19,7 @@ from sagemaker_rl.hyperparameters import (
     checked_flag,
     checked_number,
     nearest,
+    read_from_preset,
     read_hyperparameters,
 )
 from sagemaker_rl.ml_paths import MLPaths
@@ -56,6 +57,7 @@ class SageMakerCoachPresetLauncher:
         self.paths = paths
         self.graph_manager: Any = None
         self.changes: list[tuple[str, Any]] = []
+        self._in_the_preset: dict[str, Any] = {}
 
     @classmethod
     def train_main(cls) -> NoReturn:
@@ -72,6 +74,10 @@ class SageMakerCoachPresetLauncher:
         STOP.install()
         paths = MLPaths.from_environment()
         reason = failures.run(lambda: job(cls(read_hyperparameters(paths.hyperparameters), paths)), paths.failure)
+
+        from sagemaker_rl.report.job import write_report
+
+        write_report(paths)
         sys.exit(1 if reason else 0)
 
     # --- What a subclass decides -------------------------------------------------------------------------------------
@@ -100,7 +106,9 @@ class SageMakerCoachPresetLauncher:
         Raises:
             InputError: There is no such path, or the value does not fit.
         """
+        before = read_from_preset(self.graph_manager, path)
         apply_to_preset(self.graph_manager, path, value, name or path)
+        self._in_the_preset.setdefault(path, before)
         self.changes.append((path, value))
 
     def known_names(self) -> list[str]:
@@ -143,6 +151,23 @@ class SageMakerCoachPresetLauncher:
             self.apply_hyperparameter(path, value)
         return self.graph_manager
 
+    def settings(self) -> list[dict[str, Any]]:
+        """Return the preset's values under their short names, and whatever else was changed under its path.
+
+        Each with ``name``, ``value``, what it is in the ``preset``, and whether it was ``changed``.
+        """
+        named = {name: (paths,) if isinstance(paths, str) else paths for name, paths in self.short_names.items()}
+        covered = {path for paths in named.values() for path in paths}
+        reached = [(name, paths[0]) for name, paths in named.items()]
+        reached += [(path, path) for path in self._in_the_preset if path not in covered]
+        found = []
+        for name, path in reached:
+            value = read_from_preset(self.graph_manager, path)
+            if value is not None:
+                preset = self._in_the_preset.get(path, value)
+                found.append({"name": name, "value": value, "preset": preset, "changed": value != preset})
+        return found
+
     def train(self) -> None:
         """Run a training job; its results are in the folders of ``self.paths``."""
         given = self.hyperparameters
@@ -158,6 +183,7 @@ class SageMakerCoachPresetLauncher:
 
         from sagemaker_rl import training
 
+        self._introduce("training", seed)
         options = training.Options(seed, save_model, accelerate, environments, keep_best)
         training.train(graph_manager, self.paths, self.preset_name, given, self.changes, options)
 
@@ -177,8 +203,23 @@ class SageMakerCoachPresetLauncher:
         description = checkpoints.describe(folder)
         of_this_preset = description.get("preset") == self.preset_name  # else restoring refuses it, in its own words
         graph_manager = self.load_preset(description["changes"] if of_this_preset else ())
+        self._introduce("evaluation", seed)
         extent = evaluation.Extent(steps, episodes)
         evaluation.evaluate(graph_manager, self.paths, folder, self.preset_name, given, extent, seed, accelerate)
+
+    def _introduce(self, kind: str, seed: int | None) -> None:
+        """Say what this job is, for its report."""
+        from sagemaker_rl.report import job
+
+        job.introduce(
+            self.paths,
+            kind=kind,
+            preset=self.preset_name,
+            environment=str(self.graph_manager.env_params.level),
+            algorithm=type(self.graph_manager.agent_params).__name__.removesuffix("AgentParameters"),
+            seed=seed,
+            settings=self.settings(),
+        )
 
 
 def find_preset(name: str, paths: MLPaths) -> Path:

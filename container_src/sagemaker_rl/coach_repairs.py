@@ -14,9 +14,12 @@ import sys
 import time
 import types
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from sagemaker_rl.traces import Trace
 
 NEVER_CALLED = {
     "minio": "data_stores/s3_data_store.py:19 (distributed Coach on Kubernetes)",
@@ -206,6 +209,7 @@ class FilmStrip(list):
         super().__init__()
         self.seen = 0
         self.stride = GIF_FRAME_SKIP
+        self.trace = Trace()
 
     def wants_next(self) -> bool:
         """Count one environment step and tell whether its frame is to be kept."""
@@ -221,6 +225,12 @@ class FilmStrip(list):
         if len(self) > MAX_GIF_FRAMES:
             self[:] = self[::2]
             self.stride *= 2
+
+    def save_trace(self, episode: int) -> None:
+        """Write what happened in the episode beside its GIF."""
+        from rl_coach import logger
+
+        self.trace.save(Path(logger.experiment_path) / "gifs" / f"episode-{episode}.csv")
 
 
 def small_frame(frame: np.ndarray) -> np.ndarray:
@@ -257,8 +267,12 @@ def _keep_few_gif_frames() -> None:
         if not should_dump(self, episode_terminated):
             return False
         frames = self.last_episode_images
-        # Also asked before the first reset, by the constructor's own step, when there is no strip yet.
-        return episode_terminated or (isinstance(frames, FilmStrip) and frames.wants_next())
+        if episode_terminated or not isinstance(frames, FilmStrip):
+            # Also asked before the first reset, by the constructor's own step, when there is no strip yet.
+            return episode_terminated
+        if "observation" in self.state:
+            frames.trace.add(self.state["observation"], self.last_action)
+        return frames.wants_next()
 
     def dump_video_of_last_episode(self: Any) -> None:
         frame_skip, self.frame_skip = self.frame_skip, 5  # frames are thinned out already: write all that were kept
@@ -266,6 +280,8 @@ def _keep_few_gif_frames() -> None:
             dump(self)
         finally:
             self.frame_skip = frame_skip
+        if isinstance(self.last_episode_images, FilmStrip):
+            self.last_episode_images.save_trace(self.episode_idx)
 
     Environment.reset_internal_state = reset_internal_state
     Environment.should_dump_video_of_the_current_episode = should_dump_video_of_the_current_episode

@@ -7,6 +7,7 @@ from typing import Any
 
 from sagemaker_rl import checkpoints, outputs
 from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.report.job import put_on_trial
 from sagemaker_rl.training import Options, StockRun, choose_run, create_graph
 
 RESULT_FILE = "evaluation.json"
@@ -68,6 +69,7 @@ def evaluate(
         Standard_deviation=result["std_return"],
         Episodes=result["episodes"],
     )
+    put_on_trial(agent, graph_manager, paths)
     graph_manager.close()
 
 

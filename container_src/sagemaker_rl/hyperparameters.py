@@ -195,6 +195,21 @@ def apply_to_preset(graph_manager: Any, path: str, value: Any, name: str) -> Non
         setattr(owner, leaf, converted)
 
 
+def read_from_preset(graph_manager: Any, path: str) -> Any:
+    """Return what ``path`` reaches in a preset, as a number or a text; None if the preset has no such thing."""
+    value = graph_manager
+    for part in path.partition(":")[0].split(".")[1:]:
+        if part not in _members(value):
+            return None
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+    if isinstance(value, enum.Enum):
+        return value.name.lower()
+    if isinstance(value, tuple):
+        value = value[-1]
+    value = getattr(value, "num_steps", getattr(value, "initial_value", value))  # of a number of steps, of a schedule
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
 def _members(owner: Any) -> list[str]:
     members = owner if isinstance(owner, dict) else vars(owner) if hasattr(owner, "__dict__") else ()
     return [str(member) for member in members if not str(member).startswith("_")]

@@ -12,6 +12,7 @@ from sagemaker_rl.best_policy import BestPolicy
 from sagemaker_rl.environment_checks import check_steps
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.report.job import put_on_trial
 from sagemaker_rl.stopping import STOP, Stopped
 
 
@@ -139,6 +140,7 @@ def train(
         if options.save_model:
             export.export_policy(agent, graph_manager, paths.model, vars(progress))
             print(f"Model> Saved in={paths.model}", flush=True)
+        put_on_trial(agent, graph_manager, paths)
     graph_manager.close()
 
 

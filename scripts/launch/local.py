@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from launch import interruption
-from launch.engines import Engine, Running
+from launch.engines import Engine, Place, Running
 from launch.errors import JobFailed
 from launch.ml_tree import pack, unpack, write_config
 
@@ -43,7 +43,8 @@ def run_training_job(
     with interruption.held_back():
         try:
             _write_inputs(ml, request, engine.host)
-            running = engine.train(ml.resolve(), request["TrainingJobName"])
+            name = request["TrainingJobName"]
+            running = engine.train(ml.resolve(), name, Place(environment={"TRAINING_JOB_NAME": name}))
             try:
                 with interruption.let_through():
                     status = _follow(running, job_folder / "job.log", on_line)

@@ -1,14 +1,40 @@
-"""What a job's output says: the rewards in Coach's CSV, the plot of them, the latest GIF."""
+"""A job's results: fetched from where it put them, the rewards in Coach's CSV, the plot of them, the latest GIF."""
 
 import csv
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from launch.errors import JobFailed
+from launch.ml_tree import unpack
+from launch.storage import Storage, join
 
 CSV_FILE = "worker_0.simple_rl_graph.main_level.main_level.agent_0.csv"
 GIF_EPISODE = re.compile(r"episode-(\d+)_")
+
+
+def fetch(storage: Storage, home: str, folder: Path) -> list[str]:
+    """Download a job's files and unpack its output; return what was found."""
+    fetched = []
+    if storage.find(join(home, "intermediate")):
+        storage.download(join(home, "intermediate"), folder / "output" / "intermediate")
+        fetched.append("output/intermediate/")
+    if storage.find(join(home, "model.tar.gz")):
+        storage.download(join(home, "model.tar.gz"), folder / "model.tar.gz")
+        fetched.append("model.tar.gz")
+    if storage.find(join(home, "output.tar.gz")):
+        archive = folder / "output.tar.gz"
+        storage.download(join(home, "output.tar.gz"), archive)
+        staged = folder / ".output"
+        shutil.rmtree(staged, ignore_errors=True)
+        unpack(archive, staged)
+        shutil.rmtree(folder / "output" / "data", ignore_errors=True)
+        (folder / "output").mkdir(exist_ok=True)
+        staged.rename(folder / "output" / "data")
+        archive.unlink()
+        fetched.append("output/data/")
+    return fetched
 
 
 @dataclass

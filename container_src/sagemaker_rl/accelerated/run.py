@@ -117,7 +117,7 @@ class AcceleratedRun(abc.ABC):
             self.make_env, divisor(playing_steps, num_envs or self.default_environments), seed
         )
         self.evaluation_envs: VectorEnv | None = None
-        self.undeveloped: tuple[Any, str] | None = None
+        self.undeveloped: tuple[Any, int, str] | None = None
         self.observations = self.envs.reset()
         self.returns = np.zeros(self.envs.num_envs)
         self.shaped_returns = np.zeros(self.envs.num_envs)
@@ -271,9 +271,10 @@ class AcceleratedRun(abc.ABC):
         from sagemaker_rl.coach_repairs import small_frame
 
         if self.undeveloped is not None:
-            film, name = self.undeveloped
+            film, episode, name = self.undeveloped
             self.undeveloped = None
             logger.create_gif([small_frame(draw()) for draw in film], name=name)
+            film.save_trace(episode)
 
     def _wants_film(self) -> bool:
         visualization = self.agent.ap.visualization
@@ -300,14 +301,17 @@ class AcceleratedRun(abc.ABC):
         strip = FilmStrip()
         while running.any():
             self.check_stop()
-            if film and running[0] and strip.wants_next():
-                strip.keep(envs.view(0))
-            _, observations, rewards, ended = envs.step(self.best_actions(observations))
+            actions = self.best_actions(observations)
+            if film and running[0]:
+                strip.trace.add(observations[0], actions[0])
+                if strip.wants_next():
+                    strip.keep(envs.view(0))
+            _, observations, rewards, ended = envs.step(actions)
             returns += rewards * running
             self.steps_played += int(running.sum())
             running &= ~ended
         if film:
-            self.undeveloped = (strip, f"episode-{self.episodes_played}_score-{returns[0]}")
+            self.undeveloped = (strip, self.episodes_played, f"episode-{self.episodes_played}_score-{returns[0]}")
         self.episodes_played += episodes
         return [float(episode_return) for episode_return in returns]
 

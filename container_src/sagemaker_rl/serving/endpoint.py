@@ -35,6 +35,7 @@ MODELS_PER_PAGE = 100
 ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 RETRY_AFTER = b"retry-after: 1\r\n"
 OPENAPI = Path(__file__).with_name("openapi.json")
+PAGE = Path(__file__).with_name("page.html")
 
 _ERRORS = {
     400: "bad request",
@@ -132,6 +133,9 @@ class Endpoint:
             elif path == "/openapi.json":
                 if self._may(request, "GET", "HEAD"):
                     self._respond(request, 200, OPENAPI.read_bytes(), codecs.JSON)
+            elif path == "/" and self.settings.page:
+                if self._may(request, "GET", "HEAD"):
+                    self._respond(request, 200, PAGE.read_bytes(), "text/html; charset=utf-8")
             elif self.settings.multi_model and (path == "/models" or path.startswith("/models/")):
                 self._route_models(request, path.split("/")[2:])
             else:

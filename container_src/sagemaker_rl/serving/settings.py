@@ -30,6 +30,7 @@ class Settings:
         compile: whether a graph may be computed by NumPy where that is the same as by MXNet.
         multi_model: whether models are loaded through ``/models``.
         max_models: that are loaded at the same time in multi-model mode.
+        page: whether ``GET /`` shows the car: for an endpoint on one's own machine.
     """
 
     model_dir: Path
@@ -47,6 +48,7 @@ class Settings:
     compile: bool
     multi_model: bool
     max_models: int
+    page: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -90,6 +92,7 @@ class Settings:
             compile=number("SAGEMAKER_RL_COMPILE", 1, 1, lowest=0) == 1,
             multi_model=multi_model,
             max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000, 100_000),
+            page=number("SAGEMAKER_RL_PAGE", 0, 1, lowest=0) == 1,
         )
 
 

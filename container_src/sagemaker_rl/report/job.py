@@ -1,0 +1,76 @@
+"""What a job does for its report: says what it is, puts its policy on trial, and writes the page at its end.
+
+A job whose report cannot be written has not failed: the log says why there is none.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sagemaker_rl import export, outputs
+from sagemaker_rl.errors import InputError, PolicyError
+from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.policy import Policy
+from sagemaker_rl.report.run import JOB_FILE
+from sagemaker_rl.stopping import STOP, Stopped
+
+UNSEEN_STARTS = 20_201_122
+"""Seed of the trial's start states: no training run uses it unless asked to."""
+
+
+def introduce(paths: MLPaths, **about: Any) -> None:
+    """Write what the job is: kind, preset, environment, algorithm, seed, settings; and what it runs in."""
+    image = os.environ.get("SAGEMAKER_RL_IMAGE", "none: processes on this machine")
+    outputs.publish_json(
+        paths.intermediate / JOB_FILE,
+        {**about, "image": image, "git_revision": outputs.git_revision(), "versions": outputs.versions()},
+    )
+
+
+def put_on_trial(agent: Any, graph_manager: Any, paths: MLPaths) -> None:
+    """Play the policy that the job ends with on unseen starts, and write ``trial.npz`` into the job's output.
+
+    It is played from the artifact, as an endpoint does it.
+    """
+    from sagemaker_rl.accelerated.support import environment_maker
+    from sagemaker_rl.report import trial
+
+    with _told_if_it_fails("trial of the policy"):
+        make = environment_maker(graph_manager)
+        if make is None:
+            raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
+        STOP.check()
+        export.check_exportable(agent)
+        with tempfile.TemporaryDirectory() as folder:
+            export.export_policy(agent, graph_manager, Path(folder), {"preset": ""})
+            policy = Policy.load(Path(folder))
+        trial.play(policy, make, UNSEEN_STARTS, STOP.check).save(paths.output_data / trial.FILE)
+
+
+def write_report(paths: MLPaths) -> None:
+    """Write ``report.html`` into the job's output, and into its intermediate output."""
+    with _told_if_it_fails("report"):
+        from sagemaker_rl.report import page
+        from sagemaker_rl.report.run import Run
+
+        name = os.environ.get("TRAINING_JOB_NAME") or "this job"
+        content = page.render([Run.read(paths.root, name)])
+        for folder in (paths.output_data, paths.intermediate):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / page.FILE).write_text(content, encoding="utf-8")
+        outputs.metric_line("Report", Saved_in=paths.output_data / page.FILE)
+
+
+@contextlib.contextmanager
+def _told_if_it_fails(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Stopped:
+        outputs.metric_line("Report", Missing=what, Reason="the job was stopped")
+    except (InputError, PolicyError) as error:
+        outputs.metric_line("Report", Missing=what, Reason=error)
+    except Exception as error:  # of a user's own environment, of a full disk: nothing that the job's results depend on
+        outputs.metric_line("Report", Missing=what, Reason=f"{type(error).__name__}: {error}")

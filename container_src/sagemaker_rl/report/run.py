@@ -1,0 +1,221 @@
+"""Whatever a job left, read for its report: no file has to be there, and none has to be whole."""
+
+import csv
+import json
+import math
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sagemaker_rl.outputs import METADATA_FILE
+from sagemaker_rl.report.trial import FILE as TRIAL_FILE
+from sagemaker_rl.report.trial import Trial
+
+JOB_FILE = "job.json"
+"""What a job says about itself when it begins."""
+DESCRIPTION_FILE = "description.json"
+"""What SageMaker says about a job, DescribeTrainingJob's answer, beside its fetched files."""
+EVALUATION_FILE = "evaluation.json"
+GIF_EPISODE = re.compile(r"episode-(\d+)_score-")
+EPISODE, SECONDS = "Episode #", "Wall-Clock Time"
+TRAINING_REWARD, EVALUATION_REWARD = "Training Reward", "Evaluation Reward"
+VALUE_LOSS, VALUE_TARGETS = "Value Loss/Mean", "Value Targets/Stdev"
+EXPLAINED_VARIANCE = "Explained Variance"
+LOSSES = {
+    "Loss/Mean": "Loss",
+    VALUE_LOSS: "Value loss",
+    "Policy Loss/Mean": "Policy loss",
+    "Entropy/Mean": "Entropy loss",
+    "KL Divergence/Mean": "KL divergence",
+    EXPLAINED_VARIANCE: "Explained variance",
+    "Learning Rate/Mean": "Learning rate",
+}
+"""Column of Coach's CSV -> its title in the report."""
+
+
+@dataclass
+class Run:
+    """A job.
+
+    Attributes:
+        name: of the job, or of its folder.
+        job: what it said about itself: preset, algorithm, environment, settings and so on.
+        metadata: how far it came.
+        description: SageMaker's, empty if it was not fetched.
+        evaluation: the result of an evaluation job, empty for another.
+        columns: of Coach's CSV, float64 ``(rows,)`` each, NaN where there is nothing.
+        trial: how the finished policy did on unseen starts; None if that was not tried.
+        gif: the moving picture of the last evaluation that was filmed.
+        trace: of the same episode: the columns' names, and float32 ``(points, columns)``.
+        failure: why the job failed; empty if it did not.
+        notes: what is missing or damaged, a sentence each.
+    """
+
+    name: str
+    job: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    description: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    trial: Trial | None = None
+    gif: Path | None = None
+    trace: tuple[list[str], np.ndarray] | None = None
+    failure: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path, name: str = "") -> "Run":
+        """Read a job's folder: ``/opt/ml`` while it runs, ``runs/JOB`` once it is fetched; both have an ``output/``."""
+        run = cls(name or folder.resolve().name)
+        output = folder / "output"
+        intermediate, data = output / "intermediate", output / "data"
+        run.description = run._json(folder / DESCRIPTION_FILE)
+        run.job = run._json(intermediate / JOB_FILE)
+        run.metadata = run._json(intermediate / METADATA_FILE)
+        run.evaluation = run._json(data / EVALUATION_FILE) or run._json(intermediate / EVALUATION_FILE)
+        run.failure = run._failure(output / "failure")
+        for file in sorted(intermediate.glob("worker_*.csv")):
+            run._read_csv(file)
+            break
+        run._read_trial(data / TRIAL_FILE)
+        run._find_gif(intermediate / "gifs")
+        return run
+
+    # --- What the report asks ----------------------------------------------------------------------------------------
+
+    @property
+    def is_evaluation(self) -> bool:
+        return bool(self.evaluation) or self.job.get("kind") == "evaluation"
+
+    @property
+    def status(self) -> str:
+        if self.failure:
+            return "Failed"
+        if self.metadata.get("stopped"):
+            return "Stopped"
+        known = str(self.description.get("TrainingJobStatus", ""))
+        if known:
+            return known
+        return "Completed" if self.metadata or self.evaluation else "Nothing is known of its end"
+
+    @property
+    def environment(self) -> str:
+        """The environment's class, or what the preset calls it."""
+        return str(self.job.get("environment", "")).rpartition(":")[2]
+
+    def series(self, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return episodes, seconds and values of a column where it has a finite value."""
+        values = self.columns.get(column, np.empty(0))
+        known = np.isfinite(values)
+        return tuple(  # type: ignore[return-value]
+            self.columns.get(name, np.full(len(values), np.nan))[known] if len(values) else np.empty(0)
+            for name in (EPISODE, SECONDS, column)
+        )
+
+    # --- Reading -----------------------------------------------------------------------------------------------------
+
+    def _json(self, file: Path) -> dict[str, Any]:
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            self.notes.append(f"{file.name} cannot be read: {error}.")
+            return {}
+        if not isinstance(content, dict):
+            self.notes.append(f"{file.name} holds no JSON object.")
+            return {}
+        return content
+
+    def _failure(self, file: Path) -> str:
+        try:
+            reason = file.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            reason = ""
+        return reason or str(self.description.get("FailureReason", "")).strip()
+
+    def _read_csv(self, file: Path) -> None:
+        """Read Coach's CSV; a row that was cut off is left out, and a number that is none is a gap."""
+        try:
+            with file.open(encoding="utf-8", errors="replace", newline="") as stream:
+                rows = [row for row in csv.reader(line.replace("\0", "") for line in stream) if row]
+        except (OSError, csv.Error) as error:
+            self.notes.append(f"{file.name} cannot be read: {error}.")
+            return
+        if not rows or EPISODE not in rows[0]:
+            self.notes.append(f"{file.name} has no column {EPISODE!r}.")
+            return
+        header, *body = rows
+        whole = [row for row in body if len(row) == len(header)]
+        if len(whole) < len(body):
+            self.notes.append(f"{file.name} was cut off: {_count(len(body) - len(whole), 'row')} left out.")
+        wanted = {EPISODE, SECONDS, TRAINING_REWARD, EVALUATION_REWARD, VALUE_TARGETS, *LOSSES}
+        for index, column in enumerate(header):
+            if column in wanted:
+                self.columns[column] = np.array([_number(row[index]) for row in whole])
+        self._note_what_is_no_number(whole, header)
+        if VALUE_LOSS in self.columns and VALUE_TARGETS in self.columns:
+            with np.errstate(all="ignore"):
+                variance = self.columns[VALUE_TARGETS] ** 2
+                unexplained = 2 * self.columns[VALUE_LOSS] / variance  # the loss is half the mean squared error
+                self.columns[EXPLAINED_VARIANCE] = np.where(variance > 0, 1 - unexplained, np.nan)
+
+    def _note_what_is_no_number(self, rows: list[list[str]], header: list[str]) -> None:
+        for column, title in {
+            TRAINING_REWARD: "training reward",
+            EVALUATION_REWARD: "evaluation reward",
+            **LOSSES,
+        }.items():
+            if column not in header:
+                continue
+            index = header.index(column)
+            damaged = sum(1 for row in rows if row[index].strip() and not math.isfinite(_number(row[index])))
+            if damaged:
+                self.notes.append(
+                    f"{title.capitalize()} is not a finite number in {_count(damaged, 'row')}: a gap in its curve."
+                )
+
+    def _read_trial(self, file: Path) -> None:
+        if not file.is_file():
+            return
+        try:
+            self.trial = Trial.load(file)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            self.notes.append(f"{file.name} cannot be read: {error}.")
+
+    def _find_gif(self, folder: Path) -> None:
+        gifs = [(int(found[1]), gif) for gif in folder.glob("*.gif") if (found := GIF_EPISODE.search(gif.name))]
+        if not gifs:
+            return
+        episode, self.gif = max(gifs)
+        try:
+            with (folder / f"episode-{episode}.csv").open(encoding="utf-8", newline="") as stream:
+                header, *rows = [row for row in csv.reader(stream) if row]
+            points = np.array(
+                [[_number(value) for value in row] for row in rows if len(row) == len(header)], np.float32
+            )
+            if points.size:
+                self.trace = (header, points)
+        except (OSError, ValueError, csv.Error):
+            return
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def comparable(runs: list[Run], of: Callable[[Run], Any]) -> bool:
+    """Tell whether all runs have the same of something."""
+    return len({json.dumps(of(run), sort_keys=True, default=str) for run in runs}) == 1

@@ -1,0 +1,64 @@
+"""Write the report of a job, or of several beside each other, as one HTML file.
+
+It answers: did they learn, how good are they, what do they do where? Each run is a job's name, a folder that fetch.py
+or the demo filled, or the job's folder in S3. Of several, the curves are drawn over each other, and a table compares
+them.
+
+Examples:
+    python scripts/report.py runs/latest
+    python scripts/report.py --local rl-mountain-car-2026-11-23-10-00-00-000000
+    python scripts/report.py JOB ANOTHER-JOB --output compared.html
+    python scripts/report.py s3://bucket/prefix/rl-mountain-car-2026-11-23-10-00-00-000000
+"""
+
+import json
+from pathlib import Path
+
+from launch import aws, errors, options, report, results, training_jobs
+from launch.errors import UsageError
+from launch.storage import Storage, join
+
+
+def main() -> None:
+    parser = options.parser(__doc__)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a job's name, its folder, or s3://bucket/prefix/JOB")
+    parser.add_argument("--output", type=Path, help="the file; default: report.html in the run's folder, or here")
+    arguments = parser.parse_args()
+    clients = options.clients(arguments)
+    if arguments.dry_run:
+        print(json.dumps([{"Report": {"Of": arguments.runs}}], indent=2))
+        return
+    folders = [fetched(run, clients) for run in arguments.runs]
+    output = arguments.output or (folders[0] if len(folders) == 1 else Path()) / "report.html"
+    if not output.parent.is_dir():
+        raise UsageError(f"--output is {output}, whose folder does not exist.")
+    report.write([folder.resolve() for folder in folders], output.resolve())
+    print(f"Report: {output.resolve()}")
+
+
+def fetched(run: str, clients: aws.Clients) -> Path:
+    """Return the folder of a run, fetched if it is not here.
+
+    Raises:
+        UsageError: There is no such run.
+    """
+    if Path(run).is_dir():
+        return Path(run)
+    if run.startswith("s3://"):
+        folder = options.RUNS / run.rstrip("/").rpartition("/")[2]
+        if not results.fetch(Storage(clients), join(run, "output"), folder):
+            raise UsageError(f"There is nothing at {join(run, 'output')}, expected s3://bucket/prefix/JOB of a job.")
+        return folder
+    if not options.NAME.fullmatch(run):
+        raise UsageError(f"The run is {run!r}, expected a job's name, its folder, or s3://bucket/prefix/JOB.")
+    if (options.RUNS / run / "output").is_dir():
+        return options.RUNS / run
+    job = training_jobs.describe(clients, run)
+    folder = options.RUNS / run
+    report.describe(job, folder)
+    results.fetch(Storage(clients), join(job["OutputDataConfig"]["S3OutputPath"], run, "output"), folder)
+    return folder
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,47 @@
+"""Debian's Chromium, without a screen; REQUIRE_DOCKER=1 makes a missing one a failure, as it does a missing engine."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from browsing import FLAGS, Tab, opened
+from jobs import PPO, Job, run_training
+from playwright.sync_api import Browser, sync_playwright
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail("REQUIRE_DOCKER is 1, but there is no chromium")
+        pytest.skip("there is no chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    """Return what opens a page: ``tab(url, phone=True)``; whatever it complains about fails the test."""
+    tabs: list[Tab] = []
+
+    def open_tab(url: str, **options: bool) -> Tab:
+        tabs.append(opened(browser, url, **options))
+        return tabs[-1]
+
+    yield open_tab
+    for each in tabs:
+        each.page.context.close()
+        assert each.complaints == []
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """Return a job that learnt enough to climb, in some ten seconds."""
+    hyperparameters = {"RLCOACH_PRESET": PPO, "seed": "0", "improve_steps": "400000", "evaluation_episodes": "5"}
+    job = run_training(tmp_path_factory.mktemp("trained"), hyperparameters)
+    assert job.status == 0, job.log
+    return job

@@ -1,0 +1,207 @@
+"""The page of a local endpoint in a browser: the car on its hill, driven by the same server."""
+
+import re
+
+import httpx
+import numpy as np
+import patient_envs
+import pytest
+from jobs import free_port, start_server, wait_until_healthy
+
+FAST = "as fast as it answers"
+RANDOM_STATES = 2_000
+
+
+def served(ml, **environment):
+    port = free_port()
+    process = start_server(ml, port, environment=environment)
+    wait_until_healthy(f"http://127.0.0.1:{port}", lambda: process.poll() is None)
+    return process, f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture(scope="module")
+def url(trained):
+    process, url = served(trained.ml, SAGEMAKER_RL_PAGE="1")
+    yield url
+    process.terminate()
+    process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def discrete_url(dqn_job):
+    process, url = served(dqn_job.ml, SAGEMAKER_RL_PAGE="1")
+    yield url
+    process.terminate()
+    process.wait(20)
+
+
+def test_the_trained_policy_drives_the_car_to_the_flag(tab, url):
+    opened = tab(url)
+    page = opened.page
+    page.get_by_label("Pace").select_option(FAST)
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_text("The policy reached the flag after").wait_for(timeout=60_000)
+    said = page.get_by_role("status").inner_text()
+    steps, returned = re.search(r"after (\d+) steps, return (\d+\.\d+)", said).groups()
+    assert float(returned) > 90
+    assert sum(request.endswith("/invocations") for request in opened.requests) == int(steps)
+    assert {request.partition("/invocations")[0] + "/" for request in opened.requests} <= {url, f"{url}/"}
+    row = page.locator("#numbers tr").inner_text().split("\t")
+    assert row[1] == steps and float(row[2]) >= 0.45 and row[6] == returned and row[7].endswith(" ms")
+    assert all(row)
+    opened.screenshot("endpoint-desktop")
+    # the same episode by gym, with the actions of the same endpoint
+    env = patient_envs.PatientContinuousMountainCar()
+    env.reset()
+    env.unwrapped.state = np.array([-0.5, 0.0], dtype=np.float32)
+    state, total, done, taken = [-0.5, 0.0], 0.0, False, 0
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        while not done:
+            answer = client.post("invocations", json={"instances": [state]}).json()
+            action = np.clip(answer["predictions"][0]["action_mean"], -1, 1)
+            observation, reward, done, _ = env.step(action)
+            state, total, taken = [float(x) for x in observation], total + reward, taken + 1
+    assert abs(taken - int(steps)) <= 2
+    assert total == pytest.approx(float(returned), abs=0.05)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_its_dynamics_are_gyms(tab, url, kind):
+    random = np.random.default_rng(0)
+    continuous = kind == "continuous"
+    states = random.uniform((-1.2, -0.07), (0.6, 0.07), size=(RANDOM_STATES, 2))
+    states[::10, 0] = -1.2  # at the wall
+    states[1::10] = random.uniform((0.4, 0), (0.6, 0.07), size=(RANDOM_STATES // 10, 2))  # at the flag
+    if continuous:
+        states = states.astype(np.float32).astype(np.float64)
+    actions = (
+        random.uniform(-1, 1, RANDOM_STATES).astype(np.float32) if continuous else random.integers(0, 3, RANDOM_STATES)
+    )
+    calls = [[*state, action.item()] for state, action in zip(states, actions, strict=True)]
+    moved = tab(url).page.evaluate(
+        "([kind, calls]) => calls.map(([position, velocity, action]) =>"
+        " dynamics[kind].step({position, velocity}, action))",
+        [kind, calls],
+    )
+    env = patient_envs.PatientContinuousMountainCar() if continuous else patient_envs.PatientMountainCar()
+    ended = 0
+    for state, action, found in zip(states, actions, moved, strict=True):
+        env.reset()
+        env.unwrapped.state = state.astype(np.float32) if continuous else state
+        _, reward, done, _ = env.step(np.array([action]) if continuous else int(action))
+        expected = [float(x) for x in env.unwrapped.state]
+        # a bit of float32 where the cosine of the browser differs in the last bit of float64
+        assert [found["position"], found["velocity"]] == pytest.approx(expected, abs=1.2e-7 if continuous else 1e-15)
+        assert found["reward"] == pytest.approx(float(reward), abs=1e-6)
+        assert found["ended"] == done
+        ended += done
+    assert ended > 20
+
+
+def test_the_discrete_car_is_recognized(tab, discrete_url):
+    page = tab(discrete_url).page
+    page.get_by_role("button", name="Step").click()
+    page.wait_for_function("document.querySelector('#numbers td').textContent === '1'")
+    row = page.locator("#numbers tr").inner_text().split("\t")
+    assert row[4] in ("left", "none", "right") and row[6] == "-1.00"
+
+
+def test_pause_step_and_back(tab, url):
+    page = tab(url).page
+    steps = page.locator("#numbers td").first
+    page.keyboard.press("Space")
+    page.wait_for_function("Number(document.querySelector('#numbers td').textContent) > 5")
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Start", exact=True).wait_for()
+    page.wait_for_timeout(300)
+    paused = int(steps.inner_text())
+    page.wait_for_timeout(300)
+    assert int(steps.inner_text()) == paused
+    page.keyboard.press("s")
+    page.wait_for_function(f"document.querySelector('#numbers td').textContent === '{paused + 1}'")
+    page.keyboard.press("r")
+    assert steps.inner_text() == "0"
+
+
+def test_the_car_is_placed_by_a_click_or_by_numbers(tab, url):
+    page = tab(url).page
+    hill = page.locator("#hill")
+    box = hill.bounding_box()
+    hill.click(position={"x": box["width"] / 4, "y": box["height"] / 2})
+    position = page.locator("#numbers td").nth(1)
+    assert float(position.inner_text()) == pytest.approx(-1.2 + 1.8 / 4, abs=0.005)
+    page.get_by_label("Position", exact=True).fill("0.2")
+    page.get_by_label("Velocity", exact=True).fill("0.03")
+    page.keyboard.press("Tab")
+    assert position.inner_text() == "0.2000"
+    page.get_by_role("button", name="Random").click()
+    assert -0.6 <= float(position.inner_text()) <= -0.4
+
+
+def test_you_against_the_policy_by_keyboard(tab, url):
+    page = tab(url).page
+    page.get_by_label("you against the policy").check()
+    page.locator("#hill").focus()
+    page.keyboard.down("ArrowLeft")
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_function("Number(document.querySelector('#numbers tr:nth-child(2) td').textContent) > 40")
+    yours = page.locator("#numbers tr").nth(1).inner_text().split("\t")
+    assert yours[4] == "-1.000"
+    assert float(yours[2]) < -0.55  # pushed left all the time
+    page.keyboard.up("ArrowLeft")
+
+
+def test_you_against_the_policy_by_touch(tab, url):
+    opened = tab(url, phone=True, dark=True)
+    page = opened.page
+    page.get_by_label("you against the policy").check()
+    page.get_by_role("button", name="Start", exact=True).tap()
+    push = page.get_by_role("button", name="Push right")
+    push.dispatch_event("pointerdown", {"pointerId": 1})
+    page.wait_for_function("document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)').textContent === '1.000'")
+    push.dispatch_event("pointerup", {"pointerId": 1})
+    page.wait_for_function("document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)').textContent === '0.000'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert opened.poor_contrasts() == []
+    assert tab(url).poor_contrasts() == []
+    opened.screenshot("endpoint-phone")
+
+
+def test_a_policy_of_another_environment_is_said(tab, trained, tmp_path):
+    (tmp_path / "model").mkdir()
+    for file in (trained.ml / "model").iterdir():
+        (tmp_path / "model" / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "model/code").mkdir()
+    (tmp_path / "model/code/inference.py").write_text(
+        "def transform_fn(model, body, content_type, accept):\n    return '{\"predictions\": [1]}', accept\n"
+    )
+    process, url = served(tmp_path, SAGEMAKER_RL_PAGE="1")
+    try:
+        page = tab(url).page
+        page.get_by_role("button", name="Step").click()
+        page.get_by_text("The endpoint's answer names no action").wait_for()
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_an_endpoint_that_ended_is_said(tab, trained):
+    process, url = served(trained.ml, SAGEMAKER_RL_PAGE="1")
+    opened = tab(url)
+    process.terminate()
+    process.wait(20)
+    opened.page.get_by_role("button", name="Step").click()
+    opened.page.get_by_text("The endpoint does not answer.").wait_for()
+    opened.complaints.clear()  # the browser's own, of the refused connection
+
+
+@pytest.mark.parametrize("environment", [{}, {"SAGEMAKER_RL_PAGE": "0"}])
+def test_there_is_no_page_unless_it_is_asked_for(trained, environment):
+    process, url = served(trained.ml, **environment)
+    try:
+        answer = httpx.get(url, trust_env=False)
+        assert answer.status_code == 404
+        assert answer.json()["detail"] == "/ is not served, expected /ping, /invocations, /metrics or /openapi.json."
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -1,0 +1,154 @@
+"""``report.html`` in a browser, opened from disk: of a training, of an evaluation, of several runs."""
+
+import itertools
+import json
+import subprocess
+import sys
+
+import pytest
+from jobs import CONTAINER_SRC, SHORT_PPO, process_environment, run_training
+
+REPORT = "output/data/report.html"
+DRAWN = "() => window.Bokeh?.documents.length && Object.values([...Bokeh.index]).every(view => view.is_idle ?? true)"
+
+
+def figures(tab) -> dict[str, dict]:
+    """Return what each chart holds by its title: the number of points of each line, bar or picture in it."""
+    tab.page.wait_for_function(DRAWN)
+    return dict(
+        tab.page.evaluate(
+            """() => [...document.querySelectorAll(".chart")].map(figure => {
+                const view = [...Bokeh.index].find(view => figure.contains(view.el));
+                const sizes = view.model.renderers.map(r => r.data_source.get_length() ?? 0);
+                const box = figure.querySelector("canvas, .bk-Figure, [class*=bk]").getBoundingClientRect();
+                return [figure.querySelector("figcaption").textContent, {sizes, width: box.width, height: box.height}];
+            })"""
+        )
+    )
+
+
+def test_a_trainings_report_opens_from_disk_and_its_charts_have_data(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri())
+    charts = figures(opened)
+    assert {
+        "Reward over episodes",
+        "Reward over wall time",
+        "Value loss",
+        "Entropy loss",
+        "Explained variance",
+        "Returns of unseen starts",
+        "Return by start position",
+        "What the policy does",
+        "Value of a state",
+        "Force",
+        "Velocity",
+    } <= charts.keys()
+    for title, chart in charts.items():
+        assert max(chart["sizes"]) > 0, title
+        assert chart["width"] > 250 and chart["height"] > 150, title
+    assert max(charts["Return by start position"]["sizes"]) >= 100
+    assert opened.requests == [(trained.ml / REPORT).as_uri()]
+    opened.screenshot("report-desktop")
+
+
+def test_it_fits_a_phone_in_the_dark(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri(), phone=True, dark=True)
+    figures(opened)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    labels = opened.page.evaluate(
+        "[...Bokeh.documents[0]._all_models.values()]"
+        ".filter(model => model.type === 'LinearAxis').map(model => model.major_label_text_color)"
+    )
+    assert labels and set(map(str, labels)) != {"#1d2125"}
+    assert len({json.dumps(label) for label in labels}) == 1
+    opened.screenshot("report-phone")
+
+
+def test_paper_is_light_even_in_the_dark(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri(), dark=True)
+    figures(opened)
+    before = axis_colour(opened)
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert axis_colour(opened) != before
+    opened.page.emulate_media(media="print")
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not opened.page.get_by_role("navigation").is_visible()
+
+
+def axis_colour(tab) -> str:
+    return json.dumps(
+        tab.page.evaluate(
+            "[...Bokeh.documents[0]._all_models.values()].find(m => m.type === 'LinearAxis').axis_label_text_color"
+        )
+    )
+
+
+def test_charts_are_zoomed_and_moved_by_keys(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri())
+    figures(opened)
+    chart = opened.page.locator(".chart").first
+    span = """figure => { const range = [...Bokeh.index].find(view => figure.contains(view.el)).model.x_range;
+              return [range.start, range.end]; }"""
+    start, end = chart.evaluate(span)
+    chart.focus()
+    opened.page.keyboard.press("+")
+    zoomed = chart.evaluate(span)
+    assert start < zoomed[0] < zoomed[1] < end
+    opened.page.keyboard.press("ArrowRight")
+    assert chart.evaluate(span)[0] > zoomed[0]
+    opened.page.keyboard.press("0")
+    assert chart.evaluate(span) == pytest.approx([start, end])
+
+
+def test_the_picture_can_be_stopped(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri())
+    film = opened.page.locator("img.film")
+    assert film.get_attribute("src").startswith("data:image/gif")
+    assert film.evaluate("image => image.complete && image.naturalWidth") == 300
+    opened.page.get_by_role("button", name="Stop the picture").click()
+    assert film.get_attribute("src").startswith("data:image/png")
+    opened.page.get_by_role("button", name="Play the picture").click()
+    assert film.get_attribute("src").startswith("data:image/gif")
+    calm = tab((trained.ml / REPORT).as_uri(), still=True)
+    assert calm.page.locator("img.film").get_attribute("src").startswith("data:image/png")
+
+
+def test_what_is_seen_is_also_said(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri())
+    figures(opened)
+    assert opened.page.title() == "Training of PatientContinuousMountainCar"
+    assert opened.page.evaluate("document.documentElement.lang") == "en"
+    for image in opened.page.locator("img").all():
+        assert len(image.get_attribute("alt")) > 20
+    for figure in opened.page.locator(".chart").all():
+        assert len(figure.get_attribute("aria-label")) > 20
+    levels = opened.page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(h => Number(h.tagName[1]))")
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    for dark in (False, True):
+        assert tab((trained.ml / REPORT).as_uri(), dark=dark).poor_contrasts() == []
+
+
+def test_several_runs_beside_each_other(tab, trained, ppo_job, tmp_path):
+    page = tmp_path / "compared.html"
+    subprocess.run(
+        [sys.executable, CONTAINER_SRC / "report-coach.py", trained.ml, ppo_job.ml, "--output", page],
+        env=process_environment(tmp_path),
+        check=True,
+        timeout=60,
+    )
+    opened = tab(page.as_uri())
+    charts = figures(opened)
+    assert len(charts["Reward over episodes"]["sizes"]) >= 4
+    assert opened.page.get_by_role("table", name="The runs").is_visible()
+    assert opened.requests == [page.as_uri()]
+    opened.screenshot("report-compared")
+
+
+@pytest.mark.parametrize("hyperparameters", [{"discount": "2"}, {"RLCOACH_PRESET": "no-such-preset"}])
+def test_a_failed_jobs_report(tab, tmp_path, hyperparameters):
+    job = run_training(tmp_path, {**SHORT_PPO, **hyperparameters})
+    assert job.status == 1
+    opened = tab((job.ml / REPORT).as_uri())
+    assert opened.page.get_by_text(f"The job failed: {job.failure}").is_visible()
+    opened.screenshot("report-failed")

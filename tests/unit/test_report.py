@@ -1,0 +1,243 @@
+"""The report of whatever a job left: nothing has to be there, and nothing has to be whole."""
+
+import html
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from jobs import CSV
+from PIL import Image
+from sagemaker_rl.report import optimum, page
+from sagemaker_rl.report.run import Run
+from sagemaker_rl.report.trial import FILE as TRIAL_FILE
+from sagemaker_rl.report.trial import PolicyMap, Trial
+from sagemaker_rl.traces import MAX_POINTS, Trace
+
+MAX_BYTES = 3_000_000
+CAR = "patient_envs:PatientContinuousMountainCar"
+HEADER = "Episode #,Wall-Clock Time,Training Reward,Evaluation Reward,Loss/Mean,Value Loss/Mean,Value Targets/Stdev"
+SETTINGS = [
+    {"name": "discount", "value": 0.9, "preset": 1.0, "changed": True},
+    {"name": "gae_lambda", "value": 0.997, "preset": 0.997, "changed": False},
+]
+
+
+def a_trial(dimensions: int = 2, episodes: int = 100, returned: float = 99.2) -> Trial:
+    random = np.random.default_rng(0)
+    starts = np.zeros((episodes, dimensions), np.float32)
+    starts[:, 0] = random.uniform(-0.6, -0.4, episodes)
+    paths = [np.column_stack([np.arange(50), *random.uniform(-0.05, 0.05, (dimensions + 1, 50))]).astype(np.float32)]
+    axes = (np.linspace(-1.2, 0.6, 9), np.linspace(-0.07, 0.07, 9))
+    heat = PolicyMap(axes, np.tile(np.linspace(-1, 1, 9), (9, 1)), np.zeros((9, 9))) if dimensions == 2 else None
+    no_map = "" if heat else f"an observation has the shape [{dimensions}], and a map has two dimensions"
+    return Trial(starts, np.full(episodes, returned), np.full(episodes, 900), paths, heat, no_map)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a job that went well."""
+    intermediate, data = tmp_path / "a-job/output/intermediate", tmp_path / "a-job/output/data"
+    (intermediate / "gifs").mkdir(parents=True)
+    data.mkdir()
+    rows = [f"{n},{n / 10},{n},{n if n % 10 == 0 else ''},{5 / n},{2.0},{4.0}" for n in range(1, 41)]
+    (intermediate / CSV).write_text("\n".join([HEADER, *rows]) + "\n")
+    job = {"kind": "training", "preset": "a-preset", "environment": CAR, "algorithm": "ClippedPPO", "seed": 3}
+    (intermediate / "job.json").write_text(json.dumps({**job, "settings": SETTINGS, "image": "the-image"}))
+    metadata = {"environment_steps": 1000, "train_seconds": 4.0, "episodes": 40, "versions": {"mxnet": "1.9.1"}}
+    (intermediate / "metadata.json").write_text(json.dumps(metadata))
+    picture = Image.new("RGB", (30, 20), "white")
+    picture.save(
+        intermediate / "gifs/2026-11-23-10-00-00_episode-40_score-99.5.gif", save_all=True, append_images=[picture]
+    )
+    (intermediate / "gifs/episode-40.csv").write_text(
+        "step,observation[0],observation[1],action[0]\n0,-.5,0,.3\n1,-.4,.1,.2\n"
+    )
+    a_trial().save(data / TRIAL_FILE)
+    return tmp_path / "a-job"
+
+
+def text_of(*folders) -> str:
+    """Return what a reader of the page reads, in one line."""
+    content = page.render([Run.read(folder) for folder in folders])
+    assert len(content.encode()) <= MAX_BYTES
+    body = content[content.rindex("<body>") :]
+    body = re.sub(r"<(script|style).*?</\1>", "", body, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", body)))
+
+
+def test_it_says_what_ran_and_marks_what_was_changed(folder):
+    text = text_of(folder)
+    for expected in ("a-preset", "the-image", "ClippedPPO", "Seed 3", "Steps per second 250", "mxnet 1.9.1"):
+        assert expected in text, expected
+    assert "discount 0.9 1.0 changed" in text
+    assert "gae_lambda 0.997 0.997 " in text
+    assert text.count("changed ") == 1 + text.count("changed from the preset")
+
+
+def test_it_says_how_good_it_is(folder):
+    text = text_of(folder)
+    assert "It learned: from 10.00 in the first evaluation to 40.00 in the best." in text
+    below = optimum.of(CAR).at(Run.read(folder).trial.starts[:, 0]).mean() - 99.2
+    assert f"within {np.ceil(below * 100) / 100:.2f} of the best known 99.81" in text
+    assert 0.55 < below < 0.65
+
+
+def test_a_policy_that_is_as_good_as_the_best_known(folder):
+    a_trial(returned=99.9).save(folder / "output/data" / TRIAL_FILE)
+    assert "as good as the best known 99.81" in text_of(folder)
+
+
+def test_explained_variance_follows_from_the_value_loss(folder):
+    run = Run.read(folder)
+    np.testing.assert_allclose(run.series("Explained Variance")[2], 1 - 2 * 2.0 / 4.0**2)
+
+
+def test_there_is_no_evaluation_yet(folder):
+    file = folder / "output/intermediate" / CSV
+    file.write_text(re.sub(r"(?m)^(\d+,[\d.]+,\d+),\d+", r"\1,", file.read_text()))
+    (folder / "output/data" / TRIAL_FILE).unlink()
+    text = text_of(folder)
+    assert "There is no evaluation yet." in text
+    assert "Reward over episodes" in text
+    assert "The finished policy was not put on trial." in text
+
+
+def test_a_csv_that_was_cut_off(folder):
+    file = folder / "output/intermediate" / CSV
+    file.write_text(file.read_text()[:-20])
+    assert "was cut off: 1 row left out" in text_of(folder)
+    assert len(Run.read(folder).series("Training Reward")[2]) == 39
+
+
+@pytest.mark.parametrize("content", ["", "\0\0", "a,b\n1,2\n"])
+def test_a_csv_of_something_else(folder, content):
+    (folder / "output/intermediate" / CSV).write_text(content)
+    assert "has no column 'Episode #'" in text_of(folder)
+
+
+def test_a_loss_that_is_no_number(folder):
+    file = folder / "output/intermediate" / CSV
+    file.write_text(file.read_text().replace(",5.0,2.0,", ",nan,2.0,"))
+    assert "Loss is not a finite number in 1 row: a gap in its curve." in text_of(folder)
+    assert np.isfinite(Run.read(folder).series("Loss/Mean")[2]).all()
+
+
+def test_more_than_two_state_dimensions_leave_out_the_maps(folder):
+    job = folder / "output/intermediate/job.json"
+    job.write_text(job.read_text().replace(CAR, "own:Own"))
+    a_trial(dimensions=4).save(folder / "output/data" / TRIAL_FILE)
+    text = text_of(folder)
+    assert "There are no heat maps: an observation has the shape [4], and a map has two dimensions." in text
+    assert "On 100 unseen starts its mean return is 99.20" in text
+    assert "best known" not in text.replace("best known returns are", "")
+
+
+def test_a_job_that_failed_says_why(folder):
+    (folder / "output/failure").write_text("Hyperparameter discount is 2, expected <less>.")
+    content = page.render([Run.read(folder)])
+    assert "The job failed: Hyperparameter discount is 2, expected &lt;less&gt;." in content
+    assert "Status" in text_of(folder)
+    assert "Failed" in text_of(folder)
+
+
+def test_a_job_of_which_only_sagemaker_knows(tmp_path):
+    description = {"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: no image"}
+    (tmp_path / "description.json").write_text(json.dumps(description))
+    assert "The job failed: AlgorithmError: no image" in text_of(tmp_path)
+
+
+def test_what_sagemaker_knows_is_shown(folder):
+    description = {
+        "TrainingJobStatus": "Completed",
+        "AlgorithmSpecification": {"TrainingImage": "1.dkr.ecr/x@sha256:0"},
+        "BillableTimeInSeconds": 77,
+        "ResourceConfig": {"InstanceType": "ml.c5.xlarge", "InstanceCount": 2},
+    }
+    (folder / "description.json").write_text(json.dumps(description))
+    text = text_of(folder)
+    for expected in ("1.dkr.ecr/x@sha256:0", "77 s", "2 of ml.c5.xlarge"):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    "name", ["output/data/trial.npz", "output/intermediate/job.json", "output/intermediate/metadata.json"]
+)
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]"])
+def test_a_damaged_file_is_named(folder, name, content):
+    (folder / name).write_bytes(content)
+    assert f"{name.rpartition('/')[2]} " in text_of(folder)
+
+
+def test_a_damaged_picture_and_trace_are_left_out(folder):
+    gifs = folder / "output/intermediate/gifs"
+    (gifs / "2026-11-23-10-00-00_episode-40_score-99.5.gif").write_bytes(b"GIF89a")
+    (gifs / "episode-40.csv").write_bytes(b"\xff")
+    assert "There is no moving picture of an evaluation." in text_of(folder)
+
+
+def test_an_empty_folder(tmp_path):
+    text = text_of(tmp_path)
+    assert "There is no evaluation yet." in text
+
+
+def test_several_runs_are_compared(folder):
+    other = folder.parent / "another-job"
+    shutil.copytree(folder, other)
+    job = other / "output/intermediate/job.json"
+    job.write_text(job.read_text().replace('"value": 0.9', '"value": 0.8'))
+    a_trial(returned=98.0).save(other / "output/data" / TRIAL_FILE)
+    text = text_of(folder, other)
+    assert "2 runs compared" in text
+    row = text[text.index("The runs Run Status") :]
+    assert "another-job Completed a-preset 3 0.8 1,000 4.0 250 40.00 98.00" in row
+    assert "a-job Completed a-preset 3 0.9 1,000 4.0 250 40.00 99.20" in row
+    assert "a-job: training" in page.render([Run.read(folder), Run.read(other)])
+
+
+def test_many_episodes_and_runs_fit_into_one_page(folder):
+    random = np.random.default_rng(0)
+    rows = [f"{n},{n / 10},{random.normal()},{n if n % 100 == 0 else ''},1,2,3" for n in range(1, 60_001)]
+    (folder / "output/intermediate" / CSV).write_text("\n".join([HEADER, *rows]) + "\n")
+    assert "5 runs compared" in text_of(*[folder] * 5)
+
+
+def test_the_highest_and_lowest_of_a_long_curve_are_kept():
+    from sagemaker_rl.report.charts import MAX_POINTS as MOST
+    from sagemaker_rl.report.charts import thin
+
+    values = np.sin(np.arange(50_000.0))
+    values[12_345], values[23_456] = 9, -9
+    x, y = thin(np.arange(50_000.0), values)
+    assert len(y) <= MOST
+    assert (y.max(), y.min()) == (9, -9)
+    assert (values[x.astype(int)] == y).all()
+
+
+def test_a_trial_is_read_as_it_was_written(tmp_path):
+    written = a_trial()
+    written.save(tmp_path / TRIAL_FILE)
+    read = Trial.load(tmp_path / TRIAL_FILE)
+    np.testing.assert_array_equal(read.returns, written.returns)
+    np.testing.assert_array_equal(read.paths[0], written.paths[0])
+    np.testing.assert_array_equal(read.policy_map.actions, written.policy_map.actions)
+    assert [file.name for file in tmp_path.iterdir()] == [TRIAL_FILE]
+
+
+@pytest.mark.parametrize(("steps", "every"), [(7, 1), (MAX_POINTS, 1), (MAX_POINTS + 1, 2), (10_000, 16)])
+def test_a_long_episodes_trace_is_thinned_out_evenly(steps, every):
+    trace = Trace()
+    for step in range(steps):
+        trace.add([step, -step], 0.5)
+    points = trace.points()
+    assert len(points) <= MAX_POINTS
+    np.testing.assert_array_equal(points[:, 0], np.arange(0, steps, every))
+    np.testing.assert_array_equal(points[:, 1], points[:, 0])
+
+
+def test_a_trace_of_pictures_is_none(tmp_path):
+    trace = Trace()
+    trace.add(np.zeros((84, 84)), 1)
+    trace.save(tmp_path / "trace.csv")
+    assert list(tmp_path.iterdir()) == []
