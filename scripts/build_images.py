@@ -9,12 +9,12 @@ Examples:
 import argparse
 from pathlib import Path
 
-from launch import errors, images
+from launch import errors, images, project
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=images.KINDS, help="build one image instead of both")
+    parser.add_argument("--only", choices=project.KINDS, help="build one image instead of both")
     parser.add_argument("--base-image", default=images.BASE_IMAGE, help="what the images start from (%(default)s)")
     parser.add_argument(
         "--ca-bundle",
@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     ca_bundle = images.find_ca_bundle(arguments.ca_bundle)
     client = images.connect()
-    for kind in (arguments.only,) if arguments.only else images.KINDS:
+    for kind in (arguments.only,) if arguments.only else project.KINDS:
         built = images.build(client, kind, arguments.base_image, ca_bundle)
         print(f"{built.name}: {built.size_over_base / 1e6:.0f} MB over {arguments.base_image}", flush=True)
 

@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from docker.errors import ImageNotFound
-from launch import errors, images, options, registry
+from launch import errors, images, options, project, registry
 from launch.errors import UsageError
 
 import docker
@@ -30,16 +30,16 @@ def main() -> None:
     engine = images.connect()
     target = registry.Registry(engine, clients, arguments.registry)
     if arguments.only == "build":
-        for kind in images.KINDS:
+        for kind in project.KINDS:
             build(engine, target, kind, arguments)
         return
     registry.create_repositories(clients, wanted)
-    uris = {kind: f"{target.repository(kind)}@{push(engine, target, kind, arguments)}" for kind in images.KINDS}
+    uris = {kind: f"{target.repository(kind)}@{push(engine, target, kind, arguments)}" for kind in project.KINDS}
     registry.write_images_file(options.IMAGES_FILE, uris)
     for kind, uri in uris.items():
         print(f"{kind}: {uri}", flush=True)
     if arguments.layer_cache:
-        for kind in images.KINDS:
+        for kind in project.KINDS:
             for image, tag in cached_layers(kind).items():
                 if engine.images.list(image):  # what was pushed already may never have been built here
                     target.push(image, kind, tag)
@@ -61,8 +61,8 @@ def _arguments() -> argparse.Namespace:
 def cached_layers(kind: str) -> dict[str, str]:
     """Return what the layer cache is of: an image and the stage that installs its packages, with their tags there."""
     return {
-        images.image_name(kind, "build-stage"): f"{registry.LAYER_CACHE}-build-stage",
-        images.image_name(kind): registry.LAYER_CACHE,
+        project.image_name(kind, "build-stage"): f"{registry.LAYER_CACHE}-build-stage",
+        project.image_name(kind): registry.LAYER_CACHE,
     }
 
 
@@ -83,14 +83,14 @@ def push(engine: docker.DockerClient, target: registry.Registry, kind: str, argu
 
     Its tag is the git revision; if that does not say all that is in it, some of the image's id follows.
     """
-    revision = images.git_revision()
+    revision = project.git_revision()
     whole = not revision.endswith("-dirty") and revision != "unknown"
     if whole and (digest := target.digest(kind, revision)):
         print(f"{target.repository(kind)}:{revision} is pushed already", flush=True)
         return digest
     if arguments.only != "push":
         build(engine, target, kind, arguments)
-    name = images.image_name(kind, revision)
+    name = project.image_name(kind, revision)
     try:
         image_id = str(engine.images.get(name).id).removeprefix("sha256:")
     except ImageNotFound:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Job, run_training
-from launch import errors, images
+from launch import errors, images, project
 
 import docker
 
@@ -51,4 +51,4 @@ def engine() -> docker.DockerClient:
 def built(engine: docker.DockerClient) -> dict[str, images.BuiltImage]:
     """Both images, as ``make images`` builds them."""
     ca_bundle = images.find_ca_bundle(None)
-    return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in images.KINDS}
+    return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in project.KINDS}

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from launch import aws, images, registry
+from launch import aws, project, registry
 from launch.errors import JobFailed, UsageError
 from launch.storage import Storage, join
 
-TEMPLATE = images.ROOT / "infrastructure" / "images.yml"
+TEMPLATE = project.ROOT / "infrastructure" / "images.yml"
 LAST_LINES = 15
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 """What a stack can be updated from."""
@@ -67,7 +67,7 @@ def full_revision(given: str, location: str) -> str:
     revision = _git("rev-parse", "--verify", "--quiet", f"{given}^{{commit}}")
     if revision is None:
         if pushed:
-            raise UsageError(f"--revision is {given!r}, expected a commit, a branch or a tag of {images.ROOT}.")
+            raise UsageError(f"--revision is {given!r}, expected a commit, a branch or a tag of {project.ROOT}.")
         return given
     if pushed and not _git("branch", "--remotes", "--contains", revision, "--list", "origin/*"):
         raise UsageError(f"Revision {revision[:12]} is not on origin, which CodeBuild clones: push it first.")
@@ -85,7 +85,7 @@ def _is_origin(location: str) -> bool:
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=images.ROOT, capture_output=True, text=True)
+        done = subprocess.run(["git", *arguments], cwd=project.ROOT, capture_output=True, text=True)
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -139,7 +139,7 @@ class Stack:
         given = {**source, **({"KmsKey": kms_key} if kms_key else {})}
         if self._before is None:
             given = {"KmsKey": "", "ProjectName": self.name, **given}
-            for kind in images.KINDS:
+            for kind in project.KINDS:
                 exists = registry.find_repository(self._clients, registry.repository_name(kind)) is not None
                 given[f"Create{kind.title()}Repository"] = "false" if exists else "true"
             # Deleted if it cannot be created, so that it can be tried again.
@@ -291,6 +291,6 @@ def images_of(clients: aws.Clients, build: dict[str, Any], folder: Path) -> dict
     try:
         Storage(clients).download(uri, folder / "images.json")
         uris = json.loads((folder / "images.json").read_text(encoding="utf-8"))
-        return {kind: str(uris[kind]) for kind in images.KINDS}
+        return {kind: str(uris[kind]) for kind in project.KINDS}
     except (UsageError, ValueError, KeyError, TypeError) as error:
         raise JobFailed(f"Build {build['id']} left no images.json at {uri} ({error}).") from None

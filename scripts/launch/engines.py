@@ -19,10 +19,10 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
 import docker
-from launch import images
+from launch import images, project
 from launch.errors import JobFailed, UsageError
 
-CONTAINER_SRC = images.ROOT / "container_src"
+CONTAINER_SRC = project.ROOT / "container_src"
 SECONDS_TO_STOP = 30
 HOST_MACHINE = "host.docker.internal"
 """The name by which a container with a network reaches this machine."""
@@ -109,7 +109,7 @@ def start_process(
             "PYTHONPATH": str(CONTAINER_SRC),
             "PYTHONUNBUFFERED": "1",
             "SDL_VIDEODRIVER": "dummy",
-            "GIT_REVISION": images.git_revision(),
+            "GIT_REVISION": project.git_revision(),
             **environment,
         },
         cwd=ml,
@@ -275,5 +275,5 @@ class _Container:
 def make_engine(name: str) -> Engine:
     """Return the engine called ``process`` or ``docker``."""
     if name == "docker":
-        return DockerEngine(images.image_name("training"), images.image_name("serving"))
+        return DockerEngine(project.image_name("training"), project.image_name("serving"))
     return ProcessEngine()

@@ -13,10 +13,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 import docker
 from launch import interruption
 from launch.errors import JobFailed, UsageError
-from launch.project import KINDS as KINDS
-from launch.project import ROOT as ROOT
-from launch.project import git_revision as git_revision
-from launch.project import image_name as image_name
+from launch.project import ROOT, git_revision, image_name
 
 BASE_IMAGE = "debian:bookworm-slim"
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from launch import aws, engines, images, local_records, local_requests
+from launch import aws, engines, images, local_records, local_requests, project
 from launch.errors import UsageError
 from launch.local_records import ENDPOINT_CONFIGS, ENDPOINTS, MODELS, TRAINING_JOBS, TRANSFORM_JOBS
 from launch.local_requests import LocalError
@@ -76,7 +76,7 @@ def engine_for(image: str) -> str:
     wanted = os.environ.get("RL_LOCAL_ENGINE", "")
     if wanted not in ("", "docker", "process"):
         raise UsageError(f"RL_LOCAL_ENGINE is {wanted!r}, expected docker or process.")
-    own = image in [images.image_name(kind) for kind in images.KINDS]
+    own = image in [project.image_name(kind) for kind in project.KINDS]
     if wanted == "process":
         return "process"
     try:
@@ -144,7 +144,7 @@ class LocalSageMaker:
             with (local_records.folder_of(kind, name) / "runner.log").open("w") as log:
                 runner = subprocess.Popen(
                     [sys.executable, "-m", "launch.local_job", kind, name],
-                    cwd=images.ROOT / "scripts",
+                    cwd=project.ROOT / "scripts",
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

@@ -19,7 +19,7 @@ from docker.errors import APIError, NotFound
 from tqdm import tqdm
 
 import docker
-from launch import aws, images
+from launch import aws, project
 from launch.errors import JobFailed, UsageError
 
 ADDRESS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
@@ -46,7 +46,7 @@ Requests = list[tuple[str, dict[str, Any]]]
 
 def repository_name(kind: str) -> str:
     """Return ``mountain-car-training`` or ``mountain-car-serving``."""
-    return images.image_name(kind).partition(":")[0]
+    return project.image_name(kind).partition(":")[0]
 
 
 def find_repository(clients: aws.Clients, name: str) -> dict[str, Any] | None:
@@ -68,7 +68,7 @@ def repository_requests(clients: aws.Clients, tags: list[dict[str, str]], kms_ke
         UsageError: A repository that is there is encrypted in another way than with the KMS key that is given.
     """
     found: Requests = []
-    for name in map(repository_name, images.KINDS):
+    for name in map(repository_name, project.KINDS):
         existing = find_repository(clients, name)
         if existing is None:
             encryption = {"encryptionType": "KMS", "kmsKey": kms_key} if kms_key else {"encryptionType": "AES256"}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from jobs import ROOT
-from launch import builds, images, registry
+from launch import builds, images, project, registry
 from local_aws import ACCOUNT, REGION, Aws, requests_of
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 from moto.codebuild.models import CodeBuildBackend
@@ -23,7 +23,7 @@ pytest_plugins = ("registry",)
 SOURCE = "https://github.com/owner/cars"
 STACK = "mountain-car-images"
 URIS = {
-    kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}@sha256:{'0' * 64}" for kind in images.KINDS
+    kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}@sha256:{'0' * 64}" for kind in project.KINDS
 }
 
 
@@ -50,7 +50,7 @@ def test_the_template_is_what_cloudformation_expects():
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("kind", images.KINDS)
+@pytest.mark.parametrize("kind", project.KINDS)
 def test_the_stacks_repositories_are_those_that_push_images_creates(kind, script, aws):
     done = script("push_images.py", "--dry-run")
     created = {
@@ -118,7 +118,7 @@ def test_a_build_may_do_only_what_it_needs(aws):
     assert by_sid["Artifacts"]["Resource"] == f"arn:aws:s3:::{outputs['ArtifactsBucket']}/*"
     assert outputs["LogGroup"] in by_sid["Logs"]["Resource"]
     assert by_sid["Images"]["Resource"] == [
-        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mountain-car-{kind}" for kind in images.KINDS
+        f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mountain-car-{kind}" for kind in project.KINDS
     ]
 
 
@@ -195,7 +195,7 @@ def test_the_buildspec_builds_tests_and_pushes(sources, engine, stand_in_registr
     assert status == 0, log
     assert "2 passed" in log
     artifact = json.loads((sources.folder / "runs/images.json").read_text())
-    assert artifact.keys() == set(images.KINDS)
+    assert artifact.keys() == set(project.KINDS)
     for kind, uri in artifact.items():
         name = f"codebuild/mountain-car-{kind}"
         assert stand_in_registry.tags(name) == {revision[:12], "layer-cache", "layer-cache-build-stage"}

@@ -10,7 +10,7 @@ import termios
 import threading
 
 import pytest
-from launch import images
+from launch import images, project
 from launch.aws import Clients
 from launch.registry import LIFECYCLE_POLICY, Registry
 from local_aws import ACCOUNT, REGION, requests_of
@@ -18,7 +18,7 @@ from registry import LOGIN, serving
 
 pytest_plugins = ("registry",)
 
-NAMES = [f"mountain-car-{kind}" for kind in images.KINDS]
+NAMES = [f"mountain-car-{kind}" for kind in project.KINDS]
 
 
 def test_a_dry_run_shows_the_requests_and_sends_none(script, aws):
@@ -64,7 +64,7 @@ def test_images_are_pushed_once_by_revision(checkout, aws, engine, stand_in_regi
         assert re.fullmatch(rf"{stand_in_registry.address}/push/mountain-car-{kind}@sha256:[0-9a-f]{{64}}", uri)
         assert f"{kind}: {uri}" in done.stdout.splitlines()
     # What was pushed can be pulled by what the file says, and is what was built.
-    built = engine.images.get(images.image_name("serving", revision)).id
+    built = engine.images.get(project.image_name("serving", revision)).id
     engine.images.remove(f"{stand_in_registry.address}/push/mountain-car-serving:{revision}", noprune=True)
     pulled = engine.images.pull(uris["serving"], auth_config=dict(zip(("username", "password"), LOGIN, strict=True)))
     assert pulled.id == built
@@ -114,7 +114,7 @@ def test_a_registry_that_does_not_let_us_in(checkout, aws, engine, stand_in_regi
 @pytest.mark.container
 def test_a_push_that_fails(checkout, engine, kept_tags, tmp_path):
     """With what a registry answers that takes nothing: the engine says so in the midst of its events."""
-    for kind in images.KINDS:  # in place of what is built: any image will do
+    for kind in project.KINDS:  # in place of what is built: any image will do
         engine.images.get(images.BASE_IMAGE).tag(
             f"mountain-car-{kind}", tag=checkout.git("rev-parse", "--short=12", "HEAD")
         )
@@ -145,7 +145,7 @@ def test_nothing_is_built_that_could_be_pushed(checkout, engine, stand_in_regist
 def test_a_bar_on_a_terminal(checkout, engine, kept_tags, tmp_path):
     checkout.git("commit", "--quiet", "--allow-empty", "--message", "Small images")
     revision = checkout.git("rev-parse", "--short=12", "HEAD")
-    for kind in images.KINDS:
+    for kind in project.KINDS:
         engine.images.get(images.BASE_IMAGE).tag(f"mountain-car-{kind}", tag=revision)
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(ours, (24, 120))

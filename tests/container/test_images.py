@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from jobs import ROOT
-from launch import images
+from launch import images, project
 
 LIMITS_MB = {"training": 700, "serving": 480}
 
@@ -20,18 +20,18 @@ def installed(engine, image: str, *modules: str) -> str:
     return in_container(engine, image, f'python -c "{program}"').strip()
 
 
-@pytest.mark.parametrize("kind", images.KINDS)
+@pytest.mark.parametrize("kind", project.KINDS)
 def test_size_over_the_base_image(built, kind, capsys):
     with capsys.disabled():
         print(f"\n{kind} image: {built[kind].size_over_base / 1e6:.0f} MB over {images.BASE_IMAGE}")
     assert 100e6 < built[kind].size_over_base <= LIMITS_MB[kind] * 1e6
 
 
-@pytest.mark.parametrize("kind", images.KINDS)
+@pytest.mark.parametrize("kind", project.KINDS)
 def test_labels_tags_and_entry_point(engine, built, kind):
     image = engine.images.get(built[kind].name)
     revision = image.labels["org.opencontainers.image.revision"]
-    assert revision == images.git_revision()
+    assert revision == project.git_revision()
     assert f"mountain-car-{kind}:{revision}" in image.tags
     entry_point = image.attrs["Config"]["Entrypoint"]
     assert entry_point[0] == "python", "exec form, or signals do not arrive"
@@ -39,7 +39,7 @@ def test_labels_tags_and_entry_point(engine, built, kind):
     assert environment["GIT_REVISION"] == revision
 
 
-@pytest.mark.parametrize("kind", images.KINDS)
+@pytest.mark.parametrize("kind", project.KINDS)
 def test_no_compiler_no_cache_no_certificates_of_ours(engine, built, kind):
     found = in_container(
         engine,
@@ -50,7 +50,7 @@ def test_no_compiler_no_cache_no_certificates_of_ours(engine, built, kind):
     assert found.split() == []
 
 
-@pytest.mark.parametrize("kind", images.KINDS)
+@pytest.mark.parametrize("kind", project.KINDS)
 def test_no_secret_in_any_layer(engine, built, kind):
     history = " ".join(layer["CreatedBy"] for layer in engine.images.get(built[kind].name).history())
     for secret in ("AWS_SECRET", "PASSWORD", "TOKEN", "_KEY="):
@@ -73,7 +73,7 @@ def test_the_training_image_bakes_nothing_into_opt_ml(engine, built):
     assert in_container(engine, built["training"].name, "ls -A /opt/ml 2>/dev/null || true").strip() == ""
 
 
-@pytest.mark.parametrize("kind", images.KINDS)
+@pytest.mark.parametrize("kind", project.KINDS)
 def test_a_plain_docker_build_works_without_our_script(built, kind, tmp_path):
     """With the checkout, and the company's certificates if there are any, as its context (layers are in the cache)."""
     for folder in ("container_src", "docker"):
