@@ -17,8 +17,8 @@ from typing import Any
 
 from launch import errors, options, report, results, training_jobs
 from launch.errors import JobFailed
+from launch.logs import Log
 from launch.storage import Storage, join
-from launch.training_jobs import Log
 
 
 def main() -> None:

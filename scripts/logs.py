@@ -7,7 +7,7 @@ Examples:
 
 from launch import endpoints, errors, options, training_jobs
 from launch.errors import UsageError
-from launch.training_jobs import Log
+from launch.logs import Log
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 from launch import aws, endpoints, errors, models, options
 from launch.errors import JobFailed, UsageError
+from launch.logs import Log
 from launch.storage import Storage, address_of, join, split
-from launch.training_jobs import Log
 
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
 LOG_GROUP = "/aws/sagemaker/TransformJobs"

@@ -7,7 +7,6 @@ import json
 import re
 import subprocess
 import time
-from collections import deque
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,10 +15,10 @@ from botocore.exceptions import ClientError
 
 from launch import aws, project, registry
 from launch.errors import JobFailed, UsageError
+from launch.logs import Log
 from launch.storage import Storage, join
 
 TEMPLATE = project.ROOT / "infrastructure" / "images.yml"
-LAST_LINES = 15
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 """What a stack can be updated from."""
 CODECOMMIT = re.compile(r"git-codecommit\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
@@ -211,8 +210,7 @@ class Build:
     def __init__(self, clients: aws.Clients, identity: str) -> None:
         self._clients = clients
         self.identity = identity
-        self._log_token: str | None = None
-        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._log: Log | None = None
         self._shown_phases: set[str] = set()
 
     def follow(self) -> dict[str, Any]:
@@ -228,7 +226,7 @@ class Build:
         while self._print_log(build):  # its last lines may arrive after its end
             time.sleep(self._clients.seconds_between_looks)
         if build["buildStatus"] != "SUCCEEDED":
-            lines = "".join(f"\n{line}" for line in self._last_lines)
+            lines = "".join(f"\n{line}" for line in (self._log.last if self._log else ()))
             raise JobFailed(f"Build {self.identity} ends as {build['buildStatus']}{_reason(build)}.{lines}")
         return build
 
@@ -247,24 +245,11 @@ class Build:
         where = build.get("logs", {})
         if not where.get("streamName"):
             return False
-        stream = {"logGroupName": where["groupName"], "logStreamName": where["streamName"], "startFromHead": True}
-        any_new = False
-        while True:
-            token = {"nextToken": self._log_token} if self._log_token else {}
-            try:
-                page = self._clients.logs.get_log_events(**stream, **token)
-            except ClientError as error:
-                if aws.is_not_found(error):  # not yet
-                    return any_new
-                raise
-            for event in page["events"]:
-                line = event["message"].rstrip("\n")
-                self._last_lines.append(line)
-                print(f"  {line}", flush=True)
-                any_new = True
-            if page["nextForwardToken"] == self._log_token:
-                return any_new
-            self._log_token = page["nextForwardToken"]
+        self._log = self._log or Log(self._clients, where["groupName"], where["streamName"])
+        lines = self._log.read()
+        for line in lines:
+            print(f"  {line}", flush=True)
+        return bool(lines)
 
 
 def _reason(build: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from launch import aws, options
 from launch.errors import JobFailed, UsageError
+from launch.logs import Log
 from launch.project import unique_name
-from launch.training_jobs import LINES_OF_LOG, Log
 
 VARIANT = "AllTraffic"
 DEFAULT_ENDPOINT = "rl-mountain-car"
@@ -82,7 +82,7 @@ def wait_until_in_service(clients: aws.Clients, endpoint: str, config: str) -> d
             reason = described.get("FailureReason", f"Endpoint {endpoint} is {status}.")
             log = Log(clients, f"{LOG_GROUP}/{endpoint}", "")
             log.read()
-            raise JobFailed("\n".join([reason, *list(log.last)[-LINES_OF_LOG:]]))
+            raise JobFailed("\n".join([reason, *log.last]))
         time.sleep(clients.seconds_between_looks)
 
 

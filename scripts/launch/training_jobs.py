@@ -8,7 +8,6 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from launch import aws, interruption, options, roles
 from launch.errors import JobFailed, UsageError
+from launch.logs import Log
 from launch.progress import TrainingProgress
 from launch.project import unique_name
 from launch.storage import Storage, address_of, join, split
@@ -25,7 +25,6 @@ from launch.storage import Storage, address_of, join, split
 BASE_NAME = "rl-mountain-car"
 DEFAULT_INSTANCE_TYPE = "ml.c5.xlarge"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
-LINES_OF_LOG = 15
 CODE_CHANNEL = "code"
 SUBMITTED = f"/opt/ml/input/data/{CODE_CHANNEL}/sourcedir.tar.gz"
 METRICS = {
@@ -242,51 +241,6 @@ def run(arguments: argparse.Namespace, clients: aws.Clients, wanted: dict[str, A
 
 
 # --- Following it ----------------------------------------------------------------------------------------------------
-class Log:
-    """The log of a job, read as it grows.
-
-    Args:
-        clients: whose logs.
-        group: of CloudWatch.
-        prefix: of the streams' names: of a job its name and a slash; empty for all of them.
-    """
-
-    def __init__(self, clients: aws.Clients, group: str, prefix: str) -> None:
-        self._logs = clients.logs
-        self._group = group
-        self._prefix = prefix
-        self._tokens: dict[str, str] = {}
-        self.last: deque[str] = deque(maxlen=LINES_OF_LOG)
-
-    def read(self) -> list[str]:
-        """Return the lines that are new; with several containers each after its stream's name."""
-        try:
-            below = {"logStreamNamePrefix": self._prefix} if self._prefix else {}
-            found = self._logs.describe_log_streams(logGroupName=self._group, **below)
-        except ClientError as error:
-            if aws.is_not_found(error):  # nothing has been logged yet
-                return []
-            raise
-        streams = [stream["logStreamName"] for stream in found["logStreams"]]
-        lines = []
-        for stream in streams:
-            label = f"[{stream.rpartition('/')[2][:12]}] " if len(streams) > 1 else ""
-            lines += [label + line for line in self._read_stream(stream)]
-        self.last.extend(lines)
-        return lines
-
-    def _read_stream(self, stream: str) -> list[str]:
-        lines: list[str] = []
-        while True:
-            token = self._tokens.get(stream)
-            more = {"nextToken": token} if token else {}
-            page = self._logs.get_log_events(logGroupName=self._group, logStreamName=stream, startFromHead=True, **more)
-            lines += [str(event["message"]).rstrip("\n") for event in page["events"]]
-            self._tokens[stream] = page["nextForwardToken"]
-            if page["nextForwardToken"] == token or not page["events"]:
-                return lines
-
-
 def finish(clients: aws.Clients, job: str) -> None:
     """Follow a job to its end, and print what it reached and where its files are.
 

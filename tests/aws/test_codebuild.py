@@ -16,9 +16,10 @@ from launch import builds, images, project, registry
 from local_aws import ACCOUNT, REGION, Aws, requests_of
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 from moto.codebuild.models import CodeBuildBackend
+from proxy import throttling
 from registry import LOGIN
 
-pytest_plugins = ("registry",)
+pytest_plugins = ("registry", "proxy")
 
 SOURCE = "https://github.com/owner/cars"
 STACK = "mountain-car-images"
@@ -104,8 +105,8 @@ def test_a_build_may_do_only_what_it_needs(aws):
     (role,) = iam.list_roles()["Roles"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "codebuild.amazonaws.com"}
-    project = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{outputs['Project']}"
-    assert trust["Condition"] == {"ArnEquals": {"aws:SourceArn": project}}
+    arn = f"arn:aws:codebuild:{REGION}:{ACCOUNT}:project/{outputs['Project']}"
+    assert trust["Condition"] == {"ArnEquals": {"aws:SourceArn": arn}}
     assert iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"] == []
     (name,) = iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
     document = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=name)["PolicyDocument"]
@@ -343,6 +344,17 @@ def test_a_build_that_fails(script, codebuild, tmp_path):
     assert sentence.endswith(f" ends as FAILED in BUILD: {tests}.")
     assert lines == [*(f"line {number}" for number in range(16, 30)), "1 failed"]
     assert not (tmp_path / "runs/images.json").exists()
+
+
+def test_throttling_is_waited_out(script, codebuild, between, tmp_path):
+    """A refused look has been a look: moto has made the answer that the proxy keeps back."""
+    codebuild.succeeds()
+    codebuild.states = [codebuild.states[0]] * 2 + codebuild.states
+    url, handler = between(throttling(2, "BatchGetBuilds"))
+    done = script("build_in_codebuild.py", "--source", SOURCE, AWS_ENDPOINT_URL_CODEBUILD=url)
+    assert done.returncode == 0, done.stderr
+    assert handler.asked == 6  # StartBuild, two that were refused, three that were not
+    assert json.loads((tmp_path / "runs/images.json").read_text()) == URIS
 
 
 def test_a_build_that_leaves_no_images(script, codebuild):

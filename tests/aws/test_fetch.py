@@ -3,13 +3,13 @@
 import gzip
 import io
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
 from jobs import CSV
 from local_aws import ACCOUNT, REGION, log_lines
+from proxy import throttling
+
+pytest_plugins = ("proxy",)
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 ROWS = "Episode #,Training Reward,Evaluation Reward\n1,-5.5,\n2,90.25,\n2,,95\n"
@@ -105,52 +105,6 @@ def test_a_job_that_is_not_there(script):
     assert (done.returncode, done.stderr) == (2, "Error: There is no training job 'nobody' in region eu-west-1.\n")
 
 
-class Between(BaseHTTPRequestHandler):
-    """Passes requests on to the AWS server, as ``spoil`` lets it."""
-
-    upstream = ""
-    asked = 0
-    protocol_version = "HTTP/1.0"
-
-    def do_ANY(self):
-        type(self).asked += 1
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        headers = {key: value for key, value in self.headers.items() if key.lower() != "connection"}
-        answer = httpx.request(self.command, self.upstream + self.path, content=body, headers=headers, trust_env=False)
-        self.spoil(answer)
-
-    do_GET = do_POST = do_PUT = do_HEAD = do_ANY  # noqa: N815
-
-    def answer(self, status, headers, body, length=None):
-        self.send_response(status)
-        for key, value in headers.items():
-            if key.lower() not in ("content-length", "connection", "server", "date", "transfer-encoding"):
-                self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def between(aws_server):
-    servers = []
-
-    def start(spoil):
-        handler = type("Spoils", (Between,), {"upstream": aws_server, "asked": 0, "spoil": spoil})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}", handler
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 def test_a_download_that_breaks_off_leaves_no_partial_file(script, job, between, tmp_path):
     def cut(self, answer):
         whole = self.command == "GET" and "model.tar.gz" in self.path and "list-type" not in self.path
@@ -170,25 +124,14 @@ def test_a_download_that_breaks_off_leaves_no_partial_file(script, job, between,
 
 
 def test_throttling_is_waited_out(script, job, between):
-    def throttle(self, answer):
-        if type(self).asked <= 3:
-            body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
-            self.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
-        else:
-            self.answer(answer.status_code, answer.headers, answer.content)
-
-    url, handler = between(throttle)
+    url, handler = between(throttling(times=3))
     done = script("fetch.py", "mine", AWS_ENDPOINT_URL_SAGEMAKER=url)
     assert done.returncode == 0, done.stderr
     assert handler.asked == 4
 
 
 def test_throttling_without_end_is_said(script, job, between):
-    def throttle(self, answer):
-        body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
-        self.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
-
-    url, handler = between(throttle)
+    url, handler = between(throttling(times=100))
     done = script("fetch.py", "mine", AWS_ENDPOINT_URL_SAGEMAKER=url, AWS_MAX_ATTEMPTS="2", AWS_RETRY_MODE="standard")
     assert done.returncode == 1
     expected = "Failed: AWS refuses DescribeTrainingJob: Rate exceeded (ThrottlingException).\n"
