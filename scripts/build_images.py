@@ -6,14 +6,14 @@ Examples:
     python scripts/build_images.py --ca-bundle /etc/ssl/certs/company.pem
 """
 
-import argparse
 from pathlib import Path
 
 from launch import errors, images, project
+from launch.command_line import Parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--only", choices=project.KINDS, help="build one image instead of both")
     parser.add_argument("--base-image", default=images.BASE_IMAGE, help="what the images start from (%(default)s)")
     parser.add_argument(

@@ -15,6 +15,7 @@ import re
 from typing import Any
 
 from launch import aws, endpoints, errors, models, options
+from launch.command_line import at_least
 from launch.errors import UsageError
 from launch.storage import join
 from launch.training_jobs import environment
@@ -29,11 +30,11 @@ def main() -> None:
         "--endpoint-name", type=endpoints.name, default=endpoints.DEFAULT_ENDPOINT, help="(%(default)s)"
     )
     options.add_image(parser)
-    parser.add_argument("--instance-type", default="ml.c5.large", help="(%(default)s); local: on this machine")
-    parser.add_argument("--instance-count", type=int, default=1, help="(%(default)s)")
+    options.add_instance_type(parser, "ml.c5.large", "ProductionVariantInstanceType")
+    parser.add_argument("--instance-count", type=at_least(1), default=1, help="(%(default)s)")
     parser.add_argument("--serverless", action="store_true", help="no instances: a serverless endpoint")
     parser.add_argument("--memory-mb", type=int, choices=SERVERLESS_MEMORY, default=2048, help="(%(default)s)")
-    parser.add_argument("--max-concurrency", type=int, default=5, help="of a serverless endpoint (%(default)s)")
+    parser.add_argument("--max-concurrency", type=at_least(1), default=5, help="of a serverless endpoint (%(default)s)")
     parser.add_argument("--autoscale", metavar="MIN:MAX", help="instances, by invocations per instance")
     parser.add_argument(
         "--target-invocations", type=float, default=1000.0, help="per instance and minute, to scale by (%(default)s)"
@@ -79,7 +80,6 @@ def main() -> None:
 
 def _scale(arguments: argparse.Namespace) -> tuple[int, int] | None:
     """Check the flags that exclude each other; return the least and the most instances."""
-    options.instance_type(arguments.instance_type, "ProductionVariantInstanceType")
     if bool(arguments.subnets) != bool(arguments.security_groups):
         raise UsageError("--subnets and --security-groups belong together, expected both or none.")
     if arguments.data_capture is not None and not 0 < arguments.data_capture <= 100:
@@ -107,7 +107,7 @@ def config_request(arguments: argparse.Namespace, clients: aws.Clients, name: st
         }
     else:
         variant |= {
-            "InstanceType": "local" if options.is_local(arguments) else arguments.instance_type,
+            "InstanceType": options.instance_type(arguments),
             "InitialInstanceCount": arguments.instance_count,
             "InitialVariantWeight": 1.0,
         }

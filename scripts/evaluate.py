@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from launch import aws, errors, options, training_jobs
+from launch.command_line import at_least
 from launch.errors import UsageError
 from launch.ml_tree import unpack
 from launch.storage import Storage, address_of, join, split
@@ -23,7 +24,7 @@ def main() -> None:
     parser = options.parser(__doc__)
     parser.add_argument("checkpoint", help="a training job's name, a folder, or an s3:// address")
     training_jobs.add_flags(parser)
-    parser.add_argument("--episodes", type=int, help="at least so many (default: the image's)")
+    parser.add_argument("--episodes", type=at_least(1), help="at least so many (default: the image's)")
     arguments = parser.parse_args()
     clients = options.clients(arguments)
     job = training_jobs.job_name(arguments, "-evaluation")

@@ -4,7 +4,7 @@ An observation is the car's position and velocity, as JSON or separated by comma
 
 Examples:
     python scripts/predict.py --local '[0.5, -0.5]' '[-0.5, 0.5]'
-    python scripts/predict.py --actions 0.5,-0.5
+    python scripts/predict.py --actions -0.5,0.5
     python scripts/predict.py --file observations.jsonl
     echo '[[0.5, -0.5], [-0.5, 0.5]]' | python scripts/predict.py --endpoint-name rl-mountain-car
     python scripts/predict.py --local --episode --gif episode.gif
@@ -12,13 +12,18 @@ Examples:
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 from launch import aws, endpoints, errors, options
+from launch.command_line import at_least, check_target
 from launch.errors import JobFailed, UsageError
+
+NEGATIVE_FIRST = re.compile(r"-[\d.][^,]*,")
+GIF = Path("episode.gif")
 
 
 def main() -> None:
@@ -28,9 +33,12 @@ def main() -> None:
     parser.add_argument("--file", type=Path, help="observations, a line each; - for standard input")
     parser.add_argument("--actions", action="store_true", help="print what the agent would do, not the network's heads")
     parser.add_argument("--episode", action="store_true", help="drive a car until it is at the flag")
-    parser.add_argument("--seed", type=int, default=1, help="of the episode's start state (%(default)s)")
-    parser.add_argument("--gif", type=Path, default=Path("episode.gif"), help="of the episode (%(default)s)")
-    arguments = parser.parse_args()
+    parser.add_argument("--seed", type=at_least(0), help="of the episode's start state (1)")
+    parser.add_argument("--gif", type=Path, help=f"of the episode ({GIF})")
+    # What begins with a space is no flag to argparse, and the same number.
+    given = [f" {text}" if NEGATIVE_FIRST.match(text) else text for text in sys.argv[1:]]
+    arguments = parser.parse_intermixed_args(given)
+    _check(arguments)
     clients = options.clients(arguments)
     observations = [] if arguments.episode else read_observations(arguments)
     if arguments.dry_run:
@@ -43,6 +51,18 @@ def main() -> None:
         print(json.dumps(ask(clients, request(arguments, observations))))
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Check that what is given goes together.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if arguments.episode and (arguments.observations or arguments.file):
+        raise UsageError("--episode goes with no observations: the car's own are asked about.")
+    if not arguments.episode and (arguments.gif or arguments.seed is not None):
+        raise UsageError(f"--{'gif' if arguments.gif else 'seed'} is of an episode, expected with --episode.")
+
+
 def read_observations(arguments: argparse.Namespace) -> list[Any]:
     """Return one observation or a batch of them.
 
@@ -51,9 +71,9 @@ def read_observations(arguments: argparse.Namespace) -> list[Any]:
     """
     texts = arguments.observations
     if arguments.file and str(arguments.file) != "-":
-        texts = [*texts, *arguments.file.read_text(encoding="utf-8").splitlines()]
+        texts = [*texts, *_lines(arguments.file.read_bytes(), f"--file {arguments.file}")]
     elif not texts:
-        texts = sys.stdin.read().splitlines()
+        texts = _lines(sys.stdin.buffer.read(), "Standard input")
     found: list[Any] = []
     for text in filter(str.strip, texts):
         try:
@@ -64,6 +84,13 @@ def read_observations(arguments: argparse.Namespace) -> list[Any]:
     if not found:
         raise UsageError("There is no observation, expected some on the command line, in --file or on standard input.")
     return found if len(found) > 1 else list(found[0])
+
+
+def _lines(content: bytes, named: str) -> list[str]:
+    try:
+        return content.decode("utf-8-sig").splitlines()  # spreadsheets put a mark before the first line
+    except UnicodeDecodeError:
+        raise UsageError(f"{named} is no text in UTF-8, expected an observation in each line.") from None
 
 
 def request(arguments: argparse.Namespace, observations: list[Any], actions: bool = False) -> dict[str, Any]:
@@ -117,14 +144,17 @@ def drive(clients: aws.Clients, arguments: argparse.Namespace) -> None:
     """
     from launch import episode  # gym takes longer to import than the endpoint takes to answer
 
+    gif = arguments.gif or GIF
+    check_target("--gif", gif)
+
     def act(observation: list[float]) -> Any:
         return ask(clients, request(arguments, observation, actions=True))[0]
 
     continuous = isinstance(act([0.0, 0.0]), list)
     film = episode.Film()
-    driven = episode.drive_by(act, continuous, arguments.seed, film.shoot)
-    film.save(arguments.gif)
-    print(f"Return {driven.episode_return:.2f} after {driven.steps} steps; {arguments.gif} shows the episode")
+    driven = episode.drive_by(act, continuous, 1 if arguments.seed is None else arguments.seed, film.shoot)
+    film.save(gif)
+    print(f"Return {driven.episode_return:.2f} after {driven.steps} steps; {gif} shows the episode")
     if not driven.reached_flag:
         raise JobFailed(f"The car did not reach the flag within {driven.steps} steps.")
 

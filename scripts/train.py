@@ -10,13 +10,14 @@ Examples:
 """
 
 from launch import errors, options, training_jobs
+from launch.command_line import at_least
 
 
 def main() -> None:
     parser = options.parser(__doc__)
     training_jobs.add_flags(parser)
     parser.add_argument("--spot", action="store_true", help="managed Spot training, with checkpoints to resume from")
-    parser.add_argument("--max-wait", type=int, metavar="SECONDS", help="for Spot capacity, training included")
+    parser.add_argument("--max-wait", type=at_least(1), metavar="SECONDS", help="for Spot capacity, training included")
     parser.add_argument(
         "--checkpoint-uri", help="synchronized with /opt/ml/checkpoints; a job starts from what is there"
     )

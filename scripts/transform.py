@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from launch import aws, endpoints, errors, models, options
+from launch.command_line import at_least
 from launch.errors import JobFailed, UsageError
 from launch.logs import Log
 from launch.storage import Storage, address_of, join, split
@@ -33,10 +34,9 @@ def main() -> None:
     parser.add_argument("--content-type", choices=sorted(set(MEDIA_TYPES.values())), help="default: by the file's name")
     parser.add_argument("--heads", action="store_true", help="answer with the network's heads, not with actions")
     options.add_image(parser)
-    parser.add_argument("--instance-type", default="ml.c5.xlarge", help="(%(default)s); local: on this machine")
-    parser.add_argument("--instance-count", type=int, default=1, help="(%(default)s)")
+    options.add_instance_type(parser, "ml.c5.xlarge", "TransformInstanceType")
+    parser.add_argument("--instance-count", type=at_least(1), default=1, help="(%(default)s)")
     arguments = parser.parse_args()
-    options.instance_type(arguments.instance_type, "TransformInstanceType")
     media_type = arguments.content_type or MEDIA_TYPES.get(Path(arguments.input).suffix)
     if media_type is None:
         raise UsageError(f"The input is {arguments.input!r}, expected a name with {', '.join(MEDIA_TYPES)}.")
@@ -111,7 +111,7 @@ def request(
             "AssembleWith": "Line",
         },
         "TransformResources": {
-            "InstanceType": "local" if options.is_local(arguments) else arguments.instance_type,
+            "InstanceType": options.instance_type(arguments),
             "InstanceCount": arguments.instance_count,
         },
         **({"Tags": arguments.tags} if arguments.tags else {}),

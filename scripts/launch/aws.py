@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore import exceptions
 from botocore.config import Config
 
@@ -34,9 +35,8 @@ class Clients:
             region = region or os.environ.get("AWS_REGION") or None
             self.session = boto3.Session(region_name=region, profile_name=profile)
         except exceptions.ProfileNotFound:
-            raise UsageError(
-                f"--profile is {profile!r}, expected one of {boto3.Session().available_profiles or 'no profiles'}."
-            ) from None
+            named = f"--profile is {profile!r}" if profile else f"AWS_PROFILE is {os.environ.get('AWS_PROFILE')!r}"
+            raise UsageError(f"{named}, {_expected_profiles()}.") from None
         self._config = Config(user_agent_extra="rl-mountain-car", retries=self._retries())
 
     def _retries(self) -> Any:
@@ -130,6 +130,11 @@ class Clients:
     def partition(self) -> str:
         """``aws``, or ``aws-cn`` and the like."""
         return str(self.session.get_partition_for_region(self.region))
+
+
+def _expected_profiles() -> str:
+    known = botocore.session.Session().available_profiles
+    return f"expected one of {', '.join(known)}" if known else "but there are no profiles: `aws configure` makes one"
 
 
 def code_of(error: exceptions.ClientError) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch import aws, project
+from launch import aws, project, roles
+from launch.command_line import Parser
 from launch.errors import UsageError
 from launch.storage import join
 
@@ -19,7 +20,7 @@ IMAGES_FILE = RUNS / "images.json"
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
-def parser(documentation: str | None, local: bool = True, jobs: bool = True) -> argparse.ArgumentParser:
+def parser(documentation: str | None, local: bool = True, jobs: bool = True) -> Parser:
     """Return a parser with the flags of every script.
 
     Args:
@@ -27,12 +28,14 @@ def parser(documentation: str | None, local: bool = True, jobs: bool = True) -> 
         local: whether the script can work on this machine's jobs and endpoints.
         jobs: whether it has to do with jobs and endpoints, and so with their role and their bucket.
     """
-    made = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = Parser(documentation)
     common = made.add_argument_group("AWS")
     common.add_argument("--region", help="AWS region; default: the environment's or the profile's")
     common.add_argument("--profile", help="of the AWS configuration files")
     if jobs:
-        common.add_argument("--role", help="ARN or name of the execution role; default: see create_role.py")
+        common.add_argument(
+            "--role", type=roles.given, help="ARN or name of the execution role; default: see create_role.py"
+        )
         common.add_argument("--bucket", help="S3 bucket; default: sagemaker-REGION-ACCOUNT, made if it is not there")
         common.add_argument("--prefix", default="", help="of all keys in the bucket")
     common.add_argument(
@@ -58,8 +61,16 @@ def is_local(arguments: argparse.Namespace) -> bool:
 
 
 def clients(arguments: argparse.Namespace) -> aws.Clients:
-    """Return the clients that the flags ask for: AWS's, or this machine's with the same methods."""
+    """Return the clients that the flags ask for: AWS's, or this machine's with the same methods.
+
+    Raises:
+        UsageError: The flags ask for both.
+    """
     if is_local(arguments):
+        if getattr(arguments, "instance_type", None) not in (None, LOCAL):
+            raise UsageError(
+                f"--instance-type is {arguments.instance_type!r}, expected {LOCAL}, or none, with --local."
+            )
         from launch.local_client import LocalClients
 
         return LocalClients(arguments.region, arguments.profile)
@@ -113,10 +124,17 @@ def hyperparameters(given: Sequence[str], file: Path | None = None) -> dict[str,
     if file is not None:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise UsageError(f"--hyperparameters is {file}, which cannot be read: {error.strerror}.") from None
+        except ValueError as error:
             raise UsageError(f"--hyperparameters is {file}, which cannot be read as JSON: {error}.") from None
-        if not isinstance(content, dict) or any(isinstance(value, dict | list) for value in content.values()):
+        if not isinstance(content, dict):
             raise UsageError(f"--hyperparameters is {file}, expected an object of names and plain values.")
+        for key, value in content.items():
+            if value is None or isinstance(value, dict | list):
+                raise UsageError(
+                    f"--hyperparameters is {file}, where {key} is {json.dumps(value)[:50]}, expected a plain value."
+                )
         found = {key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()}
     for text in given:
         key, separator, value = text.partition("=")
@@ -131,23 +149,33 @@ def hyperparameters(given: Sequence[str], file: Path | None = None) -> dict[str,
     return found
 
 
-def instance_type(text: str, shape: str) -> str:
-    """Check an instance type against SageMaker's own list, as botocore has it.
+def add_instance_type(made: argparse.ArgumentParser, default: str, shape: str) -> None:
+    """Add ``--instance-type``, held to SageMaker's own list of types, as botocore has it.
 
     Args:
-        text: the type, or ``local``.
+        made: the parser.
+        default: on AWS.
         shape: ``TrainingInstanceType``, ``ProductionVariantInstanceType`` or ``TransformInstanceType``.
-
-    Raises:
-        UsageError: SageMaker has no such type.
     """
-    import botocore.session
 
-    known = botocore.session.get_session().get_service_model("sagemaker").shape_for(shape).enum
-    if text != LOCAL and text not in known:
-        near = difflib.get_close_matches(text, known, 3) or ["ml.m5.large", LOCAL]
-        raise UsageError(f"--instance-type is {text!r}, which SageMaker does not have; expected one like {near}.")
-    return text
+    def known(text: str) -> str:
+        import botocore.session  # takes long, and --help needs it not
+
+        types = botocore.session.get_session().get_service_model("sagemaker").shape_for(shape).enum
+        if text != LOCAL and text not in types:
+            near = ", ".join(difflib.get_close_matches(text, types, 3) or [default])
+            raise UsageError(
+                f"--instance-type is {text!r}, which SageMaker does not have, expected one like {near}, or {LOCAL}."
+            )
+        return text
+
+    made.add_argument("--instance-type", type=known, help=f"({default}); {LOCAL}: on this machine")
+    made.set_defaults(default_instance_type=default)
+
+
+def instance_type(arguments: argparse.Namespace) -> str:
+    """Return the type for a request: the one given, ``local``, or the script's default."""
+    return LOCAL if is_local(arguments) else str(arguments.instance_type or arguments.default_instance_type)
 
 
 def without_nothing(request: Any) -> Any:

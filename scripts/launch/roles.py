@@ -34,7 +34,15 @@ TRUST_POLICY = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
 ASSUMED = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/")
+
+
+def given(text: str) -> str:
+    """Check the form of a role's ARN or name; for ``type=`` of a flag."""
+    if not (ROLE_ARN if text.startswith("arn:") else ROLE_NAME).fullmatch(text):
+        raise UsageError(f"--role is {text!r}, expected arn:aws:iam::ACCOUNT:role/NAME, or a role's name.")
+    return text
 
 
 def own_role_name(clients: aws.Clients) -> str:
@@ -108,7 +116,7 @@ def policy(clients: aws.Clients, home: str, vpc: bool = False, kms_keys: Sequenc
     }
 
 
-def execution_role(clients: aws.Clients, given: str | None) -> str:
+def execution_role(clients: aws.Clients, wanted: str | None) -> str:
     """Return the ARN of the role to use; makes none.
 
     The role given; else the caller's, if it is one that SageMaker may take on; else the one of ``create_role.py``.
@@ -116,15 +124,15 @@ def execution_role(clients: aws.Clients, given: str | None) -> str:
     Raises:
         UsageError: There is none.
     """
+    if wanted and ROLE_ARN.fullmatch(wanted):
+        return wanted
     if clients.default_role:
-        return given or clients.default_role
-    if given:
-        if ROLE_ARN.fullmatch(given):
-            return given
-        found = _find(clients, given)
+        return clients.default_role
+    if wanted:
+        found = _find(clients, wanted)
         if found is None:
             raise UsageError(
-                f"--role is {given!r}, expected the ARN or the name of a role of account {clients.account}."
+                f"--role is {wanted!r}, expected the ARN or the name of a role of account {clients.account}."
             )
         return str(found["Arn"])
     if callers := callers_role(clients):

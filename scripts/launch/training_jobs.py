@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from launch import aws, interruption, options, roles
+from launch.command_line import at_least
 from launch.errors import JobFailed, UsageError
 from launch.logs import Log
 from launch.progress import TrainingProgress
@@ -44,12 +45,10 @@ def add_flags(made: argparse.ArgumentParser) -> None:
     """Add what decides where and how a training job runs."""
     options.add_image(made)
     made.add_argument("--job-name", type=options.name, help=f"default: {BASE_NAME} and the time of day")
-    made.add_argument(
-        "--instance-type", default=DEFAULT_INSTANCE_TYPE, help="(%(default)s); local: in Docker on this machine"
-    )
-    made.add_argument("--instance-count", type=_at_least(1), default=1, help="(%(default)s)")
-    made.add_argument("--volume-gb", type=_at_least(1), default=10, help="size of the volume (%(default)s)")
-    made.add_argument("--max-runtime", type=_at_least(1), default=3600, metavar="SECONDS", help="(%(default)s)")
+    options.add_instance_type(made, DEFAULT_INSTANCE_TYPE, "TrainingInstanceType")
+    made.add_argument("--instance-count", type=at_least(1), default=1, help="(%(default)s)")
+    made.add_argument("--volume-gb", type=at_least(1), default=10, help="size of the volume (%(default)s)")
+    made.add_argument("--max-runtime", type=at_least(1), default=3600, metavar="SECONDS", help="(%(default)s)")
     made.add_argument(
         "-p",
         dest="parameters",
@@ -78,15 +77,6 @@ def add_flags(made: argparse.ArgumentParser) -> None:
     made.add_argument("--wait", action="store_true", help="follow the log until the job ends")
 
 
-def _at_least(lowest: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {lowest}")
-        return int(text)
-
-    return number
-
-
 def job_name(arguments: argparse.Namespace, suffix: str = "") -> str:
     return str(arguments.job_name or unique_name(BASE_NAME + suffix))
 
@@ -112,30 +102,31 @@ def request(
     Raises:
         UsageError: A flag has a value that makes no sense.
     """
-    home = options.home(arguments, clients)
     hyperparameters = {
         **options.hyperparameters(arguments.parameters, arguments.hyperparameters),
         **own_hyperparameters,
         **_script_mode(arguments),
     }
-    if split(home)[0] == "s3" and not arguments.network_isolation:
-        # sagemaker-training then uploads output/intermediate to HOME/JOB/output/intermediate while the job runs
-        hyperparameters["sagemaker_s3_output"] = home
-    if arguments.source_dir:
-        channels = {**channels, CODE_CHANNEL: join(home, job, "source")}
+    variables = environment(arguments.environment)
     if bool(arguments.subnets) != bool(arguments.security_groups):
         raise UsageError("--subnets and --security-groups belong together, expected both or none.")
     spot = getattr(arguments, "spot", False)
-    checkpoints = getattr(arguments, "checkpoint_uri", None) or (join(home, job, "checkpoints") if spot else None)
-    if checkpoints:
-        checkpoints = address_of(checkpoints)
-        if split(checkpoints)[0] == "file" and not options.is_local(arguments):
-            raise UsageError(f"--checkpoint-uri is {arguments.checkpoint_uri!r}, expected s3://bucket/prefix.")
     max_wait = getattr(arguments, "max_wait", None)
     if max_wait is not None and (not spot or max_wait < arguments.max_runtime):
         raise UsageError(
             f"--max-wait is {max_wait}, expected with --spot, and no less than --max-runtime {arguments.max_runtime}."
         )
+    home = options.home(arguments, clients)  # from here on AWS is asked
+    if split(home)[0] == "s3" and not arguments.network_isolation:
+        # sagemaker-training then uploads output/intermediate to HOME/JOB/output/intermediate while the job runs
+        hyperparameters["sagemaker_s3_output"] = home
+    if arguments.source_dir:
+        channels = {**channels, CODE_CHANNEL: join(home, job, "source")}
+    checkpoints = getattr(arguments, "checkpoint_uri", None) or (join(home, job, "checkpoints") if spot else None)
+    if checkpoints:
+        checkpoints = address_of(checkpoints)
+        if split(checkpoints)[0] == "file" and not options.is_local(arguments):
+            raise UsageError(f"--checkpoint-uri is {arguments.checkpoint_uri!r}, expected s3://bucket/prefix.")
     whole = {
         "TrainingJobName": job,
         "RoleArn": roles.execution_role(clients, arguments.role),
@@ -160,9 +151,7 @@ def request(
         ],
         "OutputDataConfig": {"S3OutputPath": home, "KmsKeyId": arguments.kms_key},
         "ResourceConfig": {
-            "InstanceType": options.instance_type(
-                "local" if options.is_local(arguments) else arguments.instance_type, "TrainingInstanceType"
-            ),
+            "InstanceType": options.instance_type(arguments),
             "InstanceCount": arguments.instance_count,
             "VolumeSizeInGB": arguments.volume_gb,
             "VolumeKmsKeyId": arguments.volume_kms_key,
@@ -176,7 +165,7 @@ def request(
         "EnableInterContainerTrafficEncryption": arguments.encrypt_traffic or None,
         "EnableManagedSpotTraining": spot or None,
         "CheckpointConfig": {"S3Uri": checkpoints} if checkpoints else None,
-        "Environment": environment(arguments.environment),
+        "Environment": variables,
         "Tags": arguments.tags,
     }
     return dict(options.without_nothing(whole))

@@ -187,7 +187,20 @@ def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
         ((*GIVEN, "--instance-type", "ml.m5.lage"), "--instance-type is 'ml.m5.lage', which SageMaker does not have"),
         ((*GIVEN, "-p", "seed"), "-p is 'seed', expected NAME=VALUE."),
         ((*GIVEN, "-p", f"x={'y' * 2501}"), "Hyperparameter x is too long"),
-        ((*GIVEN, "--hyperparameters", "no/where"), "--hyperparameters is no/where, which cannot be read as JSON"),
+        (
+            (*GIVEN, "--hyperparameters", "no/where"),
+            "--hyperparameters is no/where, which cannot be read: No such file",
+        ),
+        (("--role", "a b"), "--role is 'a b', expected arn:aws:iam::ACCOUNT:role/NAME, or a role's name."),
+        (
+            (*GIVEN, "--profile", "nobody"),
+            "--profile is 'nobody', but there are no profiles: `aws configure` makes one.",
+        ),
+        (
+            (*GIVEN, "--local", "--instance-type", "ml.c5.xlarge"),
+            "--instance-type is 'ml.c5.xlarge', expected local, or",
+        ),
+        ((*GIVEN, "--nonsense"), "Error: Unrecognized arguments: --nonsense; see --help."),
         ((*GIVEN, "--env", "1=2"), "--env is '1=2', expected NAME=VALUE."),
         ((*GIVEN, "--subnets", "s"), "--subnets and --security-groups belong together"),
         ((*GIVEN, "--max-wait", "5"), "--max-wait is 5, expected with --spot"),
@@ -196,7 +209,10 @@ def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
         ((*GIVEN, "--source-dir", ".", "--entry-point", "x.py"), "--entry-point is 'x.py', which is not in ."),
         ((*GIVEN, "--job-name", "a_b"), "'a_b' is no name of 1 to 63 letters, digits and hyphens"),
         ((*GIVEN, "--tag", "x"), "'x' is no KEY=VALUE"),
-        ((*GIVEN, "--instance-count", "0"), "'0' is no whole number of at least 1"),
+        (
+            (*GIVEN, "--instance-count", "0"),
+            "Error: --instance-count: '0' is no whole number of at least 1; see --help.",
+        ),
         ((*GIVEN, "--checkpoint-uri", "http://x"), "The address is 'http://x', expected s3://bucket/prefix"),
     ],
 )
@@ -204,7 +220,47 @@ def test_a_mistake_is_one_sentence(script, arguments, sentence):
     done = script("train.py", *(arguments if arguments else ("--role", ROLE)))
     assert done.returncode == 2, done.stdout
     assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"seed": null}', "where seed is null, expected a plain value."),
+        ("[1]", "expected an object of names and plain values."),
+        ("{", "which cannot be read as JSON: "),
+    ],
+)
+def test_a_file_of_no_hyperparameters(script, tmp_path, content, sentence):
+    (tmp_path / "h.json").write_text(content)
+    done = script("train.py", *GIVEN, "--hyperparameters", str(tmp_path / "h.json"))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: --hyperparameters is {tmp_path / 'h.json'}, {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--instance-type", "m5.large"), "--instance-type is 'm5.large', which SageMaker does not have, expected one"),
+        (("-p", "seed"), "-p is 'seed', expected NAME=VALUE."),
+        (("--env", "1=2"), "--env is '1=2', expected NAME=VALUE."),
+        (("--subnets", "s"), "--subnets and --security-groups belong together"),
+    ],
+)
+def test_what_needs_no_aws_is_checked_before_it_is_asked(script, arguments, sentence):
+    unset = dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "(unset)")
+    done = script("train.py", *arguments, **unset)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "[" not in done.stderr
+
+
+@pytest.mark.parametrize("count", ["0", "-5"])
+def test_an_evaluation_has_episodes(script, count):
+    done = script("evaluate.py", *GIVEN, "x", "--episodes", count)
+    sentence = f"Error: --episodes: '{count}' is no whole number of at least 1; see --help.\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
 
 
 def test_a_bucket_of_somebody_else(script, aws, monkeypatch):
