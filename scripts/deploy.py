@@ -14,7 +14,7 @@ import argparse
 import re
 from typing import Any
 
-from launch import aws, endpoints, errors, models, options
+from launch import aws, endpoints, errors, interruption, models, options
 from launch.command_line import at_least
 from launch.errors import UsageError
 from launch.storage import join
@@ -72,7 +72,7 @@ def main() -> None:
     if arguments.dry_run:
         options.print_requests(requests)
         return
-    deploy(clients, arguments.endpoint_name, name, requests, existing)
+    deploy(clients, arguments.endpoint_name, name, dict(requests), existing)
     flag = " --local" if options.is_local(arguments) else ""
     print(f"Endpoint {arguments.endpoint_name} serves {archive}")
     print(f"Ask it: python scripts/predict.py{flag} --endpoint-name {arguments.endpoint_name} '[0.5, -0.5]'")
@@ -160,7 +160,7 @@ def deploy(
     clients: aws.Clients,
     endpoint: str,
     name: str,
-    requests: list[tuple[str, dict[str, Any]]],
+    requests: dict[str, dict[str, Any]],
     existing: dict[str, Any] | None,
 ) -> None:
     """Carry the requests out, wait for the endpoint, and remove what is no longer used, or all that failed.
@@ -168,35 +168,43 @@ def deploy(
     Raises:
         JobFailed: The endpoint does not become healthy; what was there before is there still.
     """
-    made: list[tuple[str, str]] = []
-    methods = {
-        "CreateModel": (clients.sagemaker, "create_model", ("model", name)),
-        "CreateEndpointConfig": (clients.sagemaker, "create_endpoint_config", ("endpoint configuration", name)),
-        "CreateEndpoint": (clients.sagemaker, "create_endpoint", ("endpoint", endpoint)),
-        "UpdateEndpoint": (clients.sagemaker, "update_endpoint", None),
-    }
+    sagemaker = clients.sagemaker
+    made = [("endpoint configuration", name), ("model", name)]
+    begun = False
     try:
-        for operation, request in requests:
-            if operation in methods:
-                client, method, makes = methods[operation]
-                getattr(client, method)(**request)
-                made += [makes] if makes else []
+        sagemaker.create_model(**requests["CreateModel"])
+        sagemaker.create_endpoint_config(**requests["CreateEndpointConfig"])
+        with interruption.held_back():
+            if existing:
+                sagemaker.update_endpoint(**requests["UpdateEndpoint"])
+            else:
+                sagemaker.create_endpoint(**requests["CreateEndpoint"])
+                made = [("endpoint", endpoint), *made]
+            begun = True
         print(f"{'Updating' if existing else 'Creating'} endpoint {endpoint}", flush=True)
         endpoints.wait_until_in_service(clients, endpoint, name)
-    except Exception:
-        for kind, each in reversed(made):
-            endpoints.delete(clients, kind, each)
-            print(f"Removed {kind} {each}", flush=True)
+    except BaseException as error:
+        if begun and isinstance(error, interruption.Interrupted):
+            left = f"Endpoint {endpoint} goes on by itself{clients.where}"
+            print(f"{left}: scripts/list.py shows it, scripts/delete.py removes it.", flush=True)
+        else:
+            with interruption.held_back():
+                remove(clients, made)
         raise
-    for operation, request in requests:  # of an endpoint that is there
-        if operation == "RegisterScalableTarget":
-            clients.autoscaling.register_scalable_target(**request)
-        elif operation == "PutScalingPolicy":
-            clients.autoscaling.put_scaling_policy(**request)
+    if "RegisterScalableTarget" in requests:  # of an endpoint that is there
+        clients.autoscaling.register_scalable_target(**requests["RegisterScalableTarget"])
+        clients.autoscaling.put_scaling_policy(**requests["PutScalingPolicy"])
     if existing:
         for kind, old in endpoints.belongings(clients, endpoint):
             if kind in ("endpoint configuration", "model") and old != name and endpoints.is_of(old, endpoint):
                 endpoints.delete(clients, kind, old)
+
+
+def remove(clients: aws.Clients, made: list[tuple[str, str]]) -> None:
+    """Remove what there is of what was to be made."""
+    for kind, each in made:
+        if endpoints.delete(clients, kind, each):
+            print(f"Removed {kind} {each}", flush=True)
 
 
 if __name__ == "__main__":

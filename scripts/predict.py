@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
 from botocore.exceptions import ClientError
 from launch import aws, endpoints, errors, options
 from launch.command_line import at_least, check_target

@@ -13,6 +13,7 @@ Examples:
 import argparse
 from pathlib import Path
 
+import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
 from docker.errors import ImageNotFound
 from launch import errors, images, options, project, registry
 from launch.errors import UsageError

@@ -131,8 +131,8 @@ def _names(list_some: Callable[..., dict[str, Any]], many: str, one: str, part: 
         more = {"NextToken": page["NextToken"]}
 
 
-def delete(clients: aws.Clients, kind: str, name: str) -> None:
-    """Delete one of an endpoint's belongings; fine if it has gone."""
+def delete(clients: aws.Clients, kind: str, name: str) -> bool:
+    """Delete one of an endpoint's belongings; tell whether it was there."""
     sagemaker = clients.sagemaker
     try:
         if kind == "scaling target":
@@ -148,3 +148,5 @@ def delete(clients: aws.Clients, kind: str, name: str) -> None:
     except ClientError as error:
         if not aws.is_not_found(error):
             raise
+        return False
+    return True

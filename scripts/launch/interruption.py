@@ -5,7 +5,9 @@ and ends processes, containers and temporary folders, they wait, and only the lo
 """
 
 import contextlib
+import os
 import signal
+import sys
 from collections.abc import Iterator
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -20,6 +22,18 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
+
+
+def end_at_once() -> None:
+    """End the process quietly at Ctrl-C, until ``install``: while a script imports, nothing is there to be ended."""
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(number: int, frame: object) -> None:
+    # An exception would go through the import of who knows what, and end in a traceback.
+    print("Interrupted.", file=sys.stderr, flush=True)
+    os._exit(128 + number)
 
 
 def install() -> None:

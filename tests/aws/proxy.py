@@ -1,5 +1,6 @@
 """A proxy between a script and the local AWS server, which passes answers on, spoils them or holds them back."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,7 +45,8 @@ def between(aws_server: str) -> Iterator[Callable[..., Any]]:
     servers = []
 
     def start(spoil: Callable[[Any, httpx.Response], None]) -> tuple[str, Any]:
-        handler = type("Spoils", (Between,), {"upstream": aws_server, "asked": 0, "spoil": spoil})
+        own = {"upstream": aws_server, "asked": 0, "spoil": lambda handler, answer: spoil(handler, answer)}
+        handler = type("Spoils", (Between,), own)
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -56,14 +58,34 @@ def between(aws_server: str) -> Iterator[Callable[..., Any]]:
         server.server_close()
 
 
+class Holding:
+    """Holds one answer back, so that a test can do something meanwhile: the call of an operation of that number."""
+
+    def __init__(self, operation: str, number: int = 1) -> None:
+        self._operation, self._left = operation, number
+        self.reached, self.let_go = threading.Event(), threading.Event()
+
+    def __call__(self, handler: Between, answer: httpx.Response) -> None:
+        if operation_of(handler) == self._operation:
+            self._left -= 1
+            if self._left == 0:
+                self.reached.set()
+                self.let_go.wait(60)
+        with contextlib.suppress(OSError):  # whoever asked has gone
+            handler.answer(answer.status_code, answer.headers, answer.content)
+
+
+def operation_of(handler: Between) -> str:
+    return str(handler.headers.get("X-Amz-Target", "")).rpartition(".")[2]
+
+
 def throttling(times: int, operation: str = "") -> Callable[[Any, httpx.Response], None]:
     """Return what refuses so many calls of an operation, or of any, as AWS does when there are too many of them."""
     refused: list[str] = []
 
     def spoil(handler: Between, answer: httpx.Response) -> None:
-        called = handler.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        if operation in ("", called) and len(refused) < times:
-            refused.append(called)
+        if operation in ("", operation_of(handler)) and len(refused) < times:
+            refused.append(operation)
             body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
             handler.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
         else:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,9 @@ import httpx
 import pytest
 from jobs import ROOT
 from local_aws import ACCOUNT, REGION, assert_valid, requests_of
+from proxy import Holding
+
+pytest_plugins = ("proxy",)
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-serving:1"
@@ -156,6 +160,34 @@ def test_an_endpoint_that_fails_is_removed_and_its_reason_said(script, aws, mode
     ]
     assert names(aws) == ([], [])
     assert aws.client("sagemaker").list_endpoints()["Endpoints"] == []
+
+
+@pytest.mark.parametrize(
+    ("held", "left"),
+    [(Holding("CreateEndpointConfig"), 0), (Holding("DescribeEndpoint", 2), 1)],
+    ids=["before", "after"],
+)
+def test_ctrl_c_leaves_nothing_that_it_does_not_speak_of(aws, model, between, held, left):
+    """Before the endpoint is asked for, nothing; after that, the endpoint, which goes on."""
+    url, _ = between(held)
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts/deploy.py"), *GIVEN, model],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**aws.environment, "AWS_ENDPOINT_URL_SAGEMAKER": url},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert held.reached.wait(60)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    held.let_go.set()
+    assert (process.returncode, err) == (130, "Interrupted.\n")
+    assert [len(each) for each in names(aws)] == [left, left]
+    assert len(aws.client("sagemaker").list_endpoints()["Endpoints"]) == left
+    goes_on = "goes on by itself in region eu-west-1: scripts/list.py shows it, scripts/delete.py removes it."
+    assert (goes_on in out) == bool(left)
+    assert ("Removed endpoint configuration" in out) == (not left)
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,25 @@ def test_nobody_reads_on():
     process.stderr.close()
 
 
+@pytest.mark.parametrize(
+    ("script", "imported"), [("train", "boto3"), ("predict", "botocore"), ("push_images", "docker")]
+)
+def test_ctrl_c_while_a_script_imports_what_it_needs(tmp_path, script, imported):
+    (tmp_path / f"{imported}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / f"scripts/{script}.py"), "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (128 + signal.SIGINT, "Interrupted.\n")
+
+
 # --- The Docker engine ------------------------------------------------------------------------------------------------
 
 
