@@ -25,7 +25,9 @@ SERVERLESS_MEMORY = (1024, 2048, 3072, 4096, 5120, 6144)
 
 def main() -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("model", help="a training job's name, or the path or address of a model.tar.gz")
+    parser.add_argument(
+        "model", type=models.named, help="a training job's name, or the path or address of a model.tar.gz"
+    )
     parser.add_argument(
         "--endpoint-name", type=endpoints.name, default=endpoints.DEFAULT_ENDPOINT, help="(%(default)s)"
     )

@@ -61,13 +61,17 @@ def find_checkpoint(arguments: argparse.Namespace, clients: aws.Clients, job: st
     trained = training_jobs.describe(clients, text)
     preset = trained.get("HyperParameters", {}).get("RLCOACH_PRESET")
     archive = join(trained["OutputDataConfig"]["S3OutputPath"], text, "output", "output.tar.gz")
+    status = trained["TrainingJobStatus"]
+    nothing = UsageError(f"Training job {text} is {status} and has no checkpoint, expected one that has.")
+    if status not in training_jobs.ENDED or not storage.find(archive):
+        raise nothing
     with tempfile.TemporaryDirectory() as temporary:
         packed = Path(temporary) / "output.tar.gz"
         storage.download(archive, packed)
-        unpack(packed, Path(temporary) / "output")
+        unpack(packed, Path(temporary) / "output", archive)
         folder = Path(temporary) / "output" / "checkpoint"
         if not folder.is_dir():
-            raise UsageError(f"Training job {text} left no checkpoint in {archive}.")
+            raise nothing
         # a place that outlives the temporary folder, on this machine too
         return _put(arguments, storage, folder, join(home, text, "checkpoint"), keep=False), preset
 

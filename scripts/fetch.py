@@ -41,7 +41,8 @@ def main() -> None:
     report.describe(job, folder)
     report.write([folder], folder / "report.html")
     draw(arguments, job, folder)
-    print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or 'nothing yet'}")
+    nothing = "nothing" if job["TrainingJobStatus"] in training_jobs.ENDED else "nothing yet"
+    print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")
     if job["TrainingJobStatus"] == "Failed":
         log = Log(clients, training_jobs.LOG_GROUP, f"{arguments.job}/")
         log.read()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from launch import aws, endpoints, errors, models, options
-from launch.command_line import at_least
+from launch.command_line import at_least, check_target
 from launch.errors import JobFailed, UsageError
 from launch.logs import Log
 from launch.storage import Storage, address_of, join, split
@@ -26,8 +26,10 @@ LOG_GROUP = "/aws/sagemaker/TransformJobs"
 
 def main() -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("model", help="a training job's name, or the path or address of a model.tar.gz")
-    parser.add_argument("input", help="path or address of the observations")
+    parser.add_argument(
+        "model", type=models.named, help="a training job's name, or the path or address of a model.tar.gz"
+    )
+    parser.add_argument("input", type=observations, help="path or address of the observations")
     parser.add_argument(
         "--output", type=Path, help="where to put the answers; default: beside a local input, with .out"
     )
@@ -40,6 +42,11 @@ def main() -> None:
     media_type = arguments.content_type or MEDIA_TYPES.get(Path(arguments.input).suffix)
     if media_type is None:
         raise UsageError(f"The input is {arguments.input!r}, expected a name with {', '.join(MEDIA_TYPES)}.")
+    target = arguments.output or (None if "://" in arguments.input else Path(f"{arguments.input}.out"))
+    if target and target.resolve() == Path(arguments.input).resolve():
+        raise UsageError(f"--output is {target}, which is the input, expected another file.")
+    if target and not arguments.dry_run:
+        check_target("--output", target)
     clients = options.clients(arguments)
     name = endpoints.resource_name("rl-mountain-car-transform")
     archive = models.archive_of(arguments, clients, name)
@@ -58,16 +65,23 @@ def main() -> None:
         clients.sagemaker.delete_model(ModelName=name)
     answers = join(create_job["TransformOutput"]["S3OutputPath"], source.rpartition("/")[2] + ".out")
     print(f"Answers: {answers}")
-    if target := arguments.output or (None if "://" in arguments.input else Path(f"{arguments.input}.out")):
+    if target:
         Storage(clients).download(answers, target)
         print(f"Copied to {target}")
+
+
+def observations(text: str) -> str:
+    """Check that a file of this machine is there; for ``type=`` of an argument."""
+    if "://" not in text and not Path(text).is_file():
+        raise UsageError(f"There is no file {text}.")
+    return text
 
 
 def place_input(arguments: argparse.Namespace, clients: aws.Clients, name: str) -> str:
     """Return the address of the input, uploaded if it has to be.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: There is nothing at the address.
     """
     storage = Storage(clients)
     if "://" in arguments.input:
@@ -75,8 +89,6 @@ def place_input(arguments: argparse.Namespace, clients: aws.Clients, name: str) 
             raise UsageError(f"There is nothing at {arguments.input}.")
         return str(arguments.input)
     file = Path(arguments.input)
-    if not file.is_file():
-        raise UsageError(f"There is no file {file}.")
     home = options.home(arguments, clients)
     if split(home)[0] == "file":
         return address_of(arguments.input)

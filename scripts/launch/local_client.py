@@ -304,7 +304,7 @@ class LocalSageMaker:
         ml = folder / "ml"
         archive = folder / "model.tar.gz"
         self._storage.download(container["ModelDataUrl"], archive)
-        unpack(archive, ml / "model")
+        unpack(archive, ml / "model", container["ModelDataUrl"])
         archive.unlink()
         environment = {**container.get("Environment", {})}
         started = {"config": config, "variant": variant["VariantName"], "started": local_records.now()}

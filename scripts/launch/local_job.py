@@ -352,7 +352,7 @@ class TransformJob(LocalJob):
         archive = self.folder / "model.tar.gz"
         self.say("Starting", "Starting the container")
         self.storage.download(container["ModelDataUrl"], archive)
-        unpack(archive, ml / "model")
+        unpack(archive, ml / "model", container["ModelDataUrl"])
         limit = self.request.get("MaxPayloadInMB", 6)
         environment = {**container.get("Environment", {}), **self.request.get("Environment", {})}
         environment |= {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(limit)}

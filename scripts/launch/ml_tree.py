@@ -3,9 +3,11 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
 """
 
+import gzip
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,20 +79,39 @@ def pack(folders: Sequence[Path], archive: Path) -> bool:
     return True
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a ``.tar.gz`` of plain files below ``folder``.
+def check(archive: Path, called: str | None = None) -> None:
+    """Read a ``.tar.gz`` to its end: what is damaged in its middle only gzip's checksum there can tell.
+
+    Args:
+        archive: the file.
+        called: what the user knows it as, if not by its path.
 
     Raises:
-        UsageError: It is no such archive, or a member is a link, a device, or has a path that leads out.
+        UsageError: It is no such archive, it is damaged, or a member is a link, a device, or has a path that leads out.
     """
+    name = called or str(archive)
     try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                path = Path(member.name)
-                if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
-                    raise UsageError(
-                        f"{archive} holds {member.name!r}, expected only plain files below its own folder."
-                    )
-                tar.extract(member, folder, set_attrs=False)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise UsageError(f"{archive} cannot be unpacked: {error}.") from None
+        with gzip.open(archive) as stream:
+            with tarfile.open(fileobj=stream, mode="r:") as tar:
+                for member in tar:
+                    path = Path(member.name)
+                    if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
+                        raise UsageError(
+                            f"{name} holds {member.name!r}, expected only plain files below its own folder."
+                        )
+            while stream.read(1 << 20):
+                pass
+    except (gzip.BadGzipFile, zlib.error, EOFError, tarfile.TarError) as error:
+        raise UsageError(f"{name} cannot be unpacked: it is damaged, or no tar.gz ({error}).") from None
+
+
+def unpack(archive: Path, folder: Path, called: str | None = None) -> None:
+    """Unpack a ``.tar.gz`` of plain files below ``folder``, if all of it can be; see ``check``.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    check(archive, called)
+    with tarfile.open(archive, "r:gz") as tar:
+        for member in tar:
+            tar.extract(member, folder, set_attrs=False)

@@ -6,19 +6,39 @@ from typing import Any
 
 from launch import aws, options, roles, training_jobs
 from launch.errors import UsageError
+from launch.ml_tree import check
 from launch.storage import Storage, address_of, join, split
+
+
+def named(text: str) -> str:
+    """Check what names a model as far as this machine can; for ``type=`` of an argument.
+
+    Raises:
+        UsageError: It is no address and no job's name, and no file either, or one of something else.
+    """
+    if "://" in text:
+        return text
+    if Path(text).exists():
+        if not Path(text).is_file():
+            raise UsageError(
+                f"The model is {text}, which is a folder, expected a model.tar.gz or a training job's name."
+            )
+        check(Path(text))
+    elif not options.NAME.fullmatch(text):
+        raise UsageError(f"There is no file {text}.")
+    return text
 
 
 def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str) -> str:
     """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
 
     Args:
-        arguments: with ``model``: a training job's name, a path or an address.
+        arguments: with ``model``: a training job's name, a path or an address, which ``named`` has checked.
         clients: who asks.
         name: of the model, below which a file is uploaded.
 
     Raises:
-        UsageError: There is no such job or file, or the job left no model.
+        UsageError: There is no such job, it left no model, or there is nothing at the address.
     """
     text = arguments.model
     storage = Storage(clients)
@@ -35,8 +55,6 @@ def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str) -
             storage.ensure_bucket(split(home)[1])
             storage.upload(Path(text), target)
         return target
-    if "/" in text or text.endswith(".tar.gz"):
-        raise UsageError(f"There is no file {text}.")
     job = training_jobs.describe(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not archive:

@@ -1,11 +1,14 @@
 """deploy.py, predict.py, delete.py and transform.py against a local AWS server."""
 
+import io
 import os
 import pty
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -24,7 +27,10 @@ RESOURCE = "endpoint/rl-mountain-car/variant/AllTraffic"
 @pytest.fixture
 def model(tmp_path):
     file = tmp_path / "model.tar.gz"
-    file.write_bytes(b"model")
+    with tarfile.open(file, "w:gz") as tar:
+        member = tarfile.TarInfo("policy.json")
+        member.size = 100_000
+        tar.addfile(member, io.BytesIO(os.urandom(member.size)))
     return str(file)
 
 
@@ -86,7 +92,10 @@ def test_an_endpoint_is_made_updated_and_deleted(script, aws, model):
     sagemaker, scaling = aws.client("sagemaker"), aws.client("application-autoscaling")
     first = sagemaker.describe_endpoint(EndpointName="rl-mountain-car")["EndpointConfigName"]
     assert names(aws) == ([first], [first])
-    assert aws.client("s3").get_object(Bucket=BUCKET, Key=f"{first}/model.tar.gz")["Body"].read() == b"model"
+    assert (
+        aws.client("s3").get_object(Bucket=BUCKET, Key=f"{first}/model.tar.gz")["Body"].read()
+        == Path(model).read_bytes()
+    )
     (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
     assert (target["ResourceId"], target["MaxCapacity"]) == (RESOURCE, 2)
     # another model, and something of somebody else's with a like name
@@ -195,6 +204,7 @@ def test_ctrl_c_leaves_nothing_that_it_does_not_speak_of(aws, model, between, he
     [
         (("nothing.tar.gz",), "There is no file nothing.tar.gz."),
         (("s3://no-bucket/m.tar.gz",), "There is no bucket no-bucket, which s3://no-bucket/m.tar.gz names."),
+        (("a_b",), "There is no file a_b."),
         (("job-1",), "There is no training job 'job-1' in region eu-west-1."),
         (("MODEL", "--instance-type", "ml.x"), "--instance-type is 'ml.x', which SageMaker does not have"),
         (("MODEL", "--autoscale", "4:1"), "--autoscale is '4:1', expected MIN:MAX as in 1:4."),
@@ -210,6 +220,33 @@ def test_a_mistake_is_one_sentence(script, model, arguments, sentence):
     assert done.returncode == 2, done.stdout
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+UNSET = dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "(unset)")
+
+
+@pytest.mark.parametrize("name", ["deploy.py", "transform.py"])
+@pytest.mark.parametrize("mode", [(), ("--local",)], ids=["aws", "local"])
+def test_what_is_no_model_is_noticed_before_anything_is_made(script, model, tmp_path, name, mode):
+    observations = tmp_path / "obs.csv"
+    observations.write_text("0.5,-0.5\n")
+    whole = Path(model).read_bytes()
+    damaged, cut = tmp_path / "damaged.tar.gz", tmp_path / "cut.tar.gz"
+    damaged.write_bytes(whole[:50_000] + bytes(byte ^ 0xFF for byte in whole[50_000:50_010]) + whole[50_010:])
+    cut.write_bytes(whole[:-20])
+    for file, sentence in (
+        (observations, "obs.csv cannot be unpacked: it is damaged, or no tar.gz (Not a gzipped file"),
+        (damaged, "damaged.tar.gz cannot be unpacked: it is damaged, or no tar.gz (CRC check failed"),
+        (cut, "cut.tar.gz cannot be unpacked: it is damaged"),
+        (tmp_path, "which is a folder, expected a model.tar.gz or a training job's name."),
+    ):
+        rest = (str(observations),) if name == "transform.py" else ()
+        done = script(name, *mode, str(file), *rest, **UNSET)
+        assert done.returncode == 2, done.stdout
+        assert sentence in done.stderr
+        assert str(file) in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
 
 
 def answers(aws_server: str, *bodies: str) -> None:
@@ -297,12 +334,27 @@ def test_a_batch_transform(script, aws, model, tmp_path):
     assert names(aws) == ([], [])
 
 
-def test_mistakes_of_a_transform(script, model):
+def test_mistakes_of_a_transform(script, model, tmp_path):
+    file, other = tmp_path / "o.csv", tmp_path / "x.txt"
+    file.write_text("0.5,-0.5\n")
+    other.touch()
     for arguments, sentence in (
-        ((model, "x.txt"), "The input is 'x.txt', expected a name with .csv, .jsonl, .jsonlines."),
+        ((model, str(other)), f"The input is '{other}', expected a name with .csv, .jsonl, .jsonlines."),
         ((model, "x.csv"), "There is no file x.csv."),
         ((model, "s3://no-bucket/x.csv"), "There is no bucket no-bucket"),
+        ((model, str(file), "--output", f"{tmp_path}/./o.csv"), "which is the input, expected another file."),
+        ((model, str(file), "--output", str(tmp_path)), "which is a folder, expected a file."),
+        ((model, str(file), "--output", f"{file}/x"), f"--output is {file}/x, expected a file in a folder that can"),
     ):
         done = script("transform.py", *GIVEN, *arguments)
         assert done.returncode == 2
         assert sentence in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert file.read_text() == "0.5,-0.5\n"
+
+
+def test_a_transform_makes_the_folder_of_its_output(script, model, tmp_path):
+    file, output = tmp_path / "o.csv", tmp_path / "new/folder/answers.csv"
+    file.write_text("0.5,-0.5\n")
+    assert "Completed" in script("transform.py", *GIVEN, model, str(file), "--output", str(output)).stdout
+    assert output.parent.is_dir()

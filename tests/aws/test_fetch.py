@@ -100,6 +100,16 @@ def test_an_archive_with_links_is_refused(script, job, kind):
     assert "holds 'link'" in done.stderr
 
 
+@pytest.mark.parametrize(("status", "nothing"), [("Failed", "nothing\n"), ("InProgress", "nothing yet\n")])
+def test_nothing_yet_is_for_a_job_that_goes_on(script, aws, job, status, nothing):
+    from moto.sagemaker.models import sagemaker_backends
+
+    sagemaker_backends[ACCOUNT][REGION].training_jobs["mine"].training_job_status = status
+    for each in job.list_objects_v2(Bucket=BUCKET)["Contents"]:
+        job.delete_object(Bucket=BUCKET, Key=each["Key"])
+    assert script("fetch.py", "--no-wait", "mine").stdout.endswith(nothing)
+
+
 def test_a_job_that_is_not_there(script):
     done = script("fetch.py", "nobody")
     assert (done.returncode, done.stderr) == (2, "Error: There is no training job 'nobody' in region eu-west-1.\n")

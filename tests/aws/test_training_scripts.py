@@ -169,6 +169,17 @@ def test_an_evaluation_of_a_jobs_checkpoint(script, aws):
     ]
 
 
+@pytest.mark.parametrize("status", ["InProgress", "Failed"])
+def test_an_evaluation_of_a_job_without_a_checkpoint(script, aws, status):
+    from moto.sagemaker.models import sagemaker_backends
+
+    assert script("train.py", *GIVEN, "--job-name", "trained").returncode == 0
+    sagemaker_backends[ACCOUNT][REGION].training_jobs["trained"].training_job_status = status
+    done = script("evaluate.py", *GIVEN, "trained")
+    sentence = f"Error: Training job trained is {status} and has no checkpoint, expected one that has.\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
+
+
 def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
     (tmp_path / "c").mkdir()
     done = script("evaluate.py", *GIVEN, str(tmp_path / "c"))
