@@ -17,7 +17,7 @@ from typing import Any
 
 from launch import errors, options, report, results, training_jobs
 from launch.errors import JobFailed
-from launch.logs import Log
+from launch.logs import TRAINING_JOBS, Log
 from launch.storage import Storage, join
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     nothing = "nothing" if job["TrainingJobStatus"] in training_jobs.ENDED else "nothing yet"
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")
     if job["TrainingJobStatus"] == "Failed":
-        log = Log(clients, training_jobs.LOG_GROUP, f"{arguments.job}/")
+        log = Log(clients, TRAINING_JOBS, f"{arguments.job}/")
         log.read()
         raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *log.last]))
 

@@ -1,4 +1,4 @@
-"""List training jobs and endpoints, the newest first.
+"""List training jobs, transform jobs and endpoints, the newest first.
 
 Examples:
     python scripts/list.py --local
@@ -7,25 +7,31 @@ Examples:
 
 from launch import errors, options
 
+KINDS = {"TrainingJob": "training job", "TransformJob": "transform job", "Endpoint": "endpoint"}
+
 
 def main() -> None:
     parser = options.parser(__doc__)
     parser.add_argument("--name-contains", default="rl-mountain-car", help="(%(default)s); '' for all")
     arguments = parser.parse_args()
-    sagemaker = options.clients(arguments).sagemaker
+    clients = options.clients(arguments)
     part = {"NameContains": arguments.name_contains} if arguments.name_contains else {}
     newest = {**part, "SortBy": "CreationTime", "SortOrder": "Descending"}
     if arguments.dry_run:
-        options.print_requests([("ListTrainingJobs", newest), ("ListEndpoints", newest)])
+        options.print_requests([("ListTrainingJobs", newest), ("ListTransformJobs", newest), ("ListEndpoints", newest)])
         return
-    for job in sagemaker.list_training_jobs(**newest)["TrainingJobSummaries"]:
-        _show("training job", job["TrainingJobName"], job["TrainingJobStatus"], job["CreationTime"])
-    for endpoint in sagemaker.list_endpoints(**newest)["Endpoints"]:
-        _show("endpoint", endpoint["EndpointName"], endpoint["EndpointStatus"], endpoint["CreationTime"])
-
-
-def _show(kind: str, name: str, status: str, created: object) -> None:
-    print(f"{kind:<14}{name:<64}{status:<12}{created:%Y-%m-%d %H:%M}")
+    sagemaker = clients.sagemaker
+    found = [
+        *(("TrainingJob", each) for each in sagemaker.list_training_jobs(**newest)["TrainingJobSummaries"]),
+        *(("TransformJob", each) for each in sagemaker.list_transform_jobs(**newest)["TransformJobSummaries"]),
+        *(("Endpoint", each) for each in sagemaker.list_endpoints(**newest)["Endpoints"]),
+    ]
+    for kind, each in found:
+        name, status = each[f"{kind}Name"], each[f"{kind}Status"]
+        print(f"{KINDS[kind]:<15}{name:<64}{status:<12}{each['CreationTime']:%Y-%m-%d %H:%M}")
+    if not found:
+        named = f" with {arguments.name_contains} in its name" if arguments.name_contains else ""
+        print(f"There is no job or endpoint{named}{clients.where}.")
 
 
 if __name__ == "__main__":

@@ -1,31 +1,31 @@
-"""Print the log of a training job, or of an endpoint.
+"""Print the log of a training or transform job, or of an endpoint.
 
 Examples:
     python scripts/logs.py --local rl-mountain-car-2026-11-23-10-00-00-000000
     python scripts/logs.py --endpoint-name rl-mountain-car
 """
 
-from launch import endpoints, errors, options, training_jobs
+from launch import errors, logs, options
 from launch.errors import UsageError
-from launch.logs import Log
 
 
 def main() -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("job", nargs="?", type=options.name, help="a training job's name")
+    parser.add_argument("job", nargs="?", type=options.name, help="a job's name")
     parser.add_argument("--endpoint-name", type=options.name, help="the endpoint's log instead")
     arguments = parser.parse_args()
     if bool(arguments.job) == bool(arguments.endpoint_name):
-        raise UsageError("Expected a training job's name, or --endpoint-name.")
+        raise UsageError("Expected a job's name, or --endpoint-name.")
     clients = options.clients(arguments)
     if arguments.job:
-        group, prefix = training_jobs.LOG_GROUP, f"{arguments.job}/"
+        places = [(group, f"{arguments.job}/") for group in (logs.TRAINING_JOBS, logs.TRANSFORM_JOBS)]
     else:
-        group, prefix = f"{endpoints.LOG_GROUP}/{arguments.endpoint_name}", ""
+        places = [(f"{logs.ENDPOINTS}/{arguments.endpoint_name}", "")]
     if arguments.dry_run:
-        options.print_requests([("DescribeLogStreams", {"logGroupName": group, "logStreamNamePrefix": prefix})])
+        requests = [{"logGroupName": group, "logStreamNamePrefix": prefix} for group, prefix in places]
+        options.print_requests([("DescribeLogStreams", request) for request in requests])
         return
-    lines = Log(clients, group, prefix).read()
+    lines = [line for group, prefix in places for line in logs.Log(clients, group, prefix).read()]
     if not lines:
         raise UsageError(f"There is no log of {arguments.job or arguments.endpoint_name}{clients.where}.")
     print("\n".join(lines))

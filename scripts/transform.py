@@ -14,14 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from launch import aws, endpoints, errors, models, options
+from launch import aws, endpoints, errors, interruption, models, options
 from launch.command_line import at_least, check_target
 from launch.errors import JobFailed, UsageError
-from launch.logs import Log
+from launch.logs import TRANSFORM_JOBS, Log
 from launch.storage import Storage, address_of, join, split
 
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
-LOG_GROUP = "/aws/sagemaker/TransformJobs"
 
 
 def main() -> None:
@@ -61,8 +60,13 @@ def main() -> None:
         clients.sagemaker.create_transform_job(**create_job)
         print(f"Created transform job {name}", flush=True)
         wait_for_end(clients, name)
+    except interruption.Interrupted:
+        with interruption.held_back():
+            stop(clients, name)
+        raise
     finally:
-        clients.sagemaker.delete_model(ModelName=name)
+        with interruption.held_back():
+            endpoints.delete(clients, "model", name)
     answers = join(create_job["TransformOutput"]["S3OutputPath"], source.rpartition("/")[2] + ".out")
     print(f"Answers: {answers}")
     if target:
@@ -130,6 +134,14 @@ def request(
     }
 
 
+def stop(clients: aws.Clients, name: str) -> None:
+    """Stop the job, if it has begun and not ended: its answers are for this script."""
+    described = aws.found(clients.sagemaker.describe_transform_job, TransformJobName=name)
+    if described and described["TransformJobStatus"] == "InProgress":
+        clients.sagemaker.stop_transform_job(TransformJobName=name)
+        print(f"Transform job {name} is being stopped.", flush=True)
+
+
 def wait_for_end(clients: aws.Clients, name: str) -> None:
     """Wait for the job, showing every change of its status.
 
@@ -145,7 +157,7 @@ def wait_for_end(clients: aws.Clients, name: str) -> None:
         else:
             time.sleep(clients.seconds_between_looks)
     if status != "Completed":
-        log = Log(clients, LOG_GROUP, f"{name}/")
+        log = Log(clients, TRANSFORM_JOBS, f"{name}/")
         log.read()
         raise JobFailed("\n".join([described.get("FailureReason", f"Transform job {name} is {status}."), *log.last]))
 

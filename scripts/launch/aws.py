@@ -5,6 +5,7 @@ Everything that boto3 honours is honoured: profiles, ``AWS_*`` variables, ``AWS_
 
 import os
 import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -150,6 +151,16 @@ def is_not_found(error: exceptions.ClientError) -> bool:
         or code.endswith("NotFoundException")
         or (code == "ValidationException" and NOT_FOUND.search(message) is not None)
     )
+
+
+def found(describe: Callable[..., dict[str, Any]], **names: str) -> dict[str, Any] | None:
+    """Return what a call answers; None if there is nothing of that name."""
+    try:
+        return dict(describe(**names))
+    except exceptions.ClientError as error:
+        if is_not_found(error):
+            return None
+        raise
 
 
 def explain(error: Exception) -> UsageError | JobFailed | None:

@@ -8,14 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from launch import aws, options
+from launch import aws, logs, options
 from launch.errors import JobFailed, UsageError
 from launch.logs import Log
 from launch.project import unique_name
 
 VARIANT = "AllTraffic"
 DEFAULT_ENDPOINT = "rl-mountain-car"
-LOG_GROUP = "/aws/sagemaker/Endpoints"
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 LONGEST_NAME = 36
 STAMP = re.compile(r"-\d{4}(-\d\d){5}(-\d+)?")
@@ -40,12 +39,7 @@ def scaling_resource(endpoint: str) -> str:
 
 def describe(clients: aws.Clients, endpoint: str) -> dict[str, Any] | None:
     """Return the description of an endpoint; None if there is none of that name."""
-    try:
-        return dict(clients.sagemaker.describe_endpoint(EndpointName=endpoint))
-    except ClientError as error:
-        if aws.is_not_found(error):
-            return None
-        raise
+    return aws.found(clients.sagemaker.describe_endpoint, EndpointName=endpoint)
 
 
 def require(clients: aws.Clients, endpoint: str) -> dict[str, Any]:
@@ -80,7 +74,7 @@ def wait_until_in_service(clients: aws.Clients, endpoint: str, config: str) -> d
             return described
         if status not in ("Creating", "Updating", "SystemUpdating"):
             reason = described.get("FailureReason", f"Endpoint {endpoint} is {status}.")
-            log = Log(clients, f"{LOG_GROUP}/{endpoint}", "")
+            log = Log(clients, f"{logs.ENDPOINTS}/{endpoint}", "")
             log.read()
             raise JobFailed("\n".join([reason, *log.last]))
         time.sleep(clients.seconds_between_looks)
@@ -102,12 +96,10 @@ def belongings(clients: aws.Clients, endpoint: str) -> list[tuple[str, str]]:
     models += _names(sagemaker.list_models, "Models", "ModelName", endpoint)
     kept = [name for name in dict.fromkeys(configs) if name in configs[: bool(described)] or is_of(name, endpoint)]
     for config in kept:
-        try:
-            variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
-        except ClientError as error:
-            if aws.is_not_found(error):
-                continue
-            raise
+        described = aws.found(sagemaker.describe_endpoint_config, EndpointConfigName=config)
+        if described is None:
+            continue
+        variants = described["ProductionVariants"]
         models += [variant["ModelName"] for variant in variants if is_of(variant["ModelName"], endpoint)]
         found.append(("endpoint configuration", config))
     found += [("model", name) for name in dict.fromkeys(models) if is_of(name, endpoint)]

@@ -5,6 +5,7 @@ process; all outlive the script that started them, and later commands find them.
 images run; where none does, the same entry points run as processes.
 """
 
+import contextlib
 import io
 import os
 import shutil
@@ -12,12 +13,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import httpx
+from docker.errors import APIError, NotFound
 
 from launch import aws, engines, images, local_records, local_requests, project
 from launch.errors import UsageError
@@ -30,7 +33,7 @@ ACCOUNT, REGION = "000000000000", "local"
 LOG_GROUPS = {"TrainingJobs": TRAINING_JOBS, "TransformJobs": TRANSFORM_JOBS, "Endpoints": ENDPOINTS}
 SECONDS_TO_START = 60
 SECONDS_TO_INVOKE = 60
-LABEL_RUNS, LABEL_OWNER = "rl-mountain-car.runs", "rl-mountain-car.owner"
+LABEL_RUNS, LABEL_OWNER, LABEL_ENDPOINT = (f"rl-mountain-car.{what}" for what in ("runs", "owner", "endpoint"))
 
 
 class LocalClients(aws.Clients):
@@ -41,7 +44,7 @@ class LocalClients(aws.Clients):
 
     @cached_property
     def sagemaker(self) -> Any:
-        warn_of_leftovers()
+        remove_leftovers()
         return LocalSageMaker(Storage(self))
 
     @cached_property
@@ -223,12 +226,12 @@ class LocalSageMaker:
         return record
 
     def list_training_jobs(self, NameContains: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        found = [
-            self.describe_training_job(name) for name in local_records.names(TRAINING_JOBS) if NameContains in name
-        ]
-        found.sort(key=lambda job: job["CreationTime"], reverse=True)
         keys = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingJobStatus")
-        return {"TrainingJobSummaries": [{key: job[key] for key in keys} for job in found]}
+        return {"TrainingJobSummaries": _newest_first(TRAINING_JOBS, NameContains, self.describe_training_job, keys)}
+
+    def list_transform_jobs(self, NameContains: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        keys = ("TransformJobName", "TransformJobArn", "CreationTime", "TransformJobStatus")
+        return {"TransformJobSummaries": _newest_first(TRANSFORM_JOBS, NameContains, self.describe_transform_job, keys)}
 
     # --- Models and endpoint configurations --------------------------------------------------------------------------
     def create_model(self, **request: Any) -> dict[str, Any]:
@@ -271,16 +274,21 @@ class LocalSageMaker:
     def create_endpoint(self, **request: Any) -> dict[str, Any]:
         local_requests.check("CreateEndpoint", request)
         name = request["EndpointName"]
-        if local_records.read(ENDPOINTS, name) is not None:
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{name}"
+        record = {
+            "request": request,
+            "arn": arn,
+            "created": local_records.now(),
+            "status": "Creating",
+            "next": _being_started(request["EndpointConfigName"], 1),
+        }
+        if not local_records.create(ENDPOINTS, name, record):
             raise LocalError("CreateEndpoint", "ResourceInUse", f"{name} exists already")
-        record = {"request": request, "created": local_records.now(), "status": "Creating", "version": 1}
-        arn = _create("CreateEndpoint", ENDPOINTS, "endpoint", name, request)
         try:
-            record |= {"arn": arn, "next": self._serve(name, request["EndpointConfigName"], 1)}
+            self._serve(name, record)
         except BaseException:
-            shutil.rmtree(local_records.folder_of(ENDPOINTS, name))
+            self.delete_endpoint(EndpointName=name)
             raise
-        local_records.write(ENDPOINTS, name, record)
         return {"EndpointArn": arn}
 
     def update_endpoint(self, **request: Any) -> dict[str, Any]:
@@ -291,35 +299,53 @@ class LocalSageMaker:
         if described["EndpointStatus"] != "InService":
             raise LocalError("UpdateEndpoint", "ValidationException", f"{name} is {described['EndpointStatus']}")
         record = local_records.read(ENDPOINTS, name) or {}
-        record["version"] += 1
-        record["next"] = self._serve(name, request["EndpointConfigName"], record["version"])
-        record["status"] = "Updating"
+        before = dict(record)
+        latest = max(each["version"] for each in (record["serving"], record.get("failed", record["serving"])))
+        record |= {"status": "Updating", "next": _being_started(request["EndpointConfigName"], latest + 1)}
         local_records.write(ENDPOINTS, name, record)
+        try:
+            self._serve(name, record)
+        except BaseException:
+            _end_others(name, before["serving"])
+            local_records.write(ENDPOINTS, name, before)
+            raise
         return {"EndpointArn": record["arn"]}
 
-    def _serve(self, name: str, config: str, version: int) -> dict[str, Any]:
-        variant = self.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+    def _serve(self, name: str, record: dict[str, Any]) -> None:
+        """Start what comes next, and write down what it is."""
+        started = record["next"]
+        variant = self.describe_endpoint_config(EndpointConfigName=started["config"])["ProductionVariants"][0]
         container = self.describe_model(ModelName=variant["ModelName"])["PrimaryContainer"]
-        folder = local_records.folder_of(ENDPOINTS, name) / str(version)
+        folder = local_records.folder_of(ENDPOINTS, name) / str(started["version"])
+        shutil.rmtree(folder, ignore_errors=True)  # what an update left that could not be started
         ml = folder / "ml"
         archive = folder / "model.tar.gz"
         self._storage.download(container["ModelDataUrl"], archive)
         unpack(archive, ml / "model", container["ModelDataUrl"])
         archive.unlink()
         environment = {**container.get("Environment", {})}
-        started = {"config": config, "variant": variant["VariantName"], "started": local_records.now()}
+        started["variant"] = variant["VariantName"]
         if engine_for(container["Image"]) == "docker":
             image = container["Image"]
-            engine = engines.DockerEngine(image, image, {LABEL_RUNS: str(local_records.runs_folder())})
-            running, url = engine.serve(ml, f"{name}-{version}", environment)
-            return {**started, "container": running.container.name, "url": url}
-        command, settings, url = engines.ProcessEngine.server(environment)
-        with (folder / "log").open("w", encoding="utf-8") as log:
-            process = engines.start_process(command, ml, settings, log)
-        return {**started, "process": local_records.process_mark(process.pid), "url": url, "log": str(folder / "log")}
+            engine = engines.DockerEngine(
+                image, image, {LABEL_RUNS: str(local_records.runs_folder()), LABEL_ENDPOINT: name}
+            )
+            running, url = engine.serve(ml, f"{name}-{started['version']}", environment)
+            started |= {"container": running.container.name, "url": url}
+        else:
+            command, settings, url = engines.ProcessEngine.server(environment)
+            with (folder / "log").open("w", encoding="utf-8") as log:
+                process = engines.start_process(command, ml, settings, log)
+            started |= {"process": local_records.process_mark(process.pid), "url": url, "log": str(folder / "log")}
+        local_records.write(ENDPOINTS, name, record)
 
     def describe_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803
-        record = local_records.read(ENDPOINTS, EndpointName)
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{EndpointName}"
+        try:
+            record = local_records.read(ENDPOINTS, EndpointName)
+        except local_records.Damaged as damaged:  # it can be seen, and deleted
+            print(damaged, file=sys.stderr)
+            record = {"arn": arn, "created": local_records.now(), "status": "Failed", "failure": str(damaged)}
         if record is None:
             raise _not_found("DescribeEndpoint", EndpointName)
         if "next" in record:
@@ -331,7 +357,7 @@ class LocalSageMaker:
         described = {
             "EndpointName": EndpointName,
             "EndpointArn": record["arn"],
-            "EndpointConfigName": serving.get("config", record["request"]["EndpointConfigName"]),
+            "EndpointConfigName": serving.get("config", record.get("request", {}).get("EndpointConfigName", "")),
             "EndpointStatus": record["status"],
             "CreationTime": _time(record["created"]),
             "ProductionVariants": [{"VariantName": serving.get("variant", ""), "CurrentInstanceCount": 1}],
@@ -344,13 +370,18 @@ class LocalSageMaker:
     def _settle(self, name: str, record: dict[str, Any]) -> None:
         """Look whether what was started is healthy; if so let it serve, and end what served before."""
         started = record["next"]
-        if not _is_running(started):
+        if "url" not in started:
+            if local_records.is_alive(started["starter"]):
+                return
+            failure = "The process that started its container was killed."
+        elif not _is_running(started):
             failure = "The container ended before it was healthy."
         elif _is_healthy(started["url"]):
             before = record.get("serving")
             del record["next"]
             record |= {"serving": started, "status": "InService"}
             record.pop("failure", None)
+            record.pop("failed", None)
             local_records.write(ENDPOINTS, name, record)
             if before:
                 _end(before)
@@ -359,27 +390,27 @@ class LocalSageMaker:
             failure = f"The container was not healthy within {SECONDS_TO_START} s."
         else:
             return
-        record["last_log"] = _log_lines(started)
-        _end(started)
+        record["failed"] = {"version": started["version"], "lines": _log_lines(started) if "url" in started else []}
+        _end_others(name, record.get("serving"))
         del record["next"]
         # an update that fails leaves what served before
         record |= {"failure": failure, "status": "InService" if "serving" in record else "Failed"}
         local_records.write(ENDPOINTS, name, record)
 
     def list_endpoints(self, NameContains: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        found = [self.describe_endpoint(name) for name in local_records.names(ENDPOINTS) if NameContains in name]
         keys = ("EndpointName", "EndpointArn", "CreationTime", "EndpointStatus")
-        return {"Endpoints": [{key: endpoint[key] for key in keys} for endpoint in found]}
+        return {"Endpoints": _newest_first(ENDPOINTS, NameContains, self.describe_endpoint, keys)}
 
     def delete_endpoint(self, EndpointName: str) -> dict[str, Any]:  # noqa: N803
-        record = local_records.read(ENDPOINTS, EndpointName)
-        if record is None:
-            raise _not_found("DeleteEndpoint", EndpointName)
-        for started in (record.get("serving"), record.get("next")):
-            if started:
+        try:
+            record = local_records.read(ENDPOINTS, EndpointName) or {}
+        except local_records.Damaged:
+            record = {}
+        for started in (record.get("serving", {}), record.get("next", {})):
+            if "url" in started:
                 _end(started)
-        shutil.rmtree(local_records.folder_of(ENDPOINTS, EndpointName))
-        return {}
+        _end_others(EndpointName, None)
+        return _delete("DeleteEndpoint", ENDPOINTS, EndpointName)
 
 
 class LocalRuntime:
@@ -441,7 +472,7 @@ class LocalLogs:
         kind = LOG_GROUPS.get(logGroupName.removeprefix("/aws/sagemaker/").partition("/")[0], "")
         name = logGroupName.rpartition("/")[2] if kind == ENDPOINTS else logStreamNamePrefix.partition("/")[0]
         if kind == ENDPOINTS:
-            streams = ["local"] if local_records.read(kind, name) else []
+            streams = [f"AllTraffic/version-{version}" for version in _logs_of(name)]
         else:
             streams = [f"{name}/{file.stem}" for file in sorted(local_records.folder_of(kind, name).glob("logs/*.log"))]
         return {"logStreams": [{"logStreamName": stream} for stream in streams]}
@@ -455,10 +486,8 @@ class LocalLogs:
     ) -> dict[str, Any]:
         kind = LOG_GROUPS[logGroupName.removeprefix("/aws/sagemaker/").partition("/")[0]]
         if kind == ENDPOINTS:
-            record = local_records.read(kind, logGroupName.rpartition("/")[2]) or {}
-            started = record.get("serving") or record.get("next")
-            content = "\n".join(record["last_log"] if "last_log" in record else _log_lines(started) if started else [])
-            whole = f"{content}\n".encode() if content else b""
+            lines = _logs_of(logGroupName.rpartition("/")[2]).get(int(logStreamName.rpartition("-")[2]), [])
+            whole = "".join(f"{line}\n" for line in lines).encode()
         else:
             name, _slash, stream = logStreamName.partition("/")
             whole = (local_records.folder_of(kind, name) / "logs" / f"{stream}.log").read_bytes()
@@ -486,20 +515,41 @@ class LocalAutoscaling:
         return {"ScalableTargets": []}
 
 
-def warn_of_leftovers() -> None:
-    """Say which containers a killed process has left running, and how to remove them."""
+def remove_leftovers() -> None:
+    """Remove the containers and networks of jobs whose own process was killed before it could."""
     try:
         client = images.connect()
     except UsageError:
         return
     label = f"{LABEL_RUNS}={local_records.runs_folder()}"
     for container in client.containers.list(all=True, filters={"label": label}):
-        owner = container.labels.get(LABEL_OWNER, "")
-        if owner and not local_records.is_alive(owner):
-            print(
-                f"Container {container.name} was left by a process that was killed: docker rm -f {container.name}",
-                file=sys.stderr,
-            )
+        if _is_left(container.labels):
+            with contextlib.suppress(APIError):  # another command removes it too
+                container.remove(force=True)
+                print(f"Removed container {container.name}, which a killed process had left", file=sys.stderr)
+    for network in client.networks.list(filters={"label": label}):
+        if _is_left(network.attrs.get("Labels") or {}):
+            with contextlib.suppress(APIError):
+                network.remove()
+
+
+def _is_left(labels: dict[str, str]) -> bool:
+    return LABEL_OWNER in labels and not local_records.is_alive(labels[LABEL_OWNER])
+
+
+def _newest_first(
+    kind: str, part: str, describe: Callable[[str], dict[str, Any]], keys: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return some of what describes each of a kind; one whose record is damaged does not hide the others."""
+    found = []
+    for name in local_records.names(kind):
+        if part in name:
+            try:
+                found.append(describe(name))
+            except local_records.Damaged as damaged:
+                print(damaged, file=sys.stderr)
+    found.sort(key=lambda each: each["CreationTime"], reverse=True)
+    return [{key: each[key] for key in keys} for each in found]
 
 
 def _create(operation: str, kind: str, noun: str, name: str, request: dict[str, Any]) -> str:
@@ -517,9 +567,8 @@ def _described(operation: str, kind: str, name: str) -> dict[str, Any]:
 
 
 def _delete(operation: str, kind: str, name: str) -> dict[str, Any]:
-    if local_records.read(kind, name) is None:
+    if not local_records.remove(kind, name):
         raise _not_found(operation, name)
-    shutil.rmtree(local_records.folder_of(kind, name))
     return {}
 
 
@@ -557,6 +606,40 @@ def _is_healthy(url: str) -> bool:
         return False
 
 
+def _being_started(config: str, version: int) -> dict[str, Any]:
+    """Return what is known of a version before it runs: whoever starts it may be killed meanwhile."""
+    starter = local_records.process_mark(os.getpid())
+    return {"config": config, "version": version, "started": local_records.now(), "starter": starter}
+
+
+def _end_others(endpoint: str, kept: dict[str, Any] | None) -> None:
+    """End what runs for an endpoint, whether it has been written down or not, but for what serves."""
+    for started in [*_processes_of(endpoint), *_containers_of(endpoint)]:
+        if not kept or started.items() - kept.items():
+            _end(started)
+
+
+def _processes_of(endpoint: str) -> list[dict[str, Any]]:
+    folder = local_records.folder_of(ENDPOINTS, endpoint)
+    found = []
+    for settings in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+            pid = int(settings.parent.name)
+            own = f"\0SAGEMAKER_BASE_DIR={folder}/".encode() in b"\0" + settings.read_bytes()
+            if own and os.getsid(pid) == pid:  # its workers end with it
+                found.append({"process": local_records.process_mark(pid)})
+    return [each for each in found if each["process"]]
+
+
+def _containers_of(endpoint: str) -> list[dict[str, Any]]:
+    try:
+        client = images.connect()
+    except UsageError:
+        return []
+    labels = [f"{LABEL_RUNS}={local_records.runs_folder()}", f"{LABEL_ENDPOINT}={endpoint}"]
+    return [{"container": each.name} for each in client.containers.list(all=True, filters={"label": labels})]
+
+
 def _end(started: dict[str, Any]) -> None:
     """End a container or a process that serves, which drains."""
     if "process" in started:
@@ -575,12 +658,20 @@ def _end(started: dict[str, Any]) -> None:
 
 
 def _container(started: dict[str, Any]) -> Any:
-    from docker.errors import NotFound
-
     try:
         return images.connect().containers.get(started["container"])
     except NotFound:
         return None
+
+
+def _logs_of(endpoint: str) -> dict[int, list[str]]:
+    """Return the log of each version: what serves, what is to, and what failed to."""
+    record = local_records.read(ENDPOINTS, endpoint) or {}
+    standing = [record[key] for key in ("serving", "next") if "url" in record.get(key, {})]
+    logs = {started["version"]: _log_lines(started) for started in standing}
+    if failed := record.get("failed"):
+        logs[failed["version"]] = failed["lines"]
+    return logs
 
 
 def _log_lines(started: dict[str, Any]) -> list[str]:

@@ -71,8 +71,12 @@ class LocalJob(abc.ABC):
     def engine(self, image: str) -> engines.Engine:
         if self.record["engine"] == "process":
             return engines.ProcessEngine()
+        return engines.DockerEngine(image, image, self.labels())
+
+    def labels(self) -> dict[str, str]:
+        """Return what tells whose a container or a network is, and so when nobody is going to remove it."""
         owner = local_records.process_mark(os.getpid())
-        return engines.DockerEngine(image, image, {LABEL_RUNS: str(local_records.runs_folder()), LABEL_OWNER: owner})
+        return {LABEL_RUNS: str(local_records.runs_folder()), LABEL_OWNER: owner}
 
     def run(self) -> None:
         """Run it to its end, whatever that is, and leave nothing running."""
@@ -244,7 +248,7 @@ class TrainingJob(LocalJob):
         """Create a network whose addresses can be given out: Docker picks a free range, and is then asked for that."""
         options: dict[str, Any] = {
             "internal": not self._has_network(),
-            "labels": {LABEL_RUNS: str(local_records.runs_folder())},
+            "labels": self.labels(),
         }
         networks = images.connect().networks
         name = f"{self.name}-{uuid.uuid4().hex[:6]}"
@@ -345,6 +349,14 @@ class TransformJob(LocalJob):
 
     def __init__(self, name: str) -> None:
         super().__init__(local_records.TRANSFORM_JOBS, name)
+
+    def run(self) -> None:
+        """Remove the model too that was made for this job alone: transform.py may have been killed."""
+        try:
+            super().run()
+        finally:
+            if self.request["ModelName"] == self.name:
+                local_records.remove(local_records.MODELS, self.name)
 
     def work(self) -> None:
         container = self.request["_Model"]["PrimaryContainer"]

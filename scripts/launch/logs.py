@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError
 
 from launch import aws
 
+TRAINING_JOBS, TRANSFORM_JOBS = "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TransformJobs"
+ENDPOINTS = "/aws/sagemaker/Endpoints"
 LAST_LINES = 15
 """Of what failed: they say why."""
 

@@ -12,20 +12,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from launch import aws, interruption, options, roles
 from launch.command_line import at_least
 from launch.errors import JobFailed, UsageError
-from launch.logs import Log
+from launch.logs import TRAINING_JOBS, Log
 from launch.progress import TrainingProgress
 from launch.project import unique_name
 from launch.storage import Storage, address_of, join, split
 
 BASE_NAME = "rl-mountain-car"
 DEFAULT_INSTANCE_TYPE = "ml.c5.xlarge"
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 CODE_CHANNEL = "code"
 SUBMITTED = f"/opt/ml/input/data/{CODE_CHANNEL}/sourcedir.tar.gz"
 METRICS = {
@@ -236,7 +234,7 @@ def finish(clients: aws.Clients, job: str) -> None:
     Raises:
         JobFailed: It failed, or was stopped; the message ends with the last lines of its log.
     """
-    log = Log(clients, LOG_GROUP, f"{job}/")
+    log = Log(clients, TRAINING_JOBS, f"{job}/")
     try:
         with TrainingProgress() as progress:
             described = _follow(clients, job, log, progress)
@@ -304,12 +302,10 @@ def describe(clients: aws.Clients, job: str) -> dict[str, Any]:
     Raises:
         UsageError: There is none of that name.
     """
-    try:
-        return dict(clients.sagemaker.describe_training_job(TrainingJobName=job))
-    except ClientError as error:
-        if aws.is_not_found(error):
-            raise UsageError(f"There is no training job {job!r}{clients.where}.") from None
-        raise
+    described = aws.found(clients.sagemaker.describe_training_job, TrainingJobName=job)
+    if described is None:
+        raise UsageError(f"There is no training job {job!r}{clients.where}.")
+    return described
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:

@@ -90,4 +90,4 @@ def test_list_logs_and_stop(script, aws, trained):
         event = {"timestamp": int(1000 * time.time()), "message": f"I am {host}"}
         logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
     assert script("logs.py", trained).stdout == "[algo-1-17] I am algo-1\n[algo-2-17] I am algo-2\n"
-    assert "Expected a training job's name" in script("logs.py").stderr
+    assert "Expected a job's name" in script("logs.py").stderr
