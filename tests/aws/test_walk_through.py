@@ -14,6 +14,8 @@ WALK = README.partition("## On AWS, step by step")[2].partition("```console\n")[
 COMMANDS = [
     shlex.split(line.removeprefix("$ python scripts/"), comments=True) for line in WALK.splitlines() if "python" in line
 ]
+LOCAL_WALK = README.partition("**The same on this machine**")[2].partition("```console\n")[2].partition("```")[0]
+LOCAL_COMMANDS = [shlex.split(line.removeprefix("$ python scripts/")) for line in LOCAL_WALK.splitlines()]
 IMAGES = {kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}:1" for kind in ("training", "serving")}
 
 
@@ -71,6 +73,22 @@ def test_its_commands_are_understood(script, aws, trained, tmp_path, command):
                 assert_valid(operation, request)
 
 
+def test_the_local_walk_is_the_same():
+    assert all(arguments[0] == "--local" for _, *arguments in LOCAL_COMMANDS)
+    names = [name for name, *_ in COMMANDS if name not in ("push_images.py", "create_role.py")]
+    assert [name for name, *_ in LOCAL_COMMANDS] == list(dict.fromkeys(names))
+
+
+# the others need a job: tests/aws/test_local_mode.py goes the whole way
+@pytest.mark.parametrize(
+    "command", [each for each in LOCAL_COMMANDS if "$JOB" not in each], ids=lambda command: command[0]
+)
+def test_its_local_commands_are_understood(script, command):
+    unset = dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"), "(unset)")
+    done = script(*command, "--dry-run", **unset)
+    assert done.returncode == 0, done.stderr
+
+
 def test_list_logs_and_stop(script, aws, trained):
     from moto.sagemaker.models import sagemaker_backends
 
@@ -89,5 +107,11 @@ def test_list_logs_and_stop(script, aws, trained):
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
         event = {"timestamp": int(1000 * time.time()), "message": f"I am {host}"}
         logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[event])
+    nothing = script("list.py", "--name-contains", "none-of-these")
+    sentence = "There is no job or endpoint with none-of-these in its name in region eu-west-1.\n"
+    assert (nothing.returncode, nothing.stdout) == (0, sentence)
+    done = script("stop.py", "nobody")
+    sentence = "Error: There is no training or transform job 'nobody' in region eu-west-1.\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
     assert script("logs.py", trained).stdout == "[algo-1-17] I am algo-1\n[algo-2-17] I am algo-2\n"
     assert "Expected a job's name" in script("logs.py").stderr
