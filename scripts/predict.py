@@ -45,6 +45,8 @@ def main() -> None:
     if arguments.dry_run:
         options.print_requests([("InvokeEndpoint", request(arguments, observations or [0.0, 0.0]))])
         return
+    if arguments.episode:
+        check_target("--gif", arguments.gif or GIF)
     endpoints.require(clients, arguments.endpoint_name)
     if arguments.episode:
         drive(clients, arguments)
@@ -145,17 +147,14 @@ def drive(clients: aws.Clients, arguments: argparse.Namespace) -> None:
     """
     from launch import episode  # gym takes longer to import than the endpoint takes to answer
 
-    gif = arguments.gif or GIF
-    check_target("--gif", gif)
-
     def act(observation: list[float]) -> Any:
         return ask(clients, request(arguments, observation, actions=True))[0]
 
     continuous = isinstance(act([0.0, 0.0]), list)
     film = episode.Film()
     driven = episode.drive_by(act, continuous, 1 if arguments.seed is None else arguments.seed, film.shoot)
-    film.save(gif)
-    print(f"Return {driven.episode_return:.2f} after {driven.steps} steps; {gif} shows the episode")
+    film.save(arguments.gif or GIF)
+    print(f"Return {driven.episode_return:.2f} after {driven.steps} steps; {arguments.gif or GIF} shows the episode")
     if not driven.reached_flag:
         raise JobFailed(f"The car did not reach the flag within {driven.steps} steps.")
 

@@ -298,6 +298,8 @@ def test_mistakes_of_a_prediction(script, tmp_path):
         (("--episode", "--seed", "-1"), "--seed: '-1' is no whole number of at least 0"),
         (("--episode", "1,2"), "--episode goes with no observations"),
         (("--episode", "--file", "x"), "--episode goes with no observations"),
+        (("--episode", "--gif", str(tmp_path)), f"--gif is {tmp_path}, which is a folder, expected a file."),
+        (("--episode", "--gif", f"{tmp_path}/bytes/x.gif"), f"--gif is {tmp_path}/bytes/x.gif, expected a file in a"),
         (("--gif", "x.gif", "1,2"), "--gif is of an episode, expected with --episode."),
         (("--seed", "1", "1,2"), "--seed is of an episode, expected with --episode."),
         (("0.5,-0.5",), "There is no endpoint 'rl-mountain-car' in region eu-west-1."),

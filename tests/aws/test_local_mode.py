@@ -140,7 +140,7 @@ def test_the_whole_way(machine, tmp_path):
     assert np.allclose(json.loads(first.stdout), with_policy.heads(np.array(SAMPLES, dtype=np.float32)), atol=1e-5)
     actions = with_policy.actions(np.array(SAMPLES, dtype=np.float32))
 
-    gif = tmp_path / "driven.gif"
+    gif = tmp_path / "new/driven.gif"
     done = machine("predict.py", "--local", "--episode", "--gif", str(gif))
     assert done.stdout.startswith("Return "), done.stderr
     assert done.returncode in (0, 1)  # so short a training need not have learnt to climb
