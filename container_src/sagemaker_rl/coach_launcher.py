@@ -74,10 +74,6 @@ class SageMakerCoachPresetLauncher:
         STOP.install()
         paths = MLPaths.from_environment()
         reason = failures.run(lambda: job(cls(read_hyperparameters(paths.hyperparameters), paths)), paths.failure)
-
-        from sagemaker_rl.report.job import write_report
-
-        write_report(paths)
         sys.exit(1 if reason else 0)
 
     # --- What a subclass decides -------------------------------------------------------------------------------------

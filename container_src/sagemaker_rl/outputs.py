@@ -15,7 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+JOB_FILE = "job.json"
+"""What a job says about itself when it begins."""
 METADATA_FILE = "metadata.json"
+"""How far it has come."""
 PACKAGES = ("mxnet", "rl-coach-slim", "gym", "numpy", "sagemaker-training")
 
 

@@ -21,6 +21,7 @@ from sagemaker_rl.coach_launcher import BUNDLED_CODE
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.hyperparameters import nearest, read_hyperparameters
 from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.report.job import write_report
 from sagemaker_rl.stopping import STOP, Stopped
 
 DEFAULT_PROGRAM = "train-coach.py"
@@ -37,6 +38,7 @@ def main() -> None:
     paths = MLPaths.from_environment()
     # First, because sagemaker-training would report what is wrong here as a "Framework Error" with a traceback.
     if failures.run(lambda: _check(paths), paths.failure):
+        write_report(paths)
         sys.exit(1)
     os.environ["SAGEMAKER_TRAINING_MODULE"] = "sagemaker_rl.training_container:run_job"
     from sagemaker_training import trainer
@@ -79,6 +81,7 @@ def run_job() -> None:
     STOP.install()
     paths = MLPaths.from_environment()
     reason = failures.run(lambda: _run_program(paths), paths.failure)
+    write_report(paths)
     if reason:
         raise errors.ClientError(reason)
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import http.server
+import itertools
 import json
 import re
 import signal
@@ -32,6 +33,8 @@ from jobs import (
 )
 from PIL import Image
 from sagemaker_rl.policy import Policy
+from sagemaker_rl.report.run import Run
+from sagemaker_rl.report.trial import EPISODES
 
 METRICS = {
     "training reward": r"^Training> .*Total reward=([-\d.]+)",
@@ -108,7 +111,7 @@ def test_the_csv_has_coachs_columns_and_the_losses_of_its_rows(job):
 
 
 def test_gifs_show_an_evaluation_episode(job):
-    (gif,) = (job.ml / "output/intermediate/gifs").iterdir()
+    (gif,) = (job.ml / "output/intermediate/gifs").glob("*.gif")
     assert re.fullmatch(r".*episode-(\d+)_score-.*\.gif", gif.name)
     with Image.open(gif) as image:
         assert image.n_frames > 5
@@ -116,6 +119,52 @@ def test_gifs_show_an_evaluation_episode(job):
         first = np.asarray(image.convert("RGB")).copy()
         image.seek(image.n_frames - 1)
         assert not np.array_equal(first, np.asarray(image.convert("RGB"))), "the car does not move"
+
+
+def test_the_filmed_episode_is_recorded(job):
+    (gif,) = (job.ml / "output/intermediate/gifs").glob("*.gif")
+    (trace,) = (job.ml / "output/intermediate/gifs").glob("*.csv")
+    assert f"_{trace.stem}_" in gif.name
+    with trace.open(newline="") as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert list(rows[0]) == ["step", "observation[0]", "observation[1]", "action[0]"]
+    every = rows[1]["step"]
+    assert [row["step"] for row in rows] == [index * every for index in range(len(rows))]
+    if every == 1:
+        for before, after in itertools.pairwise(rows):  # what it did is how it got there
+            moved = after["observation[0]"] - before["observation[0]"]
+            assert moved == pytest.approx(after["observation[1]"], abs=2e-4) or after["observation[0]"] == -1.2
+
+
+def test_a_job_ends_with_a_report(job):
+    report = job.ml / "output/data/report.html"
+    assert report.read_bytes() == (job.ml / "output/intermediate/report.html").read_bytes()
+    assert 1_000_000 < report.stat().st_size <= 3_000_000
+    page = report.read_text()
+    assert f"On {EPISODES} unseen starts its mean return is" in page
+    run = Run.read(job.ml)
+    assert run.notes == []
+    assert run.status == "Completed"
+    assert {each["name"]: each["value"] for each in run.job["settings"] if each["changed"]}["improve_steps"] == int(
+        job.metadata()["hyperparameters"]["improve_steps"]
+    )
+
+
+def test_the_trials_returns_are_those_of_gym_and_the_artifact(ppo_job):
+    from patient_envs import PatientContinuousMountainCar
+
+    trial, policy = Run.read(ppo_job.ml).trial, Policy.load(ppo_job.ml / "model")
+    for index in range(2):
+        env = PatientContinuousMountainCar()
+        env.reset()
+        env.unwrapped.state = np.array([np.float64(trial.starts[index, 0]), 0.0])
+        observation, total, done, steps = trial.starts[index], 0.0, False, 0
+        while not done:
+            observation, reward, done, _ = env.step(policy.actions(observation[None])[0])
+            total, steps = total + reward, steps + 1
+        # a start is kept as float32, which is how the policy sees it; the car starts from the float64
+        assert total == pytest.approx(trial.returns[index], abs=0.05)
+        assert abs(steps - trial.lengths[index]) <= 3
 
 
 def test_metadata_says_what_ran(job):
@@ -186,6 +235,9 @@ def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
     assert float(line[1]) == pytest.approx(result["mean_return"], rel=1e-4)
     assert list((tmp_path / "output/intermediate/gifs").glob("*.gif"))
     assert json.loads((tmp_path / "output/intermediate/evaluation.json").read_text()) == result
+    page = (tmp_path / "output/data/report.html").read_text()
+    assert f"This evaluation: mean return {result['mean_return']:.2f}" in page
+    assert f"On {EPISODES} unseen starts its mean return is" in page
 
 
 def test_save_model_0_leaves_no_model(tmp_path):
@@ -230,7 +282,7 @@ def test_sigterm_ends_an_evaluation(ppo_job, tmp_path):
     log, _ = process.communicate(timeout=10)
     assert process.returncode == 0, log
     assert "Traceback" not in log
-    assert not list((tmp_path / "output/data").iterdir())
+    assert [path.name for path in (tmp_path / "output/data").iterdir()] == ["report.html"]
 
 
 class Bucket(http.server.BaseHTTPRequestHandler):

@@ -120,7 +120,7 @@ class FakeEngine:
         self.during_start = during_start
         self.ml = None
 
-    def train(self, ml, name):
+    def train(self, ml, name, place):
         self.ml = ml
         self.during_start()
         return self.running

@@ -143,9 +143,15 @@ def test_a_job_that_failed_says_why(folder):
 
 
 def test_a_job_of_which_only_sagemaker_knows(tmp_path):
-    description = {"TrainingJobStatus": "Failed", "FailureReason": "AlgorithmError: no image"}
+    description = {
+        "TrainingJobStatus": "Failed",
+        "FailureReason": "AlgorithmError: no image",
+        "HyperParameters": {"discount": "0.77"},
+    }
     (tmp_path / "description.json").write_text(json.dumps(description))
-    assert "The job failed: AlgorithmError: no image" in text_of(tmp_path)
+    text = text_of(tmp_path)
+    assert "The job failed: AlgorithmError: no image" in text
+    assert "discount 0.77" in text
 
 
 def test_what_sagemaker_knows_is_shown(folder):

@@ -4,9 +4,10 @@ A job whose report cannot be written has not failed: the log says why there is n
 """
 
 import contextlib
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from sagemaker_rl import export, outputs
 from sagemaker_rl.errors import InputError, PolicyError
 from sagemaker_rl.ml_paths import MLPaths
 from sagemaker_rl.policy import Policy
-from sagemaker_rl.report.run import JOB_FILE
 from sagemaker_rl.stopping import STOP, Stopped
 
 UNSEEN_STARTS = 20_201_122
@@ -25,7 +25,7 @@ def introduce(paths: MLPaths, **about: Any) -> None:
     """Write what the job is: kind, preset, environment, algorithm, seed, settings; and what it runs in."""
     image = os.environ.get("SAGEMAKER_RL_IMAGE", "none: processes on this machine")
     outputs.publish_json(
-        paths.intermediate / JOB_FILE,
+        paths.intermediate / outputs.JOB_FILE,
         {**about, "image": image, "git_revision": outputs.git_revision(), "versions": outputs.versions()},
     )
 
@@ -33,12 +33,17 @@ def introduce(paths: MLPaths, **about: Any) -> None:
 def put_on_trial(agent: Any, graph_manager: Any, paths: MLPaths) -> None:
     """Play the policy that the job ends with on unseen starts, and write ``trial.npz`` into the job's output.
 
-    It is played from the artifact, as an endpoint does it.
+    It is played from the artifact, as an endpoint does it: the fast path's own arrays may hold a later policy.
     """
     from sagemaker_rl.accelerated.support import environment_maker
     from sagemaker_rl.report import trial
 
-    with _told_if_it_fails("trial of the policy"):
+    def note(reason: str) -> None:
+        file = paths.intermediate / outputs.JOB_FILE
+        about = json.loads(file.read_text(encoding="utf-8"))
+        outputs.publish_json(file, {**about, "no_trial": f"The finished policy was not put on trial: {reason}."})
+
+    with _told_if_it_fails("trial of the policy", note):
         make = environment_maker(graph_manager)
         if make is None:
             raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
@@ -65,12 +70,16 @@ def write_report(paths: MLPaths) -> None:
 
 
 @contextlib.contextmanager
-def _told_if_it_fails(what: str) -> Iterator[None]:
+def _told_if_it_fails(what: str, note: Callable[[str], None] = lambda reason: None) -> Iterator[None]:
     try:
         yield
+        return
     except Stopped:
-        outputs.metric_line("Report", Missing=what, Reason="the job was stopped")
+        reason = "the job was stopped"
     except (InputError, PolicyError) as error:
-        outputs.metric_line("Report", Missing=what, Reason=error)
+        reason = str(error).rstrip(".")
     except Exception as error:  # of a user's own environment, of a full disk: nothing that the job's results depend on
-        outputs.metric_line("Report", Missing=what, Reason=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+    outputs.metric_line("Report", Missing=what, Reason=reason)
+    with contextlib.suppress(OSError, ValueError):
+        note(reason)

@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.outputs import METADATA_FILE
+from sagemaker_rl.outputs import JOB_FILE, METADATA_FILE
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 from sagemaker_rl.report.trial import Trial
 
-JOB_FILE = "job.json"
-"""What a job says about itself when it begins."""
 DESCRIPTION_FILE = "description.json"
 """What SageMaker says about a job, DescribeTrainingJob's answer, beside its fetched files."""
 EVALUATION_FILE = "evaluation.json"
@@ -45,6 +43,7 @@ class Run:
     Attributes:
         name: of the job, or of its folder.
         job: what it said about itself: preset, algorithm, environment, settings and so on.
+        given: its hyperparameters as it was given them.
         metadata: how far it came.
         description: SageMaker's, empty if it was not fetched.
         evaluation: the result of an evaluation job, empty for another.
@@ -58,6 +57,7 @@ class Run:
 
     name: str
     job: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     description: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
@@ -78,6 +78,7 @@ class Run:
         run.job = run._json(intermediate / JOB_FILE)
         run.metadata = run._json(intermediate / METADATA_FILE)
         run.evaluation = run._json(data / EVALUATION_FILE) or run._json(intermediate / EVALUATION_FILE)
+        run.given = run.description.get("HyperParameters") or run._json(folder / "input/config/hyperparameters.json")
         run.failure = run._failure(output / "failure")
         for file in sorted(intermediate.glob("worker_*.csv")):
             run._read_csv(file)

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import gym
 import numpy as np
 
 from sagemaker_rl.policy import Policy, Space
 from sagemaker_rl.traces import Trace
-from sagemaker_rl.vector_envs import make_vector_env
+
+if TYPE_CHECKING:
+    import gym
 
 FILE = "trial.npz"
 EPISODES = 100
@@ -87,7 +88,7 @@ class Trial:
             return cls(arrays["starts"], arrays["returns"], arrays["lengths"], paths, policy_map, str(arrays["no_map"]))
 
 
-def play(policy: Policy, make: Callable[[], gym.Env], seed: int, check_stop: Callable[[], None]) -> Trial:
+def play(policy: Policy, make: "Callable[[], gym.Env]", seed: int, check_stop: Callable[[], None]) -> Trial:
     """Put ``policy`` on trial in the environments that ``make`` returns.
 
     Args:
@@ -99,6 +100,8 @@ def play(policy: Policy, make: Callable[[], gym.Env], seed: int, check_stop: Cal
     Raises:
         ValueError: Not even one batch of episodes ended in time.
     """
+    from sagemaker_rl.vector_envs import make_vector_env
+
     on_arrays = make_vector_env(make, 1, seed)
     batch = EPISODES if not hasattr(on_arrays, "envs") else EPISODES_AT_A_TIME
     envs = make_vector_env(make, batch, seed)
