@@ -10,14 +10,16 @@ Examples:
     python scripts/create_role.py --dry-run                    # the requests, with trust policy and permissions
 """
 
+from collections.abc import Sequence
+
 from launch import errors, options, roles
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__, local=False)
     parser.add_argument("--vpc", action="store_true", help="for jobs and endpoints in a VPC (--subnets)")
     parser.add_argument("--kms-key", dest="kms_keys", metavar="ARN", action="append", default=[], help="a key they use")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     existing = roles.execution_role(clients, arguments.role) if arguments.role else roles.callers_role(clients)
     if existing:

@@ -7,6 +7,7 @@ Examples:
 """
 
 import sys
+from collections.abc import Sequence
 
 from launch import endpoints, errors, options
 from launch.errors import UsageError
@@ -19,11 +20,11 @@ OPERATIONS = {
 }
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("--endpoint-name", type=options.name, default=endpoints.DEFAULT_ENDPOINT, help="(%(default)s)")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     found = endpoints.belongings(clients, arguments.endpoint_name)
     if arguments.dry_run:

@@ -12,6 +12,7 @@ Examples:
 
 import argparse
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from launch import aws, endpoints, errors, interruption, models, options
@@ -23,7 +24,7 @@ from launch.training_jobs import environment
 SERVERLESS_MEMORY = (1024, 2048, 3072, 4096, 5120, 6144)
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument(
         "model", type=models.named, help="a training job's name, or the path or address of a model.tar.gz"
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--security-groups", nargs="+", metavar="ID", default=[], help="of your VPC")
     parser.add_argument("--network-isolation", action="store_true", help="the container has no network")
     parser.add_argument("--kms-key", help="encrypts the instances' volumes")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     scale = _scale(arguments)
     clients = options.clients(arguments)
     name = endpoints.resource_name(arguments.endpoint_name)
@@ -77,6 +78,8 @@ def main() -> None:
     deploy(clients, arguments.endpoint_name, name, dict(requests), existing)
     flag = " --local" if options.is_local(arguments) else ""
     print(f"Endpoint {arguments.endpoint_name} serves {archive}")
+    if page := clients.page_of(arguments.endpoint_name):
+        print(f"Play with it: {page}")
     print(f"Ask it: python scripts/predict.py{flag} --endpoint-name {arguments.endpoint_name} '[0.5, -0.5]'")
 
 

@@ -11,6 +11,7 @@ Examples:
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from launch import aws, errors, options, training_jobs
@@ -20,12 +21,12 @@ from launch.ml_tree import unpack
 from launch.storage import Storage, address_of, join, split
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("checkpoint", help="a training job's name, a folder, or an s3:// address")
     training_jobs.add_flags(parser)
     parser.add_argument("--episodes", type=at_least(1), help="at least so many (default: the image's)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     job = training_jobs.job_name(arguments, "-evaluation")
     own = {} if arguments.entry_point else {"sagemaker_program": "evaluate-coach.py"}

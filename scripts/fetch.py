@@ -12,6 +12,7 @@ Examples:
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from launch.logs import TRAINING_JOBS, Log
 from launch.storage import Storage, join
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("job", type=options.name, help="the job's name")
     parser.add_argument("--output", type=Path, help="folder to fetch into; default: runs/JOB")
     parser.add_argument("--no-wait", action="store_true", help="fetch what is there now")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     job = training_jobs.describe(clients, arguments.job)
     home = join(job["OutputDataConfig"]["S3OutputPath"], arguments.job, "output")

@@ -5,15 +5,17 @@ Examples:
     python scripts/list.py --name-contains rl-mountain-car
 """
 
+from collections.abc import Sequence
+
 from launch import errors, options
 
 KINDS = {"TrainingJob": "training job", "TransformJob": "transform job", "Endpoint": "endpoint"}
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("--name-contains", default="rl-mountain-car", help="(%(default)s); '' for all")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     part = {"NameContains": arguments.name_contains} if arguments.name_contains else {}
     newest = {**part, "SortBy": "CreationTime", "SortOrder": "Descending"}

@@ -5,15 +5,17 @@ Examples:
     python scripts/logs.py --endpoint-name rl-mountain-car
 """
 
+from collections.abc import Sequence
+
 from launch import errors, logs, options
 from launch.errors import UsageError
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("job", nargs="?", type=options.name, help="a job's name")
     parser.add_argument("--endpoint-name", type=options.name, help="the endpoint's log instead")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     if bool(arguments.job) == bool(arguments.endpoint_name):
         raise UsageError("Expected a job's name, or --endpoint-name.")
     clients = options.clients(arguments)

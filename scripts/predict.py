@@ -14,6 +14,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ NEGATIVE_FIRST = re.compile(r"-[\d.][^,]*,")
 GIF = Path("episode.gif")
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("observations", nargs="*", help="as JSON, '[0.5, -0.5]', or 0.5,-0.5")
     parser.add_argument("--endpoint-name", type=options.name, default=endpoints.DEFAULT_ENDPOINT, help="(%(default)s)")
@@ -37,7 +38,8 @@ def main() -> None:
     parser.add_argument("--seed", type=at_least(0), help="of the episode's start state (1)")
     parser.add_argument("--gif", type=Path, help=f"of the episode ({GIF})")
     # What begins with a space is no flag to argparse, and the same number.
-    given = [f" {text}" if NEGATIVE_FIRST.match(text) else text for text in sys.argv[1:]]
+    given = sys.argv[1:] if command_line is None else command_line
+    given = [f" {text}" if NEGATIVE_FIRST.match(text) else text for text in given]
     arguments = parser.parse_intermixed_args(given)
     _check(arguments)
     clients = options.clients(arguments)

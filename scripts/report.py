@@ -12,26 +12,28 @@ Examples:
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from launch import aws, errors, options, report, results, training_jobs
+from launch.command_line import check_target
 from launch.errors import UsageError
 from launch.storage import Storage, join
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a job's name, its folder, or s3://bucket/prefix/JOB")
     parser.add_argument("--output", type=Path, help="the file; default: report.html in the run's folder, or here")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     if arguments.dry_run:
         print(json.dumps([{"Report": {"Of": arguments.runs}}], indent=2))
         return
+    if arguments.output:
+        check_target("--output", arguments.output)
     folders = [fetched(run, clients) for run in arguments.runs]
     output = arguments.output or (folders[0] if len(folders) == 1 else Path()) / "report.html"
-    if not output.parent.is_dir():
-        raise UsageError(f"--output is {output}, whose folder does not exist.")
     report.write([folder.resolve() for folder in folders], output.resolve())
     print(f"Report: {output.resolve()}")
 
@@ -43,6 +45,8 @@ def fetched(run: str, clients: aws.Clients) -> Path:
         UsageError: There is no such run.
     """
     if Path(run).is_dir():
+        if not (Path(run) / "output").is_dir() and not (Path(run) / report.DESCRIPTION_FILE).is_file():
+            raise UsageError(f"The run is {run}, which has no output/ in it, expected the folder of a job.")
         return Path(run)
     if run.startswith("s3://"):
         folder = options.RUNS / run.rstrip("/").rpartition("/")[2]

@@ -5,14 +5,16 @@ Examples:
     python scripts/stop.py rl-mountain-car-2026-11-23-10-00-00-000000
 """
 
+from collections.abc import Sequence
+
 from launch import aws, errors, options
 from launch.errors import UsageError
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("job", type=options.name, help="the job's name")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     kind, status = find(clients, arguments.job)
     if arguments.dry_run:

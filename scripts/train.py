@@ -9,11 +9,13 @@ Examples:
     python scripts/train.py --dry-run                      # the CreateTrainingJob request
 """
 
+from collections.abc import Sequence
+
 from launch import errors, options, training_jobs
 from launch.command_line import at_least
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     training_jobs.add_flags(parser)
     parser.add_argument("--spot", action="store_true", help="managed Spot training, with checkpoints to resume from")
@@ -21,7 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--checkpoint-uri", help="synchronized with /opt/ml/checkpoints; a job starts from what is there"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     job = training_jobs.job_name(arguments)
     training_jobs.run(arguments, clients, training_jobs.request(arguments, clients, job, {}, {}))

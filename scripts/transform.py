@@ -11,6 +11,7 @@ Examples:
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from launch.storage import Storage, address_of, join, split
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
 
 
-def main() -> None:
+def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument(
         "model", type=models.named, help="a training job's name, or the path or address of a model.tar.gz"
@@ -37,7 +38,7 @@ def main() -> None:
     options.add_image(parser)
     options.add_instance_type(parser, "ml.c5.xlarge", "TransformInstanceType")
     parser.add_argument("--instance-count", type=at_least(1), default=1, help="(%(default)s)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     media_type = arguments.content_type or MEDIA_TYPES.get(Path(arguments.input).suffix)
     if media_type is None:
         raise UsageError(f"The input is {arguments.input!r}, expected a name with {', '.join(MEDIA_TYPES)}.")

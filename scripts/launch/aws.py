@@ -127,6 +127,10 @@ class Clients:
         """Where jobs leave their files that do not say where."""
         return f"s3://sagemaker-{self.region}-{self.account}"
 
+    def page_of(self, endpoint: str) -> str | None:
+        """Return the address of an endpoint's page; None, as only one of this machine has one."""
+        return None
+
     @property
     def partition(self) -> str:
         """``aws``, or ``aws-cn`` and the like."""

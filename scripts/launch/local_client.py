@@ -59,6 +59,10 @@ class LocalClients(aws.Clients):
     def autoscaling(self) -> Any:
         return LocalAutoscaling()
 
+    def page_of(self, endpoint: str) -> str:
+        """Return the address of an endpoint's page, to play with in a browser."""
+        return str((local_records.read(ENDPOINTS, endpoint) or {})["serving"]["url"]) + "/"
+
     @property
     def default_home(self) -> str:
         """Where jobs leave their files that do not say where."""
@@ -323,7 +327,7 @@ class LocalSageMaker:
         self._storage.download(container["ModelDataUrl"], archive)
         unpack(archive, ml / "model", container["ModelDataUrl"])
         archive.unlink()
-        environment = {**container.get("Environment", {})}
+        environment = {"SAGEMAKER_RL_PAGE": "1", **container.get("Environment", {})}
         started["variant"] = variant["VariantName"]
         if engine_for(container["Image"]) == "docker":
             image = container["Image"]

@@ -1,0 +1,75 @@
+"""``report.py``: of a job in S3, of one on this machine, of folders; and ``fetch.py``'s report."""
+
+import json
+import shutil
+
+import pytest
+from jobs import PPO
+from local_aws import Aws
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1"
+
+
+@pytest.fixture
+def job(script, aws: Aws, ppo_job, tmp_path) -> str:
+    """A training job whose results are in S3, as the image left them."""
+    script("create_role.py")
+    done = script("train.py", "--image", IMAGE, "-p", f"RLCOACH_PRESET={PPO}")
+    assert done.returncode == 0, done.stderr
+    name = done.stdout.partition("Created training job ")[2].split()[0]
+    home = aws.client("sagemaker").describe_training_job(TrainingJobName=name)["OutputDataConfig"]["S3OutputPath"]
+    bucket = home.removeprefix("s3://").partition("/")[0]
+    archive = shutil.make_archive(str(tmp_path / "output"), "gztar", ppo_job.ml / "output/data")
+    aws.client("s3").upload_file(archive, bucket, f"{name}/output/output.tar.gz")
+    for file in (ppo_job.ml / "output/intermediate").rglob("*"):
+        if file.is_file():
+            key = file.relative_to(ppo_job.ml / "output/intermediate")
+            aws.client("s3").upload_file(str(file), bucket, f"{name}/output/intermediate/{key}")
+    return name
+
+
+def test_a_jobs_report_knows_what_sagemaker_knows(script, aws, job, tmp_path):
+    done = script("report.py", job)
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "runs" / job / "report.html"
+    assert done.stdout == f"Report: {report}\n"
+    page = report.read_text()
+    assert IMAGE in page
+    assert "unseen starts its mean return is" in page
+    done = script("fetch.py", job)
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
+
+
+def test_of_an_address_and_of_folders(script, aws, job, tmp_path):
+    home = aws.client("sagemaker").describe_training_job(TrainingJobName=job)["OutputDataConfig"]["S3OutputPath"]
+    compared = tmp_path / "new" / "compared.html"
+    done = script("report.py", f"{home}/{job}", "--output", compared)
+    assert done.returncode == 0, done.stderr
+    assert "2 runs compared" not in compared.read_text()
+    folder = tmp_path / "runs" / job  # where it has been fetched to
+    both = script("report.py", folder, folder, "--output", compared)
+    assert both.returncode == 0, both.stderr
+    assert "2 runs compared" in compared.read_text()
+
+
+@pytest.mark.parametrize(
+    ("runs", "sentence"),
+    [
+        (["no-such-job"], "There is no training job 'no-such-job'"),
+        (["s3://nobodys-bucket/x"], "nobodys-bucket"),
+        (["not/a/folder"], "The run is 'not/a/folder', expected a job's name, its folder, or s3://bucket/prefix/JOB."),
+        (["."], "The run is ., which has no output/ in it, expected the folder of a job."),
+        (["--output", ".", "x"], "--output is ., which is a folder, expected a file."),
+    ],
+)
+def test_mistakes(script, runs, sentence):
+    done = script("report.py", *runs)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_dry_run_writes_nothing(script, tmp_path):
+    done = script("report.py", "--dry-run", "some-job")
+    assert json.loads(done.stdout) == [{"Report": {"Of": ["some-job"]}}]
