@@ -41,6 +41,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     fetched = results.fetch(Storage(clients), home, folder)
     report.describe(job, folder)
     report.write([folder], folder / "report.html")
+    print(f"{folder / 'report.html'}: open it in a browser")
     draw(arguments, job, folder)
     nothing = "nothing" if job["TrainingJobStatus"] in training_jobs.ENDED else "nothing yet"
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")

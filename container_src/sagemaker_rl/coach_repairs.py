@@ -44,6 +44,7 @@ def apply() -> None:
     _applied = True
     _import_mxnet()
     sys.meta_path.append(_PlaceholderFinder())
+    _import_what_names_scipy()
     _accept_a_list_as_constant()
     _discount_without_scipy()
     _write_csv_rows_when_complete()
@@ -67,6 +68,25 @@ def _import_mxnet() -> None:
     finally:
         if hidden:
             del sys.modules["scipy"]
+
+
+def _import_what_names_scipy() -> None:
+    """Import those of Coach's modules that name SciPy without it, as in the image: it takes a second to import.
+
+    Whoever imports SciPy later, a preset perhaps, finds it where it is installed.
+    """
+    if "scipy" in sys.modules:
+        return
+    names = ["scipy", *(f"scipy.{part}" for part in ("ndimage", "signal", "spatial", "stats"))]
+    sys.modules.update({name: _Placeholder(name) for name in names})
+    try:
+        import rl_coach.agents.actor_critic_agent
+        import rl_coach.environments.gym_environment
+        import rl_coach.exploration_policies.additive_noise
+        import rl_coach.spaces  # noqa: F401
+    finally:
+        for name in names:
+            del sys.modules[name]
 
 
 class _Placeholder(types.ModuleType):

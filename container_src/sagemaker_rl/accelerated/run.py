@@ -9,6 +9,7 @@ import math
 import numbers
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,8 @@ class AcceleratedRun(abc.ABC):
         )
         self.evaluation_envs: VectorEnv | None = None
         self.undeveloped: tuple[Any, int, str] | None = None
+        self.developing: Future[None] | None = None
+        self.darkroom = ThreadPoolExecutor(max_workers=1, thread_name_prefix="darkroom")
         self.observations = self.envs.reset()
         self.returns = np.zeros(self.envs.num_envs)
         self.shaped_returns = np.zeros(self.envs.num_envs)
@@ -210,6 +213,8 @@ class AcceleratedRun(abc.ABC):
         """Write what the CSV still lacks, and the last GIF."""
         self.table.flush(everything=True)
         self.develop_film()
+        self.develop_film()  # waits for what the line above has begun
+        self.darkroom.shutdown()
 
     # --- Rollouts ----------------------------------------------------------------------------------------------------
 
@@ -262,19 +267,16 @@ class AcceleratedRun(abc.ABC):
     # --- Evaluation --------------------------------------------------------------------------------------------------
 
     def develop_film(self) -> None:
-        """Write the GIF of the last evaluation.
+        """Begin to write the GIF of the last evaluation, beside the training that follows; wait for the one before it.
 
         Drawing takes longer than playing: the evaluation's result and its checkpoint need not wait for it.
         """
-        from rl_coach import logger
-
-        from sagemaker_rl.coach_repairs import small_frame
-
+        if self.developing is not None:
+            self.developing.result()
+            self.developing = None
         if self.undeveloped is not None:
-            film, episode, name = self.undeveloped
+            self.developing = self.darkroom.submit(_develop, *self.undeveloped)
             self.undeveloped = None
-            logger.create_gif([small_frame(draw()) for draw in film], name=name)
-            film.save_trace(episode)
 
     def _wants_film(self) -> bool:
         visualization = self.agent.ap.visualization
@@ -314,6 +316,15 @@ class AcceleratedRun(abc.ABC):
             self.undeveloped = (strip, self.episodes_played, f"episode-{self.episodes_played}_score-{returns[0]}")
         self.episodes_played += episodes
         return [float(episode_return) for episode_return in returns]
+
+
+def _develop(film: Any, episode: int, name: str) -> None:
+    from rl_coach import logger
+
+    from sagemaker_rl.coach_repairs import small_frame
+
+    logger.create_gif([small_frame(draw()) for draw in film], name=name)
+    film.save_trace(episode)
 
 
 def normalized(observations: np.ndarray, statistics: Any) -> np.ndarray:
