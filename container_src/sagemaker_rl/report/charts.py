@@ -16,7 +16,7 @@ from bokeh.models import (
     SaveTool,
     WheelZoomTool,
 )
-from bokeh.models.annotations import ColorBar, Span
+from bokeh.models.annotations import ColorBar
 from bokeh.palettes import Viridis256, interp_palette
 from bokeh.plotting import figure
 
@@ -170,7 +170,7 @@ def returns(runs: list[Run]) -> Chart | None:
     for run, colour in tried:
         assert run.trial is not None
         counts, _ = np.histogram(run.trial.returns, edges)
-        label = run.name if len(tried) > 1 else "this policy"
+        label = run.name if len(tried) > 1 else "This policy"
         bars = made.quad(
             top=counts, bottom=0, left=edges[:-1], right=edges[1:], color=colour, alpha=0.6, legend_label=label
         )
@@ -186,8 +186,8 @@ def returns(runs: list[Run]) -> Chart | None:
             if count
         ]
     if best:
-        made.add_layout(Span(location=best.mean, dimension="height", line_color=OPTIMUM_COLOUR, line_width=3))
-        made.line([], [], color=OPTIMUM_COLOUR, line_width=3, legend_label=f"best known, {best.mean:.2f} on average")
+        label = f"best known, {best.mean:.2f} on average"
+        made.vspan(x=[best.mean], color=OPTIMUM_COLOUR, line_width=3, legend_label=label)
         texts.append(f"The best known policy has {best.mean:.2f} on average, and a line marks it.")
     made.y_range.start = 0
     _place_legend(made)
@@ -207,7 +207,7 @@ def returns_by_start(runs: list[Run]) -> Chart | None:
     for run, colour in tried:
         assert run.trial is not None
         positions = run.trial.starts[:, 0]
-        label = run.name if len(tried) > 1 else "this policy"
+        label = run.name if len(tried) > 1 else "This policy"
         dots = made.scatter(positions, run.trial.returns, color=colour, size=6, alpha=0.8, legend_label=label)
         made.add_tools(_hover([dots], [("start", "@x{0.000}"), ("return", "@y{0.00}")], visible=run is tried[0][0]))
         regret = best.at(positions) - run.trial.returns
