@@ -11,8 +11,10 @@ from typing import Any
 from launch.errors import JobFailed
 from launch.project import ROOT
 
-PROGRAM = ROOT / "container_src" / "report-coach.py"
+PROGRAM = ROOT / "container_src" / "write-report.py"
 DESCRIPTION_FILE = "description.json"
+MOST_RUNS = 12
+"""In one report, which is then just below 3 MB."""
 
 
 def describe(job: dict[str, Any], folder: Path) -> None:

@@ -60,6 +60,7 @@ def test_of_an_address_and_of_folders(script, aws, job, tmp_path):
         (["s3://nobodys-bucket/x"], "nobodys-bucket"),
         (["not/a/folder"], "The run is 'not/a/folder', expected a job's name, its folder, or s3://bucket/prefix/JOB."),
         (["."], "The run is ., which has no output/ in it, expected the folder of a job."),
+        (["job"] * 13, "There are 13 runs, expected at most 12."),
         (["--output", ".", "x"], "--output is ., which is a folder, expected a file."),
     ],
 )

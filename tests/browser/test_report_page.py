@@ -132,7 +132,7 @@ def test_what_is_seen_is_also_said(tab, trained):
 def test_several_runs_beside_each_other(tab, trained, ppo_job, tmp_path):
     page = tmp_path / "compared.html"
     subprocess.run(
-        [sys.executable, CONTAINER_SRC / "report-coach.py", trained.ml, ppo_job.ml, "--output", page],
+        [sys.executable, CONTAINER_SRC / "write-report.py", trained.ml, ppo_job.ml, "--output", page],
         env=process_environment(tmp_path),
         check=True,
         timeout=60,

@@ -412,3 +412,17 @@ def test_an_environment_that_cannot_be_drawn_trains_without_gifs(tmp_path, accel
     assert "GIFs=none, Reason=own:Own has no render()" in job.log
     assert not list((tmp_path / "output").rglob("*.gif"))
     assert (tmp_path / "model").is_dir()
+    page = (tmp_path / "output/data/report.html").read_text()
+    assert f"On {EPISODES} unseen starts its mean return is" in page
+    assert "There are no heat maps: an observation has the shape [1], and a map has two dimensions." in page
+    assert "There is no moving picture of an evaluation." in page
+
+
+def test_a_job_whose_policy_cannot_be_put_on_trial_has_not_failed(tmp_path):
+    write_own_environment(tmp_path, reward="1 / (self.steps < 150)")  # only a trial takes so many steps
+    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own"})
+    assert job.status == 0, job.log
+    reason = "ZeroDivisionError: division by zero"
+    assert f"Report> Missing=trial of the policy, Reason={reason}" in job.log
+    assert f"The finished policy was not put on trial: {reason}." in (tmp_path / "output/data/report.html").read_text()
+    assert (tmp_path / "model/policy.json").is_file()

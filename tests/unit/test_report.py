@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from jobs import CSV
+from launch.report import MOST_RUNS
 from PIL import Image
 from sagemaker_rl.report import optimum, page
 from sagemaker_rl.report.run import Run
@@ -206,19 +207,27 @@ def test_many_episodes_and_runs_fit_into_one_page(folder):
     random = np.random.default_rng(0)
     rows = [f"{n},{n / 10},{random.normal()},{n if n % 100 == 0 else ''},1,2,3" for n in range(1, 60_001)]
     (folder / "output/intermediate" / CSV).write_text("\n".join([HEADER, *rows]) + "\n")
-    assert "5 runs compared" in text_of(*[folder] * 5)
+    noise = Image.effect_noise((300, 200), 100)
+    (gif,) = (folder / "output/intermediate/gifs").glob("*.gif")
+    noise.save(gif, save_all=True, append_images=[Image.effect_noise((300, 200), 100) for _ in range(10)])
+    assert gif.stat().st_size > page.LARGEST_PICTURE
+    text = text_of(*[folder] * MOST_RUNS)
+    assert f"{MOST_RUNS} runs compared" in text
+    assert "Policies and episodes are those of the first 4 of 12 runs." in text
+    assert "bytes: the page shows its first frame" in text
 
 
-def test_the_highest_and_lowest_of_a_long_curve_are_kept():
+@pytest.mark.parametrize("runs", [1, 20])
+def test_the_highest_and_lowest_of_a_long_curve_are_kept(runs):
     from sagemaker_rl.report.charts import MAX_POINTS as MOST
     from sagemaker_rl.report.charts import thin
 
     values = np.sin(np.arange(50_000.0))
     values[12_345], values[23_456] = 9, -9
-    x, y = thin(np.arange(50_000.0), values)
-    assert len(y) <= MOST
+    x, y = thin(np.arange(50_000.0), values, runs)
+    assert len(y) <= MOST / max(runs, 5)
     assert (y.max(), y.min()) == (9, -9)
-    assert (values[x.astype(int)] == y).all()
+    assert (values[x.astype(int)].astype(np.float32) == y).all()
 
 
 def test_a_trial_is_read_as_it_was_written(tmp_path):

@@ -2,5 +2,5 @@
 
 ``job`` is what a job calls: it says what it is, has ``trial`` play the finished policy, and writes the page at its end.
 ``run`` reads whatever a job left, ``charts`` and ``page`` make the page of it, ``optimum`` knows the best that could
-have been reached. ``report-coach.py`` makes the page anew from fetched files.
+have been reached. ``write-report.py`` makes the page anew from fetched files.
 """

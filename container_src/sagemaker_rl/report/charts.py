@@ -7,6 +7,7 @@ import numpy as np
 from bokeh.models import (
     BasicTicker,
     BoxZoomTool,
+    ColumnDataSource,
     FixedTicker,
     HoverTool,
     LinearColorMapper,
@@ -32,7 +33,12 @@ from sagemaker_rl.report.trial import PolicyMap
 COLOURS = ("#2f7fc1", "#c4581a", "#2c8a57", "#a24fb0", "#8a6d10", "#c23b5a", "#4a6fd4", "#6b7a1f")
 """Of runs; each has a contrast of 3 or more with white and with the dark background."""
 OPTIMUM_COLOUR = "#2c8a57"
-MAX_POINTS = 2_000
+MAX_POINTS = 8_000
+"""Of the curves in a chart, together."""
+FEW_RUNS = 4
+"""Of more, the curves of losses have no dots: each costs the page some kilobytes."""
+POINTS_ON_A_MAP = 500
+"""Of a trajectory."""
 CARS = ("PatientMountainCar", "PatientContinuousMountainCar")
 BELOW_AND_ABOVE_0 = ("#154a86", "#2f7fc1", "#8fbce6", "#f4f4f4", "#e9a06c", "#c4581a", "#8c1d18")
 
@@ -48,11 +54,19 @@ class Chart:
     """The same numbers: columns and rows."""
 
 
-def thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return at most ``MAX_POINTS`` of a curve's points: the lowest and the highest of each of so many stretches."""
-    if len(y) <= MAX_POINTS:
+def thin(x: np.ndarray, y: np.ndarray, runs: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return some of a curve's points, float32: the lowest and the highest of each of many stretches.
+
+    Args:
+        x: ``(points,)``.
+        y: ``(points,)``.
+        runs: how many curves share the chart; no curve has more than a fifth of ``MAX_POINTS``.
+    """
+    most = MAX_POINTS // max(5, runs)
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    if len(y) <= most:
         return x, y
-    stretches = np.array_split(np.arange(len(y)), MAX_POINTS // 2)
+    stretches = np.array_split(np.arange(len(y)), most // 2)
     kept = sorted({int(stretch[pick(y[stretch])]) for stretch in stretches for pick in (np.argmin, np.argmax)})
     return x[kept], y[kept]
 
@@ -104,12 +118,12 @@ def rewards(runs: list[Run], over_time: bool) -> Chart | None:
         label = f"{run.name}: " if len(runs) > 1 else ""
         training, evaluation = run.series(TRAINING_REWARD), run.series(EVALUATION_REWARD)
         if len(training[2]):
-            x, y = thin(training[x_of], training[2])
+            x, y = thin(training[x_of], training[2], len(runs))
             line = made.line(x, y, color=colour, alpha=0.55, legend_label=f"{label}training")
             made.add_tools(_hover([line], [(x_label, "@x{0.[0]}"), ("training reward", "@y{0.00}")], visible=False))
         if len(evaluation[2]):
             second = colour if len(runs) > 1 else COLOURS[1]
-            x, y = thin(evaluation[x_of], evaluation[2])
+            x, y = thin(evaluation[x_of], evaluation[2], len(runs))
             made.line(x, y, color=second, line_width=2.5, legend_label=f"{label}evaluation")
             dots = made.scatter(x, y, color=second, size=8, legend_label=f"{label}evaluation")
             made.add_tools(_hover([dots], [(x_label, "@x{0.[0]}"), ("evaluation reward", "@y{0.00}")]))
@@ -144,10 +158,11 @@ def losses(runs: list[Run]) -> list[Chart]:
             episodes, _, values = run.series(column)
             if not len(values) or not np.any(values):  # Coach's KL divergence is 0 where it is not regularized
                 continue
-            x, y = thin(episodes, values)
-            made.line(x, y, color=colour, line_width=2)
-            dots = made.scatter(x, y, color=colour, size=4)
-            made.add_tools(_hover([dots], [("run", run.name), ("episode", "@x{0}"), (title, "@y{0.0000}")], not ends))
+            x, y = thin(episodes, values, len(runs))
+            drawn = [made.line(x, y, color=colour, line_width=2)]
+            if len(runs) <= FEW_RUNS:
+                drawn = [made.scatter(x, y, color=colour, size=4)]
+            made.add_tools(_hover(drawn, [("run", run.name), ("episode", "@x{0}"), (title, "@y{0.0000}")], not ends))
             ends.append(f"{f'{run.name}: ' if len(runs) > 1 else ''}from {values[0]:.4g} to {values[-1]:.4g}")
         if ends:
             charts.append(Chart(title, f"{title} {'; '.join(ends)}.", made))
@@ -319,8 +334,10 @@ def _heat_map(
     assert run.trial is not None
     for path in run.trial.paths:
         if len(path):
-            made.line(path[:, 1], path[:, 2], color="black", line_width=2.5, alpha=0.55)
-            made.line(path[:, 1], path[:, 2], color="white", line_width=1, alpha=0.9)
+            every = max(1, len(path) // POINTS_ON_A_MAP)
+            points = ColumnDataSource({"x": path[::every, 1], "y": path[::every, 2]})
+            made.line("x", "y", source=points, color="black", line_width=2.5, alpha=0.55)
+            made.line("x", "y", source=points, color="white", line_width=1, alpha=0.9)
     made.add_layout(ColorBar(color_mapper=mapper, background_fill_alpha=0, width=10, **(ticks or {})), "right")
     return made
 

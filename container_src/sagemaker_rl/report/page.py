@@ -17,11 +17,13 @@ from PIL import Image
 
 from sagemaker_rl.report import charts, optimum
 from sagemaker_rl.report.charts import Chart
-from sagemaker_rl.report.run import EVALUATION_REWARD, TRAINING_REWARD, Run
+from sagemaker_rl.report.run import EVALUATION_REWARD, Run
 
 FILE = "report.html"
-MOVING_PICTURES = 6
-"""Of so many runs, at most: each is some 100 kB."""
+DETAILED_RUNS = 4
+"""Of so many runs, at most, policy and episode are shown; their curves and their rows are of all."""
+LARGEST_PICTURE = 150_000
+"""In bytes. A larger one is shown by its first frame, so that the page stays below 3 MB."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,7 @@ def render(runs: list[Run]) -> str:
     losses = charts.losses(runs)
     goodness = [chart for chart in (charts.returns(runs), charts.returns_by_start(runs)) if chart]
     sections = [
-        Section(run, charts.maps(run), _no_maps(run), _picture(run, index), charts.traces(run))
-        for index, run in enumerate(runs)
+        Section(run, charts.maps(run), _no_maps(run), _picture(run), charts.traces(run)) for run in runs[:DETAILED_RUNS]
     ]
     everything = [*learning, *losses, *goodness]
     for section in sections:
@@ -224,16 +225,16 @@ def _no_maps(run: Run) -> str:
     return f"There are no heat maps: {run.trial.no_map}." if run.trial.no_map else ""
 
 
-def _picture(run: Run, index: int) -> Picture | None:
+def _picture(run: Run) -> Picture | None:
     """Return the run's GIF, read whole; None if there is none, or it is damaged."""
-    if run.gif is None or index >= MOVING_PICTURES:
+    if run.gif is None:
         return None
     try:
         moving = run.gif.read_bytes()
         with Image.open(io.BytesIO(moving)) as film:
             frames = getattr(film, "n_frames", 1)
             still = io.BytesIO()
-            film.convert("RGB").save(still, format="PNG", optimize=True)
+            film.convert("RGB").quantize(64).save(still, format="PNG", optimize=True)
     except (OSError, ValueError, SyntaxError) as error:
         run.notes.append(f"{run.gif.name} cannot be read: {error}.")
         return None
@@ -241,13 +242,12 @@ def _picture(run: Run, index: int) -> Picture | None:
     text = f"The car of episode {episode}, an evaluation with the return {float(score):.2f}, in {frames} pictures."
     if run.environment not in charts.CARS:
         text = text.replace("The car", "The environment")
-    return Picture(_data_url("gif", moving), _data_url("png", still.getvalue()), text)
+    first = _data_url("png", still.getvalue())
+    if len(moving) > LARGEST_PICTURE:
+        run.notes.append(f"{run.gif.name} has {len(moving):,} bytes: the page shows its first frame.")
+        return Picture(first, first, text)
+    return Picture(_data_url("gif", moving), first, text)
 
 
 def _data_url(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def has_curves(run: Run) -> bool:
-    """Tell whether anything was trained."""
-    return bool(len(run.series(TRAINING_REWARD)[2]))

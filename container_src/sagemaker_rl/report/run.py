@@ -5,7 +5,6 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -215,8 +214,3 @@ def _number(text: str) -> float:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def comparable(runs: list[Run], of: Callable[[Run], Any]) -> bool:
-    """Tell whether all runs have the same of something."""
-    return len({json.dumps(of(run), sort_keys=True, default=str) for run in runs}) == 1

@@ -1,6 +1,6 @@
 """Write the report of one job, or of several beside each other, from the folders that they left.
 
-python report-coach.py runs/JOB [runs/ANOTHER ...] [--output report.html]
+python write-report.py runs/JOB [runs/ANOTHER ...] [--output report.html]
 """
 
 import argparse
