@@ -135,6 +135,24 @@ def test_more_than_two_state_dimensions_leave_out_the_maps(folder):
     assert "best known" not in text.replace("best known returns are", "")
 
 
+def test_returns_that_are_no_numbers(folder):
+    a_trial(returned=float("nan")).save(folder / "output/data" / TRIAL_FILE)
+    (folder / "output/data/evaluation.json").write_text('{"mean_return": null, "std_return": null, "episodes": 3}')
+    text = text_of(folder)
+    assert "On 100 unseen starts its returns are not all finite numbers." in text
+    assert "This evaluation: mean return not a number, standard deviation not a number, 3 episodes." in text
+
+
+def test_runs_of_two_environments_have_no_common_optimum(folder):
+    other = folder.parent / "another-job"
+    shutil.copytree(folder, other)
+    job = other / "output/intermediate/job.json"
+    job.write_text(job.read_text().replace(CAR, "patient_envs:PatientMountainCar"))
+    text = text_of(folder, other)
+    assert "Returns of unseen starts" in text
+    assert "Return by start position" not in text
+
+
 def test_a_job_that_failed_says_why(folder):
     (folder / "output/failure").write_text("Hyperparameter discount is 2, expected <less>.")
     content = page.render([Run.read(folder)])

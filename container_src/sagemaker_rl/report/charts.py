@@ -170,12 +170,23 @@ def losses(runs: list[Run]) -> list[Chart]:
 
 
 # --- How good is it? -------------------------------------------------------------------------------------------------
+def _tried(runs: list[Run]) -> list[tuple[Run, str]]:
+    """Return the runs that have returns to draw, and their colours."""
+    coloured = zip(runs, COLOURS * len(runs), strict=False)
+    return [(run, colour) for run, colour in coloured if run.trial and np.isfinite(run.trial.returns).all()]
+
+
+def _best_known(runs: list[Run]) -> optimum.Optimum | None:
+    """Return the optimum that all runs can be held to."""
+    return optimum.of(runs[0].environment) if len({run.environment for run in runs}) == 1 else None
+
+
 def returns(runs: list[Run]) -> Chart | None:
     """Return the distribution of the returns of the unseen starts, with the optimum drawn in."""
-    tried = [(run, colour) for run, colour in zip(runs, COLOURS * len(runs), strict=False) if run.trial is not None]
+    tried = _tried(runs)
     if not tried:
         return None
-    best = optimum.of(runs[0].environment)
+    best = _best_known(runs)
     everything = np.concatenate([run.trial.returns for run, _ in tried if run.trial is not None])
     low, high = float(everything.min()), float(max(everything.max(), best.mean if best else -np.inf))
     margin = 0.05 * (high - low) or 1.0
@@ -212,8 +223,7 @@ def returns(runs: list[Run]) -> Chart | None:
 
 def returns_by_start(runs: list[Run]) -> Chart | None:
     """Return the returns by start position beside the best known ones; only a car has one."""
-    best = optimum.of(runs[0].environment)
-    tried = [(run, colour) for run, colour in zip(runs, COLOURS * len(runs), strict=False) if run.trial is not None]
+    best, tried = _best_known(runs), _tried(runs)
     if best is None or not tried:
         return None
     made = _figure("Start position", "Return")

@@ -113,19 +113,22 @@ def verdict(run: Run) -> list[str]:
         said.append(f"One evaluation so far: {evaluations[0]:.2f}.")
     elif not run.is_evaluation:
         said.append("There is no evaluation yet.")
-    if "mean_return" in run.evaluation:
-        said.append(
-            f"This evaluation: mean return {run.evaluation['mean_return']:.2f}, standard deviation "
-            f"{run.evaluation.get('std_return', float('nan')):.2f}, {run.evaluation.get('episodes', '?')} episodes."
-        )
+    if run.evaluation:
+        mean, std = (_short(run.evaluation.get(name)) for name in ("mean_return", "std_return"))
+        episodes = run.evaluation.get("episodes", "?")
+        said.append(f"This evaluation: mean return {mean}, standard deviation {std}, {episodes} episodes.")
     said += _against_the_optimum(run)
     return said
+
+
+def _short(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, int | float) else "not a number"
 
 
 def regret(run: Run) -> float | None:
     """Return how far the mean return of the unseen starts is below the best known from the same starts."""
     best = optimum.of(run.environment)
-    if best is None or run.trial is None:
+    if best is None or run.trial is None or not np.isfinite(run.trial.returns).all():
         return None
     return float(best.at(run.trial.starts[:, 0]).mean() - run.trial.returns.mean())
 
@@ -134,6 +137,8 @@ def _against_the_optimum(run: Run) -> list[str]:
     if run.trial is None:
         return []
     tried = run.trial
+    if not np.isfinite(tried.returns).all():
+        return [f"On {len(tried.returns)} unseen starts its returns are not all finite numbers."]
     said = f"On {len(tried.returns)} unseen starts its mean return is {tried.returns.mean():.2f}"
     best, below = optimum.of(run.environment), regret(run)
     if best is None or below is None:
