@@ -43,8 +43,13 @@ def direct_coach_to(folder: Path) -> None:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` as JSON (NaN as null); the file appears whole or not at all."""
+    write_text(path, _as_json(content))
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a file that appears whole or not at all."""
     staged = path.with_name(f".{path.name}.tmp")
-    staged.write_text(_as_json(content), encoding="utf-8")
+    staged.write_text(content, encoding="utf-8")
     os.replace(staged, path)
 
 

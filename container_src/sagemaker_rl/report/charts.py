@@ -23,6 +23,7 @@ from bokeh.plotting import figure
 
 from sagemaker_rl.report import optimum
 from sagemaker_rl.report.run import (
+    CARS,
     EVALUATION_REWARD,
     LOSSES,
     TRAINING_REWARD,
@@ -39,7 +40,6 @@ FEW_RUNS = 4
 """Of more, the curves of losses have no dots: each costs the page some kilobytes."""
 POINTS_ON_A_MAP = 500
 """Of a trajectory."""
-CARS = ("PatientMountainCar", "PatientContinuousMountainCar")
 BELOW_AND_ABOVE_0 = ("#154a86", "#2f7fc1", "#8fbce6", "#f4f4f4", "#e9a06c", "#c4581a", "#8c1d18")
 
 

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl import export, outputs
+from sagemaker_rl.coach_launcher import EVALUATION_SEED
 from sagemaker_rl.errors import InputError, PolicyError
 from sagemaker_rl.ml_paths import MLPaths
 from sagemaker_rl.policy import Policy
 from sagemaker_rl.stopping import STOP, Stopped
-
-UNSEEN_STARTS = 20_201_122
-"""Seed of the trial's start states: no training run uses it unless asked to."""
 
 
 def introduce(paths: MLPaths, **about: Any) -> None:
@@ -52,7 +50,7 @@ def put_on_trial(agent: Any, graph_manager: Any, paths: MLPaths) -> None:
         with tempfile.TemporaryDirectory() as folder:
             export.export_policy(agent, graph_manager, Path(folder), {"preset": ""})
             policy = Policy.load(Path(folder))
-        trial.play(policy, make, UNSEEN_STARTS, STOP.check).save(paths.output_data / trial.FILE)
+        trial.play(policy, make, EVALUATION_SEED, STOP.check).save(paths.output_data / trial.FILE)
 
 
 def write_report(paths: MLPaths) -> None:
@@ -65,7 +63,8 @@ def write_report(paths: MLPaths) -> None:
         content = page.render([Run.read(paths.root, name)])
         for folder in (paths.output_data, paths.intermediate):
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / page.FILE).write_text(content, encoding="utf-8")
+        outputs.write_text(paths.output_data / page.FILE, content)
+        (paths.intermediate / page.FILE).write_text(content, encoding="utf-8")  # see outputs.publish_json
         outputs.metric_line("Report", Saved_in=paths.output_data / page.FILE)
 
 

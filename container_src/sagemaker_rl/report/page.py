@@ -2,22 +2,22 @@
 
 import base64
 import io
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bokeh.embed import components
-from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from sagemaker_rl.report import charts, optimum
-from sagemaker_rl.report.charts import Chart
-from sagemaker_rl.report.run import EVALUATION_REWARD, Run
+from sagemaker_rl import outputs
+from sagemaker_rl.report import optimum
+from sagemaker_rl.report.run import CARS, EVALUATION_REWARD, Run
+
+if TYPE_CHECKING:
+    from sagemaker_rl.report.charts import Chart
 
 FILE = "report.html"
 DETAILED_RUNS = 4
@@ -40,32 +40,32 @@ class Section:
     """A part of the page about one run."""
 
     run: Run
-    maps: list[Chart]
+    maps: "list[Chart]"
     no_maps: str
     picture: Picture | None
-    traces: list[Chart]
+    traces: "list[Chart]"
 
 
 def write(runs: Sequence[Run], file: Path) -> None:
     """Write the page about one run, or about several beside each other; it appears whole or not at all."""
-    content = render(list(runs))
-    staged = file.with_name(f".{file.name}.tmp")
-    staged.write_text(content, encoding="utf-8")
-    os.replace(staged, file)
+    outputs.write_text(file, render(list(runs)))
 
 
 def render(runs: list[Run]) -> str:
     """Return the page's HTML."""
-    learning = [chart for over_time in (False, True) if (chart := charts.rewards(runs, over_time))]
-    losses = charts.losses(runs)
-    goodness = [chart for chart in (charts.returns(runs), charts.returns_by_start(runs)) if chart]
-    sections = [
-        Section(run, charts.maps(run), _no_maps(run), _picture(run), charts.traces(run)) for run in runs[:DETAILED_RUNS]
-    ]
+    learning, losses, goodness = [], [], []
+    sections = [Section(run, [], _no_maps(run), _picture(run), []) for run in runs[:DETAILED_RUNS]]
+    if any(run.columns or run.trial or run.trace for run in runs):
+        from sagemaker_rl.report import charts  # a second, which a job that failed at once has no use for
+
+        learning = [chart for over_time in (False, True) if (chart := charts.rewards(runs, over_time))]
+        losses = charts.losses(runs)
+        goodness = [chart for chart in (charts.returns(runs), charts.returns_by_start(runs)) if chart]
+        sections = [replace(each, maps=charts.maps(each.run), traces=charts.traces(each.run)) for each in sections]
     everything = [*learning, *losses, *goodness]
     for section in sections:
         everything += [*section.maps, *section.traces]
-    script, divs = components([chart.figure for chart in everything]) if everything else ("", ())
+    library, script, divs = _embedded(everything)
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -81,10 +81,21 @@ def render(runs: list[Run]) -> str:
         comparison=_comparison(runs) if len(runs) > 1 else None,
         div_of={id(chart): div for chart, div in zip(everything, divs, strict=True)},
         chart_script=script,
-        library=Resources(mode="inline", components=["bokeh"]).render_js() if everything else "",
+        library=library,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         id=id,
     )
+
+
+def _embedded(drawn: "list[Chart]") -> tuple[str, str, tuple[str, ...]]:
+    """Return Bokeh's own script, the one that draws the charts, and where each of them goes."""
+    if not drawn:
+        return "", "", ()
+    from bokeh.embed import components
+    from bokeh.resources import Resources
+
+    script, divs = components([chart.figure for chart in drawn])
+    return Resources(mode="inline", components=["bokeh"]).render_js(), script, tuple(divs)
 
 
 def _title(runs: list[Run]) -> str:
@@ -245,7 +256,7 @@ def _picture(run: Run) -> Picture | None:
         return None
     episode, _, score = run.gif.stem.partition("episode-")[2].partition("_score-")
     text = f"The car of episode {episode}, an evaluation with the return {float(score):.2f}, in {frames} pictures."
-    if run.environment not in charts.CARS:
+    if run.environment not in CARS:
         text = text.replace("The car", "The environment")
     first = _data_url("png", still.getvalue())
     if len(moving) > LARGEST_PICTURE:

@@ -18,6 +18,7 @@ from sagemaker_rl.report.trial import Trial
 DESCRIPTION_FILE = "description.json"
 """What SageMaker says about a job, DescribeTrainingJob's answer, beside its fetched files."""
 EVALUATION_FILE = "evaluation.json"
+CARS = ("PatientMountainCar", "PatientContinuousMountainCar")
 GIF_EPISODE = re.compile(r"episode-(\d+)_score-")
 EPISODE, SECONDS = "Episode #", "Wall-Clock Time"
 TRAINING_REWARD, EVALUATION_REWARD = "Training Reward", "Evaluation Reward"
