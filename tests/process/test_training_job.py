@@ -241,7 +241,9 @@ def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
 
 
 def test_save_model_0_leaves_no_model(tmp_path):
-    job = run_training(tmp_path, {**STOCK_DQN, "save_model": "0"})
+    job = run_training(
+        tmp_path, {**SHORT_DQN, "improve_steps": "400", "evaluation_freq_env_steps": "400", "save_model": "0"}
+    )
     assert job.status == 0, job.log
     assert not list((tmp_path / "model").iterdir())
     assert (tmp_path / "output/data/checkpoint/.coach_checkpoint").is_file()
