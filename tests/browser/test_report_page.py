@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from jobs import CONTAINER_SRC, SHORT_PPO, process_environment, run_training
+from jobs import CONTAINER_SRC, PPO, SHORT_PPO, process_environment, run_training
 
 REPORT = "output/data/report.html"
 DRAWN = "() => window.Bokeh?.documents.length && Object.values([...Bokeh.index]).every(view => view.is_idle ?? true)"
@@ -127,6 +127,21 @@ def test_what_is_seen_is_also_said(tab, trained):
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     for dark in (False, True):
         assert tab((trained.ml / REPORT).as_uri(), dark=dark).poor_contrasts() == []
+
+
+def test_an_evaluations_report(tab, trained, tmp_path):
+    channel = tmp_path / "input/data/checkpoint"
+    channel.parent.mkdir(parents=True)
+    channel.symlink_to(trained.ml / "output/data/checkpoint")
+    job = run_training(tmp_path, {"RLCOACH_PRESET": PPO, "sagemaker_program": "evaluate-coach.py"})
+    assert job.status == 0, job.log
+    opened = tab((job.ml / REPORT).as_uri())
+    charts = figures(opened)
+    assert "Reward over episodes" not in charts
+    assert all(max(chart["sizes"]) > 0 for chart in charts.values())
+    assert {"Returns of unseen starts", "What the policy does", "Force"} <= charts.keys()
+    assert opened.page.get_by_text("An evaluation job trains nothing.").is_visible()
+    opened.screenshot("report-evaluation")
 
 
 def test_several_runs_beside_each_other(tab, trained, ppo_job, tmp_path):

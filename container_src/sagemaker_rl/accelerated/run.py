@@ -79,12 +79,17 @@ class EpisodeTable:
             signal.reset()
         return means
 
-    def flush(self, everything: bool = False) -> None:
-        """Write the complete row; with ``everything`` also an evaluation that no training episode followed."""
-        if everything and self.evaluation:
-            self.flush()
-            self.pending = {self.agent.agent_logger.index_name: self.agent.current_episode + 1, **self.evaluation}
+    def close(self, seconds: float) -> None:
+        """Write what is left, also an evaluation that no training episode followed."""
+        self.flush()
+        if self.evaluation:
+            index = {self.agent.agent_logger.index_name: self.agent.current_episode + 1}
+            self.pending = {**index, "Wall-Clock Time": seconds, **self.evaluation}
             self.evaluation = {}
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the complete row."""
         if self.pending is None:
             return
         is_new = not self.path.exists()
@@ -211,7 +216,7 @@ class AcceleratedRun(abc.ABC):
 
     def close(self) -> None:
         """Write what the CSV still lacks, and the last GIF."""
-        self.table.flush(everything=True)
+        self.table.close(time.monotonic() - self.started)
         self.develop_film()
         self.develop_film()  # waits for what the line above has begun
         self.darkroom.shutdown()

@@ -116,7 +116,7 @@ def rewards(runs: list[Run], over_time: bool) -> Chart | None:
     texts, rows = [], []
     for run, colour in zip(runs, COLOURS * len(runs), strict=False):
         label = f"{run.name}: " if len(runs) > 1 else ""
-        training, evaluation = run.series(TRAINING_REWARD), run.series(EVALUATION_REWARD)
+        training, evaluation = (_placed(run.series(column), x_of) for column in (TRAINING_REWARD, EVALUATION_REWARD))
         if len(training[2]):
             x, y = thin(training[x_of], training[2], len(runs))
             line = made.line(x, y, color=colour, alpha=0.55, legend_label=f"{label}training")
@@ -142,6 +142,12 @@ def rewards(runs: list[Run], over_time: bool) -> Chart | None:
     text = " ".join(texts) or "The training reward; there is no evaluation yet."
     title = "Reward over wall time" if over_time else "Reward over episodes"
     return Chart(title, text[0].upper() + text[1:], made, (["Run", "Episode", "Seconds", "Evaluation reward"], rows))
+
+
+def _placed(series: tuple[np.ndarray, ...], x_of: int) -> tuple[np.ndarray, ...]:
+    """Return the rows of a series that have a place on the axis: stock Coach's last has no time."""
+    known = np.isfinite(series[x_of])
+    return tuple(column[known] for column in series)
 
 
 def _hover(renderers: list[Any], tips: list[tuple[str, str]], visible: bool = True) -> HoverTool:
@@ -362,16 +368,12 @@ def traces(run: Run) -> list[Chart]:
     for name in _most_telling(run, header):
         column = points[:, header.index(name)]
         title = _called(run, name)
-        made = _figure("Environment step", title, height=200)
+        made = _figure("Environment step", title.partition(" (")[0], height=200)
         colour = COLOURS[1] if name.startswith("action") else COLOURS[0]
         draw = made.step if name.startswith("action") and run.environment == "PatientMountainCar" else made.line
         line = draw(points[:, 0], column, color=colour, line_width=1.5)
         made.add_tools(_hover([line], [("step", "@x{0}"), (title, "@y{0.0000}")]))
-        charts.append(
-            Chart(
-                title, f"{title} from {column.min():.4g} to {column.max():.4g}, {int(points[-1, 0]) + 1} steps.", made
-            )
-        )
+        charts.append(Chart(title, f"From {column.min():.4g} to {column.max():.4g}.", made))
     return charts
 
 

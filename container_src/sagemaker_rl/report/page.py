@@ -58,8 +58,9 @@ def render(runs: list[Run]) -> str:
     if any(run.columns or run.trial or run.trace for run in runs):
         from sagemaker_rl.report import charts  # a second, which a job that failed at once has no use for
 
-        learning = [chart for over_time in (False, True) if (chart := charts.rewards(runs, over_time))]
-        losses = charts.losses(runs)
+        trained = [run for run in runs if not run.is_evaluation]
+        learning = [chart for over_time in (False, True) if (chart := charts.rewards(trained, over_time))]
+        losses = charts.losses(trained)
         goodness = [chart for chart in (charts.returns(runs), charts.returns_by_start(runs)) if chart]
         sections = [replace(each, maps=charts.maps(each.run), traces=charts.traces(each.run)) for each in sections]
     everything = [*learning, *losses, *goodness]
