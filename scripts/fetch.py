@@ -39,10 +39,10 @@ def main(command_line: Sequence[str] | None = None) -> None:
         print(f"Waiting for {arguments.job}, which is {job['SecondaryStatus']}", flush=True)
         job = training_jobs.wait_for_end(clients, arguments.job)
     fetched = results.fetch(Storage(clients), home, folder)
+    draw(arguments, job, folder)
     report.describe(job, folder)
     report.write([folder], folder / "report.html")
     print(f"{folder / 'report.html'}: open it in a browser")
-    draw(arguments, job, folder)
     nothing = "nothing" if job["TrainingJobStatus"] in training_jobs.ENDED else "nothing yet"
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")
     if job["TrainingJobStatus"] == "Failed":

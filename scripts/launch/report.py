@@ -21,7 +21,9 @@ def describe(job: dict[str, Any], folder: Path) -> None:
     """Leave DescribeTrainingJob's answer beside a job's files: it knows the image, the bill, and why a job failed."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {key: value for key, value in job.items() if key != "ResponseMetadata"}
-    (folder / DESCRIPTION_FILE).write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    staged = folder / f".{DESCRIPTION_FILE}"
+    staged.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    staged.replace(folder / DESCRIPTION_FILE)
 
 
 def write(folders: Sequence[Path], output: Path) -> None:

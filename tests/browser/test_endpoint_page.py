@@ -1,5 +1,6 @@
 """The page of a local endpoint in a browser: the car on its hill, driven by the same server."""
 
+import contextlib
 import re
 
 import httpx
@@ -12,27 +13,28 @@ FAST = "as fast as it answers"
 RANDOM_STATES = 2_000
 
 
+@contextlib.contextmanager
 def served(ml, **environment):
     port = free_port()
     process = start_server(ml, port, environment=environment)
-    wait_until_healthy(f"http://127.0.0.1:{port}", lambda: process.poll() is None)
-    return process, f"http://127.0.0.1:{port}/"
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}", lambda: process.poll() is None)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @pytest.fixture(scope="module")
 def url(trained):
-    process, url = served(trained.ml, SAGEMAKER_RL_PAGE="1")
-    yield url
-    process.terminate()
-    process.wait(20)
+    with served(trained.ml, SAGEMAKER_RL_PAGE="1") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def discrete_url(dqn_job):
-    process, url = served(dqn_job.ml, SAGEMAKER_RL_PAGE="1")
-    yield url
-    process.terminate()
-    process.wait(20)
+    with served(dqn_job.ml, SAGEMAKER_RL_PAGE="1") as url:
+        yield url
 
 
 def test_the_trained_policy_drives_the_car_to_the_flag(tab, url):
@@ -175,21 +177,15 @@ def test_a_policy_of_another_environment_is_said(tab, trained, tmp_path):
     (tmp_path / "model/code/inference.py").write_text(
         "def transform_fn(model, body, content_type, accept):\n    return '{\"predictions\": [1]}', accept\n"
     )
-    process, url = served(tmp_path, SAGEMAKER_RL_PAGE="1")
-    try:
+    with served(tmp_path, SAGEMAKER_RL_PAGE="1") as url:
         page = tab(url).page
         page.get_by_role("button", name="Step").click()
         page.get_by_text("The endpoint's answer names no action").wait_for()
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def test_an_endpoint_that_ended_is_said(tab, trained):
-    process, url = served(trained.ml, SAGEMAKER_RL_PAGE="1")
-    opened = tab(url)
-    process.terminate()
-    process.wait(20)
+    with served(trained.ml, SAGEMAKER_RL_PAGE="1") as url:
+        opened = tab(url)
     opened.page.get_by_role("button", name="Step").click()
     opened.page.get_by_text("The endpoint does not answer.").wait_for()
     opened.complaints.clear()  # the browser's own, of the refused connection
@@ -197,11 +193,7 @@ def test_an_endpoint_that_ended_is_said(tab, trained):
 
 @pytest.mark.parametrize("environment", [{}, {"SAGEMAKER_RL_PAGE": "0"}])
 def test_there_is_no_page_unless_it_is_asked_for(trained, environment):
-    process, url = served(trained.ml, **environment)
-    try:
+    with served(trained.ml, **environment) as url:
         answer = httpx.get(url, trust_env=False)
-        assert answer.status_code == 404
-        assert answer.json()["detail"] == "/ is not served, expected /ping, /invocations, /metrics or /openapi.json."
-    finally:
-        process.terminate()
-        process.wait(20)
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "/ is not served, expected /ping, /invocations, /metrics or /openapi.json."

@@ -202,6 +202,12 @@ def test_a_damaged_picture_and_trace_are_left_out(folder):
     assert "There is no moving picture of an evaluation." in text_of(folder)
 
 
+def test_a_job_that_was_killed_has_not_completed(folder):
+    assert Run.read(folder).status == "Completed"
+    (folder / "output/data" / TRIAL_FILE).unlink()
+    assert Run.read(folder).status == "Nothing is known of its end"
+
+
 def test_an_empty_folder(tmp_path):
     text = text_of(tmp_path)
     assert "There is no evaluation yet." in text

@@ -102,7 +102,9 @@ class Run:
         known = str(self.description.get("TrainingJobStatus", ""))
         if known:
             return known
-        return "Completed" if self.metadata or self.evaluation else "Nothing is known of its end"
+        # What a job does last: one that was killed has written its metadata, and neither of these.
+        came_to_its_end = self.evaluation or self.trial or "no_trial" in self.job
+        return "Completed" if came_to_its_end else "Nothing is known of its end"
 
     @property
     def environment(self) -> str:
