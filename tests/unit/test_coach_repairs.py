@@ -68,3 +68,19 @@ except ModuleNotFoundError:
         [sys.executable, "-c", code], env=process_environment(tmp_path), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "absent"
+
+
+def test_coach_is_imported_without_scipy_and_others_find_it(tmp_path):
+    program = """
+import sys
+from sagemaker_rl import coach_repairs
+
+coach_repairs.apply()
+assert not [name for name in sys.modules if name.partition(".")[0] == "scipy"], "Coach has imported SciPy"
+from rl_coach.exploration_policies.truncated_normal import truncnorm
+import scipy.signal
+
+assert scipy.signal.lfilter([1], [1, -0.5], [1.0, 0.0]).tolist() == [1.0, 0.5]
+assert 0 < truncnorm(-1, 1).rvs(random_state=0) + 1 < 2
+"""
+    subprocess.run([sys.executable, "-c", program], env=process_environment(tmp_path), check=True, timeout=60)
