@@ -115,7 +115,7 @@ def test_pause_step_and_back(tab, url):
     page.wait_for_function("Number(document.querySelector('#numbers td').textContent) > 5")
     page.keyboard.press("Space")
     page.get_by_role("button", name="Start", exact=True).wait_for()
-    page.wait_for_timeout(300)
+    page.wait_for_function("!busy")  # the step under way is shown
     paused = int(steps.inner_text())
     page.wait_for_timeout(300)
     assert int(steps.inner_text()) == paused
@@ -146,11 +146,13 @@ def test_you_against_the_policy_by_keyboard(tab, url):
     page.locator("#hill").focus()
     page.keyboard.down("ArrowLeft")
     page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_function("Number(document.querySelector('#numbers tr:nth-child(2) td').textContent) > 40")
-    yours = page.locator("#numbers tr").nth(1).inner_text().split("\t")
-    assert yours[4] == "-1.000"
-    assert float(yours[2]) < -0.55  # pushed left all the time
+    # Pushed left all the time, it swings between -0.5 and -0.97; by itself, between -0.5 and -0.55.
+    page.wait_for_function(
+        "() => { const [, position, , action] = [...document.querySelectorAll('#numbers tr:nth-child(2) td')]"
+        ".map(cell => cell.textContent); return Number(position) < -0.8 && action === '-1.000'; }"
+    )
     page.keyboard.up("ArrowLeft")
+    page.wait_for_function("document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)').textContent === '0.000'")
 
 
 def test_you_against_the_policy_by_touch(tab, url):
