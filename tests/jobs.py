@@ -52,10 +52,10 @@ SHORT_DQN = {
 """Four discrete cars, each for a little more than the 10,000 steps of an episode."""
 STOCK_DQN = {
     "RLCOACH_PRESET": DQN,
-    "seed": "7",
+    "seed": "9",
     "accelerate": "0",
-    "improve_steps": "1500",
-    "evaluation_freq_env_steps": "1500",
+    "improve_steps": "600",
+    "evaluation_freq_env_steps": "600",
     "evaluation_episodes": "1",
 }
 

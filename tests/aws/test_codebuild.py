@@ -19,6 +19,8 @@ from moto.codebuild.models import CodeBuildBackend
 from proxy import throttling
 from registry import LOGIN
 
+pytestmark = pytest.mark.xdist_group("images")  # one at a time: they move the same tags
+
 pytest_plugins = ("registry", "proxy")
 
 SOURCE = "https://github.com/owner/cars"

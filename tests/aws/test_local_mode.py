@@ -374,26 +374,26 @@ def test_a_killed_update_leaves_what_served(machine, good):
     assert not list((machine.runs / ".local/models").iterdir())
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[1]"])
-def test_a_damaged_record_hides_no_other(this_machine, good, content):
+def test_a_damaged_record_hides_no_other(this_machine, good):
     assert this_machine.train("ended", {"discount": "2"}, "--wait").returncode == 1
     assert this_machine.train("other", {"discount": "2"}, "--wait").returncode == 1
     assert this_machine("deploy.py", "--local", good).returncode == 0
     records = this_machine.runs / ".local"
     damaged = (records / "training-jobs/ended/record.json", records / "endpoints/rl-mountain-car/record.json")
-    for file in damaged:
-        file.write_text(content)
-    done = this_machine("list.py", "--local", "--name-contains", "")
-    assert done.returncode == 0
-    assert [line.split()[-4:-2] for line in done.stdout.splitlines()] == [
-        ["other", "Failed"],
-        ["rl-mountain-car", "Failed"],
-    ]
-    assert done.stderr.splitlines() == [
-        f"What is remembered of {file.parent.name} is damaged: {file}." for file in damaged
-    ]
-    done = this_machine("fetch.py", "--local", "ended")
-    assert (done.returncode, done.stderr) == (2, f"Error: What is remembered of ended is damaged: {damaged[0]}.\n")
+    for content in ("{", "{}", "[1]"):
+        for file in damaged:
+            file.write_text(content)
+        done = this_machine("list.py", "--local", "--name-contains", "")
+        assert done.returncode == 0
+        assert [line.split()[-4:-2] for line in done.stdout.splitlines()] == [
+            ["other", "Failed"],
+            ["rl-mountain-car", "Failed"],
+        ]
+        assert done.stderr.splitlines() == [
+            f"What is remembered of {file.parent.name} is damaged: {file}." for file in damaged
+        ]
+        done = this_machine("fetch.py", "--local", "ended")
+        assert (done.returncode, done.stderr) == (2, f"Error: What is remembered of ended is damaged: {damaged[0]}.\n")
     assert this_machine("delete.py", "--local", "--yes").returncode == 0
     this_machine.wait(lambda: this_machine.left_running() == [], 10)
 

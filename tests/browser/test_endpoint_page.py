@@ -11,6 +11,7 @@ from jobs import free_port, start_server, wait_until_healthy
 
 FAST = "as fast as it answers"
 RANDOM_STATES = 2_000
+YOUR_PUSH_IS = "document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)').textContent === '{}'"
 
 
 @contextlib.contextmanager
@@ -125,6 +126,25 @@ def test_pause_step_and_back(tab, url):
     assert steps.inner_text() == "0"
 
 
+@pytest.mark.parametrize("pace", ["30 steps/s", FAST])
+def test_a_car_that_is_placed_while_it_drives_keeps_its_pace(tab, url, pace):
+    page = tab(url).page
+    page.get_by_label("Pace").select_option(pace)
+    page.get_by_role("button", name="Start", exact=True).click()
+    box = page.locator("#hill").bounding_box()
+    for part in range(1, 9):
+        page.mouse.click(box["x"] + box["width"] * part / 16, box["y"] + box["height"] / 2)
+    page.wait_for_function("cars[0].steps > 3")
+    if pace != FAST:
+        driven = page.evaluate(
+            "async () => { const from = performance.now(), steps = cars[0].steps; await soon(1500);"
+            " return (cars[0].steps - steps) / (performance.now() - from) * 1000; }"
+        )
+        assert 10 < driven < 36
+    page.get_by_role("button", name="Pause").click()
+    assert page.get_by_role("status").inner_text() == "Paused."
+
+
 def test_the_car_is_placed_by_a_click_or_by_numbers(tab, url):
     page = tab(url).page
     hill = page.locator("#hill")
@@ -136,36 +156,49 @@ def test_the_car_is_placed_by_a_click_or_by_numbers(tab, url):
     page.get_by_label("Velocity", exact=True).fill("0.03")
     page.keyboard.press("Tab")
     assert position.inner_text() == "0.2000"
+    for field, value, taken in (("Position", "5", "0.6"), ("Velocity", "", "0")):
+        page.get_by_label(field, exact=True).fill(value)
+        page.keyboard.press("Tab")
+        assert page.get_by_label(field, exact=True).input_value() == taken
     page.get_by_role("button", name="Random").click()
     assert -0.6 <= float(position.inner_text()) <= -0.4
 
 
 def test_you_against_the_policy_by_keyboard(tab, url):
     page = tab(url).page
-    page.get_by_label("you against the policy").check()
-    page.locator("#hill").focus()
+    page.get_by_label("You against the policy").check()
     page.keyboard.down("ArrowLeft")
-    page.get_by_role("button", name="Start", exact=True).click()
+    page.keyboard.press("Space")
     # Pushed left all the time, it swings between -0.5 and -0.97; by itself, between -0.5 and -0.55.
     page.wait_for_function(
         "() => { const [, position, , action] = [...document.querySelectorAll('#numbers tr:nth-child(2) td')]"
         ".map(cell => cell.textContent); return Number(position) < -0.8 && action === '-1.000'; }"
     )
     page.keyboard.up("ArrowLeft")
-    page.wait_for_function("document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)').textContent === '0.000'")
+    page.wait_for_function(YOUR_PUSH_IS.format("0.000"))
+    page.keyboard.down("ArrowRight")
+    page.wait_for_function(YOUR_PUSH_IS.format("1.000"))
+    page.evaluate("dispatchEvent(new Event('blur'))")  # the key is let go where the page does not hear of it
+    page.wait_for_function(YOUR_PUSH_IS.format("0.000"))
+    page.get_by_role("button", name="Push left").press("Enter")
+    page.wait_for_function(YOUR_PUSH_IS.format("-1.000"))
+    page.wait_for_function(YOUR_PUSH_IS.format("0.000"))
 
 
 def test_you_against_the_policy_by_touch(tab, url):
     opened = tab(url, phone=True, dark=True)
     page = opened.page
-    page.get_by_label("you against the policy").check()
+    page.get_by_label("You against the policy").check()
     page.get_by_role("button", name="Start", exact=True).tap()
     push = page.get_by_role("button", name="Push right")
     push.dispatch_event("pointerdown", {"pointerId": 1})
-    page.wait_for_function("document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)').textContent === '1.000'")
+    page.wait_for_function(YOUR_PUSH_IS.format("1.000"))
     push.dispatch_event("pointerup", {"pointerId": 1})
-    page.wait_for_function("document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)').textContent === '0.000'")
+    page.wait_for_function(YOUR_PUSH_IS.format("0.000"))
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(
+        "document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth"
+    )
     assert opened.poor_contrasts() == []
     assert tab(url).poor_contrasts() == []
     opened.screenshot("endpoint-phone")

@@ -276,7 +276,7 @@ def test_sigterm_before_training_ends_the_job_at_once(tmp_path, seconds):
 
 def test_sigterm_ends_an_evaluation(ppo_job, tmp_path):
     give_checkpoint(tmp_path, ppo_job)
-    evaluate = {"RLCOACH_PRESET": PPO, "evaluate_steps": "10000000", "sagemaker_program": "evaluate-coach.py"}
+    evaluate = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1000000", "sagemaker_program": "evaluate-coach.py"}
     process = start_training(tmp_path, evaluate)
     assert process.stdout is not None
     next(line for line in process.stdout if line.startswith("Testing>"))
@@ -328,7 +328,7 @@ def test_a_schedule_may_be_in_seconds(tmp_path):
     short = {key: value for key, value in STOCK_DQN.items() if key != "improve_steps"}
     job = run_training(tmp_path, {**short, "rl.improve_steps:Time": "1", "rl.heatup_steps": "1"})
     assert job.status == 0, job.log
-    assert job.metadata()["environment_steps"] == 1500  # one period, after which the second is over
+    assert job.metadata()["environment_steps"] == 600  # one period, after which the second is over
 
 
 def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
