@@ -18,14 +18,15 @@ demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., 
 # What measures a server runs alone. What builds the images and moves their tags comes before all that runs them, beside
 # what needs none. Of the rest a file runs on one of two processes, as its tests share jobs.
 MOVING := tests/aws/test_push_images.py tests/aws/test_codebuild.py
+BESIDE := tests/unit tests/browser
 
 test: $(VENV)/tested  ## all tests, or PYTEST_ARGS; those of containers too where a Docker engine answers
 ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
 	$(BIN)/python -m pytest tests/serving
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(MOVING) tests/unit
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests $(addprefix --ignore ,$(MOVING) tests/serving tests/unit)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(MOVING) $(BESIDE)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests $(addprefix --ignore ,tests/serving $(MOVING) $(BESIDE))
 endif
 
 bench: $(VENV)/ready  ## benchmarks/ against its peers, for hours; QUICK=1 for 5 minutes, BENCH_ARGS=--reuse to go on
