@@ -169,7 +169,7 @@ def test_the_trials_returns_are_those_of_gym_and_the_artifact(ppo_job):
 
 def test_metadata_says_what_ran(job):
     metadata = job.metadata()
-    assert metadata["seed"] == 7
+    assert metadata["seed"] == int(metadata["hyperparameters"]["seed"])
     assert metadata["environment_steps"] == int(metadata["hyperparameters"]["improve_steps"])
     assert metadata["versions"]["rl-coach-slim"] == "0.12.1"
     assert metadata["train_seconds"] > 0
