@@ -57,10 +57,10 @@ def fetched(run: str, clients: aws.Clients) -> Path:
         return folder
     if not options.NAME.fullmatch(run):
         raise UsageError(f"The run is {run!r}, expected a job's name, its folder, or s3://bucket/prefix/JOB.")
-    if (options.RUNS / run / "output").is_dir():
-        return options.RUNS / run
-    job = training_jobs.describe(clients, run)
     folder = options.RUNS / run
+    if (folder / "output").is_dir() and report.has_ended(folder):
+        return folder
+    job = training_jobs.describe(clients, run)
     report.describe(job, folder)
     results.fetch(Storage(clients), join(job["OutputDataConfig"]["S3OutputPath"], run, "output"), folder)
     return folder

@@ -13,6 +13,7 @@ from launch.project import ROOT
 
 PROGRAM = ROOT / "container_src" / "write-report.py"
 DESCRIPTION_FILE = "description.json"
+ENDED = ("Completed", "Failed", "Stopped")
 MOST_RUNS = 12
 """In one report, which is then just below 3 MB."""
 
@@ -24,6 +25,15 @@ def describe(job: dict[str, Any], folder: Path) -> None:
     staged = folder / f".{DESCRIPTION_FILE}"
     staged.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
     staged.replace(folder / DESCRIPTION_FILE)
+
+
+def has_ended(folder: Path) -> bool:
+    """Return whether a job had ended when it was fetched into ``folder``: its files are all there will be."""
+    try:
+        content = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and content.get("TrainingJobStatus") in ENDED
 
 
 def write(folders: Sequence[Path], output: Path) -> None:

@@ -21,9 +21,13 @@ def job(script, aws: Aws, ppo_job, tmp_path) -> str:
     bucket = home.removeprefix("s3://").partition("/")[0]
     archive = shutil.make_archive(str(tmp_path / "output"), "gztar", ppo_job.ml / "output/data")
     aws.client("s3").upload_file(archive, bucket, f"{name}/output/output.tar.gz")
-    for file in (ppo_job.ml / "output/intermediate").rglob("*"):
+    intermediate = tmp_path / "intermediate"
+    shutil.copytree(ppo_job.ml / "output/intermediate", intermediate)
+    about = intermediate / "job.json"  # the job was none of an image
+    about.write_text(about.read_text().replace("none: processes on this machine", "unknown"))
+    for file in intermediate.rglob("*"):
         if file.is_file():
-            key = file.relative_to(ppo_job.ml / "output/intermediate")
+            key = file.relative_to(intermediate)
             aws.client("s3").upload_file(str(file), bucket, f"{name}/output/intermediate/{key}")
     return name
 
@@ -39,6 +43,20 @@ def test_a_jobs_report_knows_what_sagemaker_knows(script, aws, job, tmp_path):
     done = script("fetch.py", job)
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout
+
+
+def test_a_job_that_had_not_ended_is_fetched_again(script, aws, job, tmp_path):
+    assert script("report.py", job).returncode == 0
+    folder = tmp_path / "runs" / job
+    metadata, description = folder / "output/intermediate/metadata.json", folder / "description.json"
+    metadata.unlink()
+    assert json.loads(description.read_text())["TrainingJobStatus"] == "Completed"
+    assert script("report.py", job).returncode == 0
+    assert not metadata.exists()  # nothing more comes of a job that has ended
+    description.write_text('{"TrainingJobStatus": "InProgress"}')
+    assert script("report.py", job).returncode == 0
+    assert metadata.exists()
+    assert json.loads(description.read_text())["TrainingJobStatus"] == "Completed"
 
 
 def test_of_an_address_and_of_folders(script, aws, job, tmp_path):
