@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import importlib.util
+import math
 import os
 import sys
 import warnings
@@ -215,7 +216,17 @@ class SageMakerCoachPresetLauncher:
             algorithm=type(self.graph_manager.agent_params).__name__.removesuffix("AgentParameters"),
             seed=seed,
             settings=self.settings(),
+            reward_scale=self._reward_scale(),
         )
+
+    def _reward_scale(self) -> float | None:
+        """Return what the algorithm's rewards are times the environment's; None if that is not one number."""
+        from rl_coach.filters.reward.reward_rescale_filter import RewardRescaleFilter
+
+        filters = list(self.graph_manager.agent_params.input_filter.reward_filters.values())
+        if any(type(each) is not RewardRescaleFilter for each in filters):
+            return None
+        return math.prod(float(each.rescale_factor) for each in filters)
 
 
 def find_preset(name: str, paths: MLPaths) -> Path:

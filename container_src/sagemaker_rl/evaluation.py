@@ -1,6 +1,7 @@
 """An evaluation job: the deterministic policy of a checkpoint, played for a number of environment steps."""
 
 import statistics
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def evaluate(
     With ``accelerate`` all episodes are played together, where the fast path knows the agent.
 
     ``evaluation.json``, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the
-    population), ``episodes`` and ``returns``.
+    population), ``episodes``, ``returns`` and the ``seconds`` that they took.
 
     Raises:
         InputError: The folder holds no whole checkpoint of this preset.
@@ -44,11 +45,13 @@ def evaluate(
     create_graph(graph_manager, paths.intermediate, seed, evaluate_only=extent.steps)
     checkpoints.restore(graph_manager, folder, preset)
     agent = graph_manager.level_managers[0].acting_agent()
-    run = choose_run(graph_manager, agent, Options(seed, accelerate=accelerate, parallel_environments=1))
+    run = choose_run(graph_manager, agent, Options(seed, accelerate=accelerate, parallel_environments=1), paths)
+    started = time.monotonic()
     if isinstance(run, StockRun):
         returns = play(graph_manager, extent)
     else:
         returns = run.play_at_least(extent.steps, extent.episodes)
+    seconds = time.monotonic() - started
     run.close()
     result = {
         "preset": preset,
@@ -58,6 +61,7 @@ def evaluate(
         "std_return": statistics.pstdev(returns),
         "episodes": len(returns),
         "returns": returns,
+        "seconds": round(seconds, 3),
         "versions": outputs.versions(),
         "git_revision": outputs.git_revision(),
     }

@@ -12,7 +12,7 @@ from sagemaker_rl.best_policy import BestPolicy
 from sagemaker_rl.environment_checks import check_steps
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.ml_paths import MLPaths
-from sagemaker_rl.report.job import put_on_trial
+from sagemaker_rl.report import job
 from sagemaker_rl.stopping import STOP, Stopped
 
 
@@ -120,7 +120,7 @@ def train(
         Seed=options.seed,
         Agent=type(agent).__name__,
     )
-    run = choose_run(graph_manager, agent, options)
+    run = choose_run(graph_manager, agent, options, paths)
     best = BestPolicy(graph_manager)
     with STOP.deferred():
         try:
@@ -140,11 +140,11 @@ def train(
         if options.save_model:
             export.export_policy(agent, graph_manager, paths.model, vars(progress))
             print(f"Model> Saved in={paths.model}", flush=True)
-        put_on_trial(agent, graph_manager, paths)
+        job.put_on_trial(agent, graph_manager, paths)
     graph_manager.close()
 
 
-def choose_run(graph_manager: Any, agent: Any, options: Options) -> Any:
+def choose_run(graph_manager: Any, agent: Any, options: Options, paths: MLPaths) -> Any:
     """Return the fast path, or stock Coach if that is asked for or the fast path does not do all that is; say which."""
     from sagemaker_rl.accelerated.support import reason_for_stock
 
@@ -156,8 +156,10 @@ def choose_run(graph_manager: Any, agent: Any, options: Options) -> Any:
         kind = PPORun if type(agent).__name__ == "ClippedPPOAgent" else DQNRun
         run = kind(graph_manager, options.parallel_environments, options.seed, STOP.check)
         outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
+        job.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
         return run
     outputs.metric_line("Path", Path="stock Coach", Reason=reason)
+    job.add(paths, path=f"stock Coach: {reason}")
     STOP.guard(graph_manager.environments[0], "step")
     for network in agent.networks.values():
         STOP.guard(network, "train_and_sync_networks")

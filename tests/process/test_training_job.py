@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -92,6 +92,26 @@ def test_the_log_says_which_path_was_taken_and_why(ppo_job, stock_ppo_job, dqn_j
     assert re.search(r"^Path> Path=accelerated, Environments=2$", ppo_job.log, re.M)
     assert re.search(r"^Path> Path=stock Coach, Reason=accelerate is 0$", stock_ppo_job.log, re.M)
     assert re.search(r"^Path> Path=accelerated, Environments=4$", dqn_job.log, re.M)
+    for job, path in (
+        (ppo_job, "accelerated, environments at a time: 2"),
+        (stock_ppo_job, "stock Coach: accelerate is 0"),
+    ):
+        assert about(job)["path"] == path
+        assert path in (job.ml / "output/data/report.html").read_text()
+
+
+def about(job: Job) -> dict[str, Any]:
+    """Return what a job has said about itself for its report."""
+    return dict(json.loads((job.ml / "output/intermediate/job.json").read_text()))
+
+
+def test_a_job_says_what_its_algorithm_makes_of_rewards(ppo_job, dqn_job):
+    assert about(ppo_job)["reward_scale"] == 1
+    assert about(dqn_job)["reward_scale"] == 0.03
+    assert (
+        "It is of rewards times 0.03 and discounted by 0.99 a step"
+        in (dqn_job.ml / "output/data/report.html").read_text()
+    )
 
 
 def test_both_paths_write_the_same_columns(ppo_job, stock_ppo_job):
@@ -237,6 +257,8 @@ def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
     assert json.loads((tmp_path / "output/intermediate/evaluation.json").read_text()) == result
     page = (tmp_path / "output/data/report.html").read_text()
     assert f"This evaluation: mean return {result['mean_return']:.2f}" in page
+    assert result["seconds"] > 0
+    assert f"<td>{result['seconds']:.1f} s</td>" in page
     assert f"On {EPISODES} unseen starts its mean return is" in page
 
 

@@ -28,6 +28,13 @@ def introduce(paths: MLPaths, **about: Any) -> None:
     )
 
 
+def add(paths: MLPaths, **more: Any) -> None:
+    """Add to what ``introduce`` wrote; where it has written nothing, there is no report to add to."""
+    file = paths.intermediate / outputs.JOB_FILE
+    with contextlib.suppress(OSError, ValueError):
+        outputs.publish_json(file, {**json.loads(file.read_text(encoding="utf-8")), **more})
+
+
 def put_on_trial(agent: Any, graph_manager: Any, paths: MLPaths) -> None:
     """Play the policy that the job ends with on unseen starts, and write ``trial.npz`` into the job's output.
 
@@ -37,9 +44,7 @@ def put_on_trial(agent: Any, graph_manager: Any, paths: MLPaths) -> None:
     from sagemaker_rl.report import trial
 
     def note(reason: str) -> None:
-        file = paths.intermediate / outputs.JOB_FILE
-        about = json.loads(file.read_text(encoding="utf-8"))
-        outputs.publish_json(file, {**about, "no_trial": f"The finished policy was not put on trial: {reason}."})
+        add(paths, no_trial=f"The finished policy was not put on trial: {reason}.")
 
     with _told_if_it_fails("trial of the policy", note):
         make = environment_maker(graph_manager)
@@ -80,5 +85,4 @@ def _told_if_it_fails(what: str, note: Callable[[str], None] = lambda reason: No
     except Exception as error:  # of a user's own environment, of a full disk: nothing that the job's results depend on
         reason = f"{type(error).__name__}: {error}".rstrip(".")
     outputs.metric_line("Report", Missing=what, Reason=reason)
-    with contextlib.suppress(OSError, ValueError):
-        note(reason)
+    note(reason)
