@@ -67,11 +67,37 @@ def test_paper_is_light_even_in_the_dark(tab, trained):
     opened = tab((trained.ml / REPORT).as_uri(), dark=True)
     figures(opened)
     before = axis_colour(opened)
-    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    light, dark = inks(opened)
+    assert light > 0 and dark == 0
+    light, dark = inks(opened, "beforeprint")
+    assert light == 0 and dark > 0
     assert axis_colour(opened) != before
     opened.page.emulate_media(media="print")
     assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not opened.page.get_by_role("navigation").is_visible()
+
+
+def inks(tab, event: str = "") -> tuple[int, int]:
+    """Return how many pixels of the first chart are almost white and almost black, at once after an event."""
+    light, dark = tab.page.evaluate(
+        """event => {
+            if (event) dispatchEvent(new Event(event));
+            const canvas = [...Bokeh.index][0].canvas_view.primary.canvas;
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", {willReadFrequently: true});
+            copy.drawImage(canvas, 0, 0);
+            const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+            let light = 0, dark = 0;
+            for (let at = 0; at < pixels.length; at += 4) {
+                if (pixels[at + 3] < 200) continue;
+                const [red, green, blue] = pixels.slice(at, at + 3);
+                light += Math.min(red, green, blue) > 210;
+                dark += Math.max(red, green, blue) < 60;
+            }
+            return [light, dark];
+        }""",
+        event,
+    )
+    return light, dark
 
 
 def axis_colour(tab) -> str:
@@ -95,6 +121,10 @@ def test_charts_are_zoomed_and_moved_by_keys(tab, trained):
     assert start < zoomed[0] < zoomed[1] < end
     opened.page.keyboard.press("ArrowRight")
     assert chart.evaluate(span)[0] > zoomed[0]
+    moved = chart.evaluate(span)
+    for of_the_browser in ("Control+0", "Control+-", "Alt+ArrowRight", "Meta++"):
+        opened.page.keyboard.press(of_the_browser)
+        assert chart.evaluate(span) == moved
     opened.page.keyboard.press("0")
     assert chart.evaluate(span) == pytest.approx([start, end])
 
