@@ -9,6 +9,7 @@ import pytest
 from jobs import CONTAINER_SRC, PPO, SHORT_PPO, process_environment, run_training
 
 REPORT = "output/data/report.html"
+LEGENDS = "[...Bokeh.documents[0]._all_models.values()].filter(model => model.type === 'Legend').length"
 DRAWN = "() => window.Bokeh?.documents.length && Object.values([...Bokeh.index]).every(view => view.is_idle ?? true)"
 
 
@@ -186,7 +187,41 @@ def test_several_runs_beside_each_other(tab, trained, ppo_job, tmp_path):
     assert len(charts["Reward over episodes"]["sizes"]) >= 4
     assert opened.page.get_by_role("table", name="The runs").is_visible()
     assert opened.requests == [page.as_uri()]
+    assert opened.page.locator(".chart").first.locator(".key li").count() == 2
+    assert opened.page.get_by_role("table", name="The runs").locator(".swatch").count() == 2
+    assert opened.page.evaluate(LEGENDS) == 0
+    assert trained.ml.name not in " ".join(opened.page.locator("figcaption + p").all_text_contents())
     opened.screenshot("report-compared")
+    on_a_phone = tab(page.as_uri(), phone=True)
+    figures(on_a_phone)
+    assert on_a_phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+    on_a_phone.screenshot("report-compared-phone")
+
+
+def test_a_legend_is_whole_and_covers_no_data_on_a_phone(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri(), phone=True)
+    figures(opened)
+    assert opened.page.evaluate(LEGENDS) >= 4
+    overlaps = opened.page.evaluate(
+        """() => [...Bokeh.index].flatMap(view => (view.model.above ?? [])
+            .filter(model => model.type === "Legend")
+            .map(model => [view.views.find_one(model).bbox, view.frame.bbox, view.bbox])
+            .map(([legend, frame, all]) => legend.bottom > frame.top || legend.left < 0 || legend.right > all.width))"""
+    )
+    assert len(overlaps) >= 4
+    assert not any(overlaps)
+
+
+def test_the_table_of_hyperparameters_scrolls_and_breaks_no_word_on_a_phone(tab, trained):
+    opened = tab((trained.ml / REPORT).as_uri(), phone=True)
+    figures(opened)
+    region = opened.page.get_by_role("region", name="Hyperparameters")
+    name = region.get_by_role("rowheader", name="training_learning_rate")
+    lines = name.evaluate(
+        "cell => { const range = document.createRange(); range.selectNodeContents(cell);"
+        "return range.getClientRects().length; }"
+    )
+    assert lines == 1
 
 
 @pytest.mark.parametrize("hyperparameters", [{"discount": "2"}, {"RLCOACH_PRESET": "no-such-preset"}])

@@ -10,7 +10,7 @@ import pytest
 from jobs import CSV
 from launch.report import MOST_RUNS
 from PIL import Image
-from sagemaker_rl.report import optimum, page
+from sagemaker_rl.report import looks, optimum, page
 from sagemaker_rl.report.run import Run
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 from sagemaker_rl.report.trial import PolicyMap, Trial
@@ -34,6 +34,23 @@ def a_trial(dimensions: int = 2, episodes: int = 100, returned: float = 99.2) ->
     heat = PolicyMap(axes, np.tile(np.linspace(-1, 1, 9), (9, 1)), np.zeros((9, 9))) if dimensions == 2 else None
     no_map = "" if heat else f"an observation has the shape [{dimensions}], and a map has two dimensions"
     return Trial(starts, np.full(episodes, returned), np.full(episodes, 900), paths, heat, no_map)
+
+
+def evaluated(folder, *rewards):
+    """Let the evaluations of a job have other returns."""
+    rows = [f"{n},{n / 10},{n},{reward},1,2,4" for n, reward in enumerate(rewards, start=1)]
+    (folder / "output/intermediate" / CSV).write_text("\n".join([HEADER, *rows]) + "\n")
+
+
+def in_environment(folder, environment):
+    job = folder / "output/intermediate/job.json"
+    job.write_text(job.read_text().replace(CAR, environment))
+
+
+def describe(folder, **more):
+    """Let a job's own description hold more, or something else."""
+    job = folder / "output/intermediate/job.json"
+    job.write_text(json.dumps({**json.loads(job.read_text()), **more}))
 
 
 @pytest.fixture
@@ -78,11 +95,68 @@ def test_it_says_what_ran_and_marks_what_was_changed(folder):
 
 
 def test_it_says_how_good_it_is(folder):
+    evaluated(folder, -14.46, -12, 99.13)
     text = text_of(folder)
-    assert "It learned: from 10.00 in the first evaluation to 40.00 in the best." in text
-    below = optimum.of(CAR).at(Run.read(folder).trial.starts[:, 0]).mean() - 99.2
-    assert f"within {np.ceil(below * 100) / 100:.2f} of the best known 99.81" in text
-    assert 0.55 < below < 0.65
+    way = "99% of the way to the best known 99.81"
+    assert f"It learned: from -14.46 in the first evaluation to 99.13 in the best, {way}." in text
+    run = Run.read(folder)
+    assert 0.55 < run.regret < 0.65
+    assert f"within {run.regret:.2f} of the best known {run.best_known:.2f}. The worst is 99.20." in text
+    assert f"99.20 below it; on average it is {run.regret:.2f}" not in text
+    assert f"on average it is {run.regret:.2f}." in text
+    assert f"The best known policy has {run.best_known:.2f} on average from these starts" in text
+
+
+@pytest.mark.parametrize(
+    ("rewards", "sentence"),
+    [
+        ((-14.46, -14.3, -14.35), "went from -14.46 in the first evaluation to -14.30 at best, -14.35 at the end. "),
+        ((-14.46, 0, 0), "That is 13% of the way from the first to the best known 99.81, less than the 50% that"),
+        ((-14, -14.5), "It did not get better than its first evaluation, -14.00."),
+        ((99.9, 99.95), "went from 99.90 in the first evaluation to 99.95 at best, 99.95 at the end. On 100"),
+    ],
+)
+def test_it_does_not_claim_to_have_learned(folder, rewards, sentence):
+    evaluated(folder, *rewards)
+    text = text_of(folder)
+    assert sentence in text
+    assert "It learned" not in text
+
+
+def test_of_another_environment_it_says_only_what_the_rewards_were(folder):
+    in_environment(folder, "own:Own")
+    text = text_of(folder)
+    assert "The evaluation reward went from 10.00 in the first evaluation to 40.00 at best, 40.00 at the end." in text
+    assert "It learned" not in text
+    assert "best known" not in text
+
+
+def test_a_policy_far_below_the_best_known(folder):
+    trial = a_trial(returned=-3.88)
+    trial.lengths[:7] = optimum.PATIENCE
+    trial.save(folder / "output/data" / TRIAL_FILE)
+    text = text_of(folder)
+    run = Run.read(folder)
+    assert f"its mean return is -3.88: {run.regret:.2f} below the best known 99.81." in text
+    assert "7 of the 100 never reached the flag: their episodes ended after 10,000 steps." in text
+    assert "within" not in text
+
+
+@pytest.mark.parametrize(("lost", "sentence"), [(1, "The last evaluation is no"), (2, "The last 2 evaluations are no")])
+def test_evaluations_that_are_no_numbers(folder, lost, sentence):
+    evaluated(folder, -14.46, 50, *[float("nan")] * lost)
+    content = page.render([Run.read(folder)])
+    verdict = content[content.index('<div class="verdict') : content.index("<nav")]
+    assert sentence in verdict
+    assert "Evaluation reward is not a finite number in" in verdict
+
+
+def test_a_loss_keeps_its_capitals(folder):
+    file = folder / "output/intermediate" / CSV
+    file.write_text(
+        file.read_text().replace("Loss/Mean,Value", "KL Divergence/Mean,Value", 1).replace("5.0,2", "nan,2")
+    )
+    assert "KL divergence is not a finite number in 1 row: a gap in its curve." in text_of(folder)
 
 
 def test_a_policy_that_is_as_good_as_the_best_known(folder):
@@ -101,6 +175,7 @@ def test_there_is_no_evaluation_yet(folder):
     (folder / "output/data" / TRIAL_FILE).unlink()
     text = text_of(folder)
     assert "There is no evaluation yet." in text
+    assert "Explained variance is" in text
     assert "Reward over episodes" in text
     assert "The finished policy was not put on trial." in text
 
@@ -187,6 +262,37 @@ def test_what_sagemaker_knows_is_shown(folder):
 
 
 @pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("description.json", {"AlgorithmSpecification": None, "ResourceConfig": 3, "HyperParameters": ["x"]}),
+        ("description.json", {"TrainingJobStatus": {"a": 1}, "BillableTimeInSeconds": "x"}),
+        ("output/intermediate/metadata.json", {"policy_steps": "x", "environment_steps": "y", "versions": ["a"]}),
+        ("output/intermediate/metadata.json", {"train_seconds": "z", "environment_steps": 1, "versions": {"a": 1}}),
+        ("output/intermediate/job.json", {"settings": [{"name": "discount"}, 3], "environment": 5}),
+        ("output/intermediate/job.json", {"settings": None, "environment": CAR, "no_trial": 3}),
+        ("output/data/evaluation.json", {"mean_return": [1], "episodes": None, "seconds": "x"}),
+    ],
+)
+def test_what_is_something_else_is_no_reason_for_no_page(folder, file, content):
+    (folder / file).write_text(json.dumps(content))
+    for text in (text_of(folder), text_of(folder, folder)):
+        assert "Returns of unseen starts" in text or "environment" in content
+        assert "discount" in text or "settings" in content
+
+
+def test_a_trial_without_episodes(folder):
+    a_trial(episodes=0).save(folder / "output/data" / TRIAL_FILE)
+    assert "trial.npz cannot be read: it holds no episodes." in text_of(folder)
+
+
+def test_a_part_that_cannot_be_made_is_a_note(folder, monkeypatch):
+    monkeypatch.setattr(page, "facts", lambda run: 1 / 0)
+    text = text_of(folder)
+    assert "What ran cannot be shown: ZeroDivisionError: division by zero." in text
+    assert "Job a-job Status Completed" in text
+
+
+@pytest.mark.parametrize(
     "name", ["output/data/trial.npz", "output/intermediate/job.json", "output/intermediate/metadata.json"]
 )
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]"])
@@ -200,6 +306,88 @@ def test_a_damaged_picture_and_trace_are_left_out(folder):
     (gifs / "2026-11-23-10-00-00_episode-40_score-99.5.gif").write_bytes(b"GIF89a")
     (gifs / "episode-40.csv").write_bytes(b"\xff")
     assert "There is no moving picture of an evaluation." in text_of(folder)
+
+
+@pytest.mark.parametrize("status", ["Completed", "Stopped", "InProgress"])
+def test_a_job_that_has_ended_says_so_of_its_evaluations(folder, status):
+    (folder / "description.json").write_text(json.dumps({"TrainingJobStatus": status}))
+    evaluated(folder, -14.46)
+    assert ("One evaluation so far: -14.46." if status == "InProgress" else "There was one evaluation: -14.46.") in (
+        text_of(folder)
+    )
+    evaluated(folder, "")
+    assert ("There is no evaluation yet." if status == "InProgress" else "There was no evaluation.") in text_of(folder)
+
+
+def test_the_film_is_of_its_time(folder):
+    (gif,) = (folder / "output/intermediate/gifs").glob("*.gif")
+    text = "The car in an evaluation episode with the return 99.50, in 1 picture. It shows the policy of that time"
+    assert text in text_of(folder)
+    gif.rename(gif.with_name("2026_episode-40_score-1.5 (1).gif"))
+    assert "with the return 1.50, in 1 picture." in text_of(folder)
+
+
+def test_values_say_what_they_are_of(folder):
+    assert "It is of rewards as the algorithm takes them, perhaps scaled and discounted." in text_of(folder)
+    describe(folder, reward_scale=0.03)
+    assert "It is of rewards times 0.03 and discounted by 0.9 a step, so no return of an episode." in text_of(folder)
+
+
+def test_maps_that_are_no_numbers(folder):
+    trial = a_trial()
+    trial.policy_map.actions[0, :] = np.nan
+    trial.policy_map.actions[1:, :] = -1e-5
+    trial.policy_map.values[:] = np.nan
+    trial.save(folder / "output/data" / TRIAL_FILE)
+    text = text_of(folder)
+    assert "From -1e-05 to -1e-05; below 0 in 89% of all states, which are blue. In 11.1% of all states" in text
+    assert "Value of a state: no state has a number, so there is no map." in text
+    assert "nan" not in text
+
+
+def test_a_zero_has_no_minus(folder):
+    a_trial(returned=-0.001).save(folder / "output/data" / TRIAL_FILE)
+    assert "100 episodes from 0.00 to 0.00, median 0.00." in text_of(folder)
+
+
+def test_the_last_evaluation_of_stock_coach_has_the_time_of_the_end(folder):
+    file = folder / "output/intermediate" / CSV
+    file.write_text(f"{HEADER}\n1,,,-10,,,\n")
+    run = Run.read(folder)
+    assert run.series("Evaluation Reward")[1].tolist() == [4.0]
+    assert "Reward over wall time" in text_of(folder)
+    (folder / "output/intermediate/metadata.json").unlink()
+    assert "There is no chart over wall time: the rewards have no times." in text_of(folder)
+
+
+def test_an_image_that_did_not_run_is_not_shown(folder):
+    description = {"AlgorithmSpecification": {"TrainingImage": "an-image-of-docker"}}
+    (folder / "description.json").write_text(json.dumps(description))
+    assert "an-image-of-docker" in text_of(folder)
+    describe(folder, image="none: processes on this machine")
+    text = text_of(folder)
+    assert "an-image-of-docker" not in text
+    assert "none: processes on this machine" in text
+
+
+def test_what_was_given_to_the_job_itself_is_shown(folder):
+    given = {"keep_best": "0", "discount": "0.9", "seed": "3", "RLCOACH_PRESET": '"a-preset"', "rl.x": "1"}
+    (folder / "description.json").write_text(json.dumps({"HyperParameters": given}))
+    describe(folder, path="stock Coach: accelerate is 0")
+    text = text_of(folder)
+    assert "keep_best 0 given" in text
+    assert "Path stock Coach: accelerate is 0" in text
+    assert text.count("given") == 1 + text.count("were given")
+    assert "rl.x" not in text
+    other = folder.parent / "another-job"
+    shutil.copytree(folder, other)
+    (other / "description.json").unlink()
+    assert "Seed discount keep_best Steps" in text_of(folder, other)
+
+
+def test_an_evaluation_says_how_long_it_took(folder):
+    (folder / "output/data/evaluation.json").write_text('{"mean_return": 1, "episodes": 3, "seconds": 12.34}')
+    assert "Duration of evaluation 12.3 s" in text_of(folder)
 
 
 def test_a_job_that_was_killed_has_not_completed(folder):
@@ -221,10 +409,60 @@ def test_several_runs_are_compared(folder):
     a_trial(returned=98.0).save(other / "output/data" / TRIAL_FILE)
     text = text_of(folder, other)
     assert "2 runs compared" in text
-    row = text[text.index("The runs Run Status") :]
-    assert "another-job Completed a-preset 3 0.8 1,000 4.0 250 40.00 98.00" in row
+    row = text[text.index("The runs No. Run Status") :]
+    assert "1 a-job Completed" in row
+    assert "2 another-job Completed a-preset 3 0.8 1,000 4.0 250 40.00 98.00" in row
     assert "a-job Completed a-preset 3 0.9 1,000 4.0 250 40.00 99.20" in row
-    assert "a-job: training" in page.render([Run.read(folder), Run.read(other)])
+    assert "at first, at its best, at the end: run 1: 10.00, 40.00, 40.00; run 2: 10.00" in text
+    learning = text[text.index("Did it learn?", text.index("The runs")) : text.index("What does it do where?", 900)]
+    assert "a-job" not in learning.replace("as a table", "")
+
+
+def test_many_runs_are_told_apart(folder):
+    runs = [Run.read(folder) for _ in range(MOST_RUNS)]
+    shown = looks.looks(runs)
+    assert len({look.colour for look in shown}) == MOST_RUNS
+    assert len({look.label for look in shown}) == MOST_RUNS
+    assert {look.dash for look in shown[: MOST_RUNS // 2]} != {look.dash for look in shown[MOST_RUNS // 2 :]}
+    from sagemaker_rl.report import charts
+
+    chart = charts.rewards(shown, over_time=False)
+    assert chart.text.startswith("Evaluations only, as the runs are many.")
+    assert chart.key == tuple(shown)
+    assert not chart.figure.legend
+    assert len(chart.figure.renderers) == 2 * MOST_RUNS  # a line and its dots
+    few = charts.rewards(looks.looks(runs[:2]), over_time=False)
+    assert few.text.startswith("Thin: training; thick, with dots: evaluation.")
+    assert len(few.figure.renderers) == 6
+    for chart in (charts.returns(shown), charts.returns_by_start(shown), *charts.losses(shown)):
+        assert not chart.figure.legend
+        assert chart.key == tuple(shown)
+    assert charts.rewards(looks.looks(runs[:1]), over_time=False).figure.legend
+
+
+def test_every_line_can_be_seen_on_white_and_in_the_dark(folder):
+    """WCAG 2.2, 1.4.11: a contrast of 3."""
+    from sagemaker_rl.report import charts
+
+    def luminance(colour: str) -> float:
+        channels = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+        linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    for colour in (*looks.COLOURS, charts.OPTIMUM_COLOUR):
+        for paper in ("#ffffff", "#14171a"):
+            low, high = sorted([luminance(colour), luminance(paper)])
+            assert (high + 0.05) / (low + 0.05) >= 3, (colour, paper)
+    for run_count in (1, 3):
+        chart = charts.rewards(looks.looks([Run.read(folder)] * run_count), over_time=False)
+        assert all(each.glyph.line_alpha == 1 for each in chart.figure.renderers)
+
+
+def test_a_constant_curve_stays_near_its_value(folder):
+    from sagemaker_rl.report import charts
+
+    (value_loss,) = [each for each in charts.losses(looks.looks([Run.read(folder)])) if each.title == "Value loss"]
+    assert value_loss.figure.y_range.default_span == pytest.approx(0.4)
 
 
 def test_many_episodes_and_runs_fit_into_one_page(folder):

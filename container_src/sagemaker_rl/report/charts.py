@@ -22,6 +22,7 @@ from bokeh.palettes import Viridis256, interp_palette
 from bokeh.plotting import figure
 
 from sagemaker_rl.report import optimum
+from sagemaker_rl.report.looks import COLOURS, Look
 from sagemaker_rl.report.run import (
     CARS,
     EVALUATION_REWARD,
@@ -31,13 +32,11 @@ from sagemaker_rl.report.run import (
 )
 from sagemaker_rl.report.trial import PolicyMap
 
-COLOURS = ("#2f7fc1", "#c4581a", "#2c8a57", "#a24fb0", "#8a6d10", "#c23b5a", "#4a6fd4", "#6b7a1f")
-"""Of runs; each has a contrast of 3 or more with white and with the dark background."""
 OPTIMUM_COLOUR = "#2c8a57"
 MAX_POINTS = 8_000
 """Of the curves in a chart, together."""
 FEW_RUNS = 4
-"""Of more, the curves of losses have no dots: each costs the page some kilobytes."""
+"""Of more, only evaluations are drawn of the rewards, and the curves of losses have no dots: each costs kilobytes."""
 POINTS_ON_A_MAP = 500
 """Of a trajectory."""
 BELOW_AND_ABOVE_0 = ("#154a86", "#2f7fc1", "#8fbce6", "#f4f4f4", "#e9a06c", "#c4581a", "#8c1d18")
@@ -52,6 +51,8 @@ class Chart:
     figure: Any
     table: tuple[list[str], list[list[str]]] | None = None
     """The same numbers: columns and rows."""
+    key: tuple[Look, ...] = ()
+    """The runs that it shows, to be told apart beside it; empty on a page about one run."""
 
 
 def thin(x: np.ndarray, y: np.ndarray, runs: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -93,162 +94,238 @@ def _figure(x_label: str, y_label: str, height: int = 300, **more: Any) -> Any:
     return made
 
 
-def _place_legend(made: Any) -> None:
+def _place_legend(made: Any, columns: int = 2) -> None:
     if made.legend:
         made.add_layout(made.legend[0], "above")
         made.legend[0].orientation = "horizontal"
         made.legend[0].click_policy = "hide"
         made.legend[0].background_fill_alpha = 0
         made.legend[0].border_line_alpha = 0
-        made.legend[0].ncols = 2
+        made.legend[0].ncols = columns
 
 
-def _numbers(values: Any, digits: int = 2) -> list[str]:
-    return [f"{value:.{digits}f}" for value in values]
+def _legend(label: str, shown: bool) -> dict[str, str]:
+    return {"legend_label": label} if shown else {}
+
+
+def _span_of_a_constant(made: Any, drawn: list[np.ndarray]) -> None:
+    """Let the axis of a curve that is always the same stay near it."""
+    values = np.concatenate(drawn)
+    if np.ptp(values) == 0:
+        made.y_range.default_span = 0.2 * abs(float(values[0])) or 0.2
+
+
+def _number(value: float, form: str = ".2f") -> str:
+    """Return a number as it is read: no minus before a zero."""
+    text = f"{value:{form}}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def _key(looks: list[Look], shown: list[Look]) -> tuple[Look, ...]:
+    return tuple(look for look in looks if look in shown) if len(looks) > 1 else ()
+
+
+def _sentence(runs: list[str]) -> str:
+    return f"{'; '.join(runs)}."
 
 
 # --- Did it learn? ---------------------------------------------------------------------------------------------------
-def rewards(runs: list[Run], over_time: bool) -> Chart | None:
-    """Return training and evaluation reward over episodes, or over wall time."""
+def rewards(looks: list[Look], over_time: bool) -> Chart | None:
+    """Return training and evaluation reward over episodes, or over wall time; of many runs, only the evaluations."""
     x_of = 1 if over_time else 0
     x_label = "Seconds of training" if over_time else "Episode"
     made = _figure(x_label, "Reward of an episode")
-    texts, rows = [], []
-    for run, colour in zip(runs, COLOURS * len(runs), strict=False):
-        label = f"{run.name}: " if len(runs) > 1 else ""
-        training, evaluation = (_placed(run.series(column), x_of) for column in (TRAINING_REWARD, EVALUATION_REWARD))
+    several, everything = len(looks) > 1, len(looks) <= FEW_RUNS
+    texts: list[str] = []
+    rows: list[list[str]] = []
+    drawn, shown = [], []
+    for look in looks if everything else []:
+        training = _placed(look.run.series(TRAINING_REWARD), x_of)
         if len(training[2]):
-            x, y = thin(training[x_of], training[2], len(runs))
-            line = made.line(x, y, color=colour, alpha=0.55, legend_label=f"{label}training")
-            made.add_tools(_hover([line], [(x_label, "@x{0.[0]}"), ("training reward", "@y{0.00}")], visible=False))
+            x, y = thin(training[x_of], training[2], len(looks))
+            drawn.append(y)
+            shown.append(look)
+            line = made.line(x, y, color=look.colour, line_dash=look.dash, **_legend("training", not several))
+            tips = [*_tip(look), (x_label, "@x{0.[0]}"), ("training reward", "@y{0.00}")]
+            made.add_tools(_hover([line], tips, visible=False))
+    for look in looks:
+        evaluation = _placed(look.run.series(EVALUATION_REWARD), x_of)
         if len(evaluation[2]):
-            second = colour if len(runs) > 1 else COLOURS[1]
-            x, y = thin(evaluation[x_of], evaluation[2], len(runs))
-            made.line(x, y, color=second, line_width=2.5, legend_label=f"{label}evaluation")
-            dots = made.scatter(x, y, color=second, size=8, legend_label=f"{label}evaluation")
-            made.add_tools(_hover([dots], [(x_label, "@x{0.[0]}"), ("evaluation reward", "@y{0.00}")]))
-            first, best, last = evaluation[2][0], evaluation[2].max(), evaluation[2][-1]
+            colour = look.colour if several else COLOURS[1]
+            x, y = thin(evaluation[x_of], evaluation[2], len(looks))
+            drawn.append(y)
+            shown.append(look)
+            legend = _legend("evaluation", not several)
+            made.line(x, y, color=colour, line_width=2.5, line_dash=look.dash, **legend)
+            dots = made.scatter(x, y, color=colour, size=8, **legend)
+            tips = [*_tip(look), (x_label, "@x{0.[0]}"), ("evaluation reward", "@y{0.00}")]
+            made.add_tools(_hover([dots], tips, visible=not rows))
+            first, best, last = (_number(value) for value in (evaluation[2][0], evaluation[2].max(), evaluation[2][-1]))
             texts.append(
-                f"{label}the evaluation reward begins at {first:.2f}, is {best:.2f} at its best "
-                f"and {last:.2f} at the end."
+                f"{look.label.lower()}: {first}, {best}, {last}"
+                if several
+                else f"The evaluation reward begins at {first}, is {best} at its best and {last} at the end."
             )
             rows += [
-                [run.name, f"{episode:.0f}", f"{seconds:.1f}", f"{value:.2f}"]
+                [look.label or look.run.name, f"{episode:.0f}", f"{seconds:.1f}", f"{value:.2f}"]
                 for episode, seconds, value in list(zip(*evaluation, strict=True))[-50:]
             ]
-    if not made.renderers:
+    if not drawn:
         return None
+    _span_of_a_constant(made, drawn)
     _place_legend(made)
-    text = " ".join(texts) or "The training reward; there is no evaluation yet."
+    text = " ".join(texts) or "The training reward; there is no evaluation."
+    if several:
+        what = (
+            "Thin: training; thick, with dots: evaluation." if everything else "Evaluations only, as the runs are many."
+        )
+        text = f"{what} The evaluation reward at first, at its best, at the end: {_sentence(texts)}" if texts else what
     title = "Reward over wall time" if over_time else "Reward over episodes"
-    return Chart(title, text[0].upper() + text[1:], made, (["Run", "Episode", "Seconds", "Evaluation reward"], rows))
+    return Chart(title, text, made, (["Run", "Episode", "Seconds", "Evaluation reward"], rows), _key(looks, shown))
 
 
 def _placed(series: tuple[np.ndarray, ...], x_of: int) -> tuple[np.ndarray, ...]:
-    """Return the rows of a series that have a place on the axis: stock Coach's last has no time."""
+    """Return the rows of a series that have a place on the axis: stock Coach's evaluations may have no time."""
     known = np.isfinite(series[x_of])
     return tuple(column[known] for column in series)
+
+
+def _tip(look: Look) -> list[tuple[str, str]]:
+    return [("run", f"{look.label.removeprefix('Run ')}, {look.run.name}")] if look.label else []
 
 
 def _hover(renderers: list[Any], tips: list[tuple[str, str]], visible: bool = True) -> HoverTool:
     return HoverTool(renderers=renderers, tooltips=tips, visible=visible)
 
 
-def losses(runs: list[Run]) -> list[Chart]:
+def losses(looks: list[Look]) -> list[Chart]:
     """Return a small chart for each loss or signal that the algorithm of a run has."""
     charts = []
+    several = len(looks) > 1
     for column, title in LOSSES.items():
         made = _figure("Episode", title, height=200)
         ends: list[str] = []
-        for run, colour in zip(runs, COLOURS * len(runs), strict=False):
-            episodes, _, values = run.series(column)
+        drawn, shown = [], []
+        for look in looks:
+            episodes, _, values = look.run.series(column)
             if not len(values) or not np.any(values):  # Coach's KL divergence is 0 where it is not regularized
                 continue
-            x, y = thin(episodes, values, len(runs))
-            drawn = [made.line(x, y, color=colour, line_width=2)]
-            if len(runs) <= FEW_RUNS:
-                drawn = [made.scatter(x, y, color=colour, size=4)]
-            made.add_tools(_hover(drawn, [("run", run.name), ("episode", "@x{0}"), (title, "@y{0.0000}")], not ends))
-            ends.append(f"{f'{run.name}: ' if len(runs) > 1 else ''}from {values[0]:.4g} to {values[-1]:.4g}")
+            x, y = thin(episodes, values, len(looks))
+            drawn.append(y)
+            shown.append(look)
+            hovered = [made.line(x, y, color=look.colour, line_width=2, line_dash=look.dash)]
+            if len(looks) <= FEW_RUNS:
+                hovered = [made.scatter(x, y, color=look.colour, size=4)]
+            made.add_tools(_hover(hovered, [*_tip(look), ("episode", "@x{0}"), (title, "@y{0.0000}")], not ends))
+            whose = f"{look.label.lower()}: " if several else ""
+            ends.append(f"{whose}from {values[0]:.4g} to {values[-1]:.4g}")
         if ends:
-            charts.append(Chart(title, f"{title} {'; '.join(ends)}.", made))
+            _span_of_a_constant(made, drawn)
+            said = _sentence(ends)
+            charts.append(Chart(title, said[0].upper() + said[1:], made, key=_key(looks, shown)))
     return charts
 
 
 # --- How good is it? -------------------------------------------------------------------------------------------------
-def _tried(runs: list[Run]) -> list[tuple[Run, str]]:
-    """Return the runs that have returns to draw, and their colours."""
-    coloured = zip(runs, COLOURS * len(runs), strict=False)
-    return [(run, colour) for run, colour in coloured if run.trial and np.isfinite(run.trial.returns).all()]
+def _tried(looks: list[Look]) -> list[Look]:
+    """Return those whose run has returns to draw."""
+    return [look for look in looks if look.run.trial and np.isfinite(look.run.trial.returns).all()]
 
 
-def _best_known(runs: list[Run]) -> optimum.Optimum | None:
+def _common_optimum(looks: list[Look]) -> optimum.Optimum | None:
     """Return the optimum that all runs can be held to."""
-    return optimum.of(runs[0].environment) if len({run.environment for run in runs}) == 1 else None
+    environments = {look.run.environment for look in looks}
+    return optimum.of(environments.pop()) if len(environments) == 1 else None
 
 
-def returns(runs: list[Run]) -> Chart | None:
-    """Return the distribution of the returns of the unseen starts, with the optimum drawn in."""
-    tried = _tried(runs)
+def returns(looks: list[Look]) -> Chart | None:
+    """Return the distribution of the returns of the unseen starts, with the best known mean from them drawn in."""
+    tried = _tried(looks)
     if not tried:
         return None
-    best = _best_known(runs)
-    everything = np.concatenate([run.trial.returns for run, _ in tried if run.trial is not None])
-    low, high = float(everything.min()), float(max(everything.max(), best.mean if best else -np.inf))
+    several = len(looks) > 1
+    known = _common_optimum(tried)
+    starts = np.concatenate([look.run.trial.starts[:, 0] for look in tried if look.run.trial]) if known else np.empty(0)
+    best = float(known.at(starts).mean()) if known else None
+    everything = np.concatenate([look.run.trial.returns for look in tried if look.run.trial])
+    low, high = float(everything.min()), float(everything.max())
+    if best is not None:
+        low, high = min(low, best), max(high, best)
     margin = 0.05 * (high - low) or 1.0
     edges = np.linspace(low - margin, high + margin, 41)
     made = _figure("Return of an episode", "Episodes")
     texts, rows = [], []
-    for run, colour in tried:
-        assert run.trial is not None
-        counts, _ = np.histogram(run.trial.returns, edges)
-        label = run.name if len(tried) > 1 else "This policy"
-        bars = made.quad(
-            top=counts, bottom=0, left=edges[:-1], right=edges[1:], color=colour, alpha=0.6, legend_label=label
-        )
-        tips = [("return", "@left{0.00} to @right{0.00}"), ("episodes", "@top")]
-        made.add_tools(_hover([bars], tips, visible=run is tried[0][0]))
+    for look in tried:
+        assert look.run.trial is not None
+        found = look.run.trial.returns
+        counts, _ = np.histogram(found, edges)
+        tips = [*_tip(look), ("return", "@left{0.00} to @right{0.00}"), ("episodes", "@top")]
+        sides = {"top": counts, "bottom": 0, "left": edges[:-1], "right": edges[1:], "color": look.colour}
+        if several:  # outlines, as bars would hide each other
+            bars = made.quad(**sides, fill_alpha=0, line_alpha=0)
+            x, y = np.repeat(edges, 2), np.concatenate([[0], np.repeat(counts, 2), [0]])
+            made.line(x, y, color=look.colour, line_width=2, line_dash=look.dash)
+        else:
+            bars = made.quad(**sides, alpha=0.6, legend_label="this policy")
+        made.add_tools(_hover([bars], tips, visible=look is tried[0]))
+        least, middle, most = (_number(value) for value in (found.min(), np.median(found), found.max()))
         texts.append(
-            f"{label}: {len(run.trial.returns)} episodes from {run.trial.returns.min():.2f} to "
-            f"{run.trial.returns.max():.2f}, median {np.median(run.trial.returns):.2f}."
+            f"{look.label.lower()}: {least}, {middle}, {most}"
+            if several
+            else f"This policy: {len(found)} episodes from {least} to {most}, median {middle}."
         )
         rows += [
-            [run.name, f"{left:.2f}", f"{right:.2f}", str(count)]
+            [look.label or look.run.name, f"{left:.2f}", f"{right:.2f}", str(count)]
             for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True)
             if count
         ]
-    if best:
-        label = f"best known, {best.mean:.2f} on average"
-        made.vspan(x=[best.mean], color=OPTIMUM_COLOUR, line_width=3, legend_label=label)
-        texts.append(f"The best known policy has {best.mean:.2f} on average, and a line marks it.")
+    text = f"The lowest, the median, the highest return: {_sentence(texts)}" if several else " ".join(texts)
+    if best is not None:
+        made.vspan(x=[best], color=OPTIMUM_COLOUR, line_width=3, **_legend(f"best known, {best:.2f}", not several))
+        line = "a thick green line" if several else "a line"
+        text += f" The best known policy has {best:.2f} on average from these starts, and {line} marks it."
     made.y_range.start = 0
     _place_legend(made)
-    text = " ".join(texts)
-    return Chart("Returns of unseen starts", text, made, (["Run", "From", "To", "Episodes"], rows))
+    return Chart("Returns of unseen starts", text, made, (["Run", "From", "To", "Episodes"], rows), _key(looks, tried))
 
 
-def returns_by_start(runs: list[Run]) -> Chart | None:
+def returns_by_start(looks: list[Look]) -> Chart | None:
     """Return the returns by start position beside the best known ones; only a car has one."""
-    best, tried = _best_known(runs), _tried(runs)
+    tried = _tried(looks)
+    best = _common_optimum(tried)
     if best is None or not tried:
         return None
+    several = len(looks) > 1
     made = _figure("Start position", "Return")
-    made.line(best.starts, best.returns, color=OPTIMUM_COLOUR, line_width=3, legend_label="best known")
+    made.line(best.starts, best.returns, color=OPTIMUM_COLOUR, line_width=3, **_legend("best known", not several))
     texts = []
-    for run, colour in tried:
-        assert run.trial is not None
-        positions = run.trial.starts[:, 0]
-        label = run.name if len(tried) > 1 else "This policy"
-        dots = made.scatter(positions, run.trial.returns, color=colour, size=6, alpha=0.8, legend_label=label)
-        made.add_tools(_hover([dots], [("start", "@x{0.000}"), ("return", "@y{0.00}")], visible=run is tried[0][0]))
-        regret = best.at(positions) - run.trial.returns
-        worst = int(regret.argmax())
+    for look in tried:
+        assert look.run.trial is not None
+        positions = look.run.trial.starts[:, 0]
+        dots = made.scatter(
+            positions,
+            look.run.trial.returns,
+            color=look.colour,
+            size=6,
+            alpha=0.8,
+            **_legend("this policy", not several),
+        )
+        tips = [*_tip(look), ("start", "@x{0.000}"), ("return", "@y{0.00}")]
+        made.add_tools(_hover([dots], tips, visible=look is tried[0]))
+        below = best.at(positions) - look.run.trial.returns
+        worst = int(below.argmax())
+        furthest, on_average = _number(below[worst]), _number(look.run.regret or 0.0)
         texts.append(
-            f"{label}: the furthest from the best known is the start at {positions[worst]:.3f}, "
-            f"{regret[worst]:.2f} below it; on average it is {regret.mean():.2f}."
+            f"{look.label.lower()}: {on_average}, {furthest}"
+            if several
+            else f"This policy: the furthest from the best known is the start at {positions[worst]:.3f}, "
+            f"{furthest} below it; on average it is {on_average}."
         )
     _place_legend(made)
-    return Chart("Return by start position", " ".join(texts), made)
+    text = " ".join(texts)
+    if several:
+        text = f"The thick green line is the best known. Below it on average, and at most: {_sentence(texts)}"
+    return Chart("Return by start position", text, made, key=_key(looks, tried))
 
 
 # --- What does it do where? ------------------------------------------------------------------------------------------
@@ -263,27 +340,47 @@ def maps(run: Run) -> list[Chart]:
         return []
     policy_map = run.trial.policy_map
     names = state_names(run)
-    charts = [_action_map(run, policy_map, names)]
-    if policy_map.values is not None:
-        low, high = float(policy_map.values.min()), float(policy_map.values.max())
-        made = _heat_map(
-            run,
-            policy_map,
-            policy_map.values,
-            names,
-            LinearColorMapper(palette=Viridis256, low=low, high=high),
-            "value",
-        )
-        top = np.unravel_index(policy_map.values.argmax(), policy_map.values.shape)
-        charts.append(
-            Chart(
-                "Value of a state",
-                f"From {low:.2f} to {high:.2f}, highest at {names[0].lower()} {policy_map.axes[0][top[0]]:.2f} and "
-                f"{names[1].lower()} {policy_map.axes[1][top[1]]:.3f}. The lines are {len(run.trial.paths)} episodes.",
-                made,
-            )
-        )
+    charts = []
+    for title, values, chart in (
+        ("What the policy does", policy_map.actions, _action_map),
+        ("Value of a state", policy_map.values, _value_map),
+    ):
+        if values is not None and np.isfinite(values).any():
+            charts.append(chart(run, policy_map, names))
+        elif values is not None:
+            run.notes.append(f"{title}: no state has a number, so there is no map.")
     return charts
+
+
+def _value_map(run: Run, policy_map: PolicyMap, names: tuple[str, str]) -> Chart:
+    values = policy_map.values
+    assert values is not None and run.trial is not None
+    values = np.where(np.isfinite(values), values, np.nan)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    mapper = LinearColorMapper(palette=Viridis256, low=low, high=high)
+    made = _heat_map(run, policy_map, values, names, mapper, "value")
+    top = np.unravel_index(np.nanargmax(values), values.shape)
+    return Chart(
+        "Value of a state",
+        f"From {_number(low)} to {_number(high)}, highest at {names[0].lower()} {policy_map.axes[0][top[0]]:.2f} and "
+        f"{names[1].lower()} {policy_map.axes[1][top[1]]:.3f}.{_no_numbers(values)} {_values_are_of(run)}"
+        f"The lines are {len(run.trial.paths)} episodes.",
+        made,
+    )
+
+
+def _values_are_of(run: Run) -> str:
+    """Say why values are no returns, as far as it is known."""
+    scale, discount = run.job.get("reward_scale"), run.setting("discount")
+    if not isinstance(scale, int | float) or not isinstance(discount, int | float):
+        return "It is of rewards as the algorithm takes them, perhaps scaled and discounted. "
+    changes = [f"times {scale:g}"] * (scale != 1) + [f"discounted by {discount:g} a step"] * (discount != 1)
+    return f"It is of rewards {' and '.join(changes)}, so no return of an episode. " if changes else ""
+
+
+def _no_numbers(values: np.ndarray) -> str:
+    share = float(np.mean(~np.isfinite(values)))
+    return f" In {share:.1%} of all states it is no number." if share else ""
 
 
 def _action_map(run: Run, policy_map: PolicyMap, names: tuple[str, str]) -> Chart:
@@ -291,7 +388,9 @@ def _action_map(run: Run, policy_map: PolicyMap, names: tuple[str, str]) -> Char
     if np.issubdtype(actions.dtype, np.integer):
         count = int(actions.max()) + 1 if run.environment != "PatientMountainCar" else 3
         palette = (
-            ("#2f7fc1", "#b9bec4", "#c4581a") if count == 3 else tuple(COLOURS[index % 8] for index in range(count))
+            ("#2f7fc1", "#b9bec4", "#c4581a")
+            if count == 3
+            else tuple(COLOURS[index % len(COLOURS)] for index in range(count))
         )
         mapper = LinearColorMapper(palette=palette, low=-0.5, high=count - 0.5)
         called = (
@@ -306,11 +405,13 @@ def _action_map(run: Run, policy_map: PolicyMap, names: tuple[str, str]) -> Char
             "major_label_overrides": dict(enumerate(called)),
         }
     else:
-        most = float(np.abs(actions).max()) or 1.0
+        actions = np.where(np.isfinite(actions), actions, np.nan)
+        most = float(np.nanmax(np.abs(actions))) or 1.0
         mapper = LinearColorMapper(palette=interp_palette(BELOW_AND_ABOVE_0, 255), low=-most, high=most)
+        low, high = (_number(value, ".3g") for value in (np.nanmin(actions), np.nanmax(actions)))
         text = (
-            f"From {actions.min():.2f} to {actions.max():.2f}; below 0 in {np.mean(actions < 0):.0%} of all states, "
-            "which are blue."
+            f"From {low} to {high}; below 0 in {np.mean(actions < 0):.0%} of all states, which are blue."
+            f"{_no_numbers(actions)}"
         )
         label, ticks = "action", {"ticker": BasicTicker()}
     made = _heat_map(run, policy_map, actions.astype(np.float32), names, mapper, label, ticks)
@@ -373,7 +474,12 @@ def traces(run: Run) -> list[Chart]:
         draw = made.step if name.startswith("action") and run.environment == "PatientMountainCar" else made.line
         line = draw(points[:, 0], column, color=colour, line_width=1.5)
         made.add_tools(_hover([line], [("step", "@x{0}"), (title, "@y{0.0000}")]))
-        charts.append(Chart(title, f"From {column.min():.4g} to {column.max():.4g}.", made))
+        finite = column[np.isfinite(column)]
+        if not len(finite):
+            continue
+        _span_of_a_constant(made, [finite])
+        low, high = (_number(value, ".4g") for value in (finite.min(), finite.max()))
+        charts.append(Chart(title, f"From {low} to {high}.", made))
     return charts
 
 

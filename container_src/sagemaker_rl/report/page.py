@@ -2,11 +2,12 @@
 
 import base64
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,14 +15,21 @@ from PIL import Image
 
 from sagemaker_rl import outputs
 from sagemaker_rl.report import optimum
+from sagemaker_rl.report.looks import Look, looks
 from sagemaker_rl.report.run import CARS, EVALUATION_REWARD, Run
 
 if TYPE_CHECKING:
     from sagemaker_rl.report.charts import Chart
 
+Made = TypeVar("Made")
 FILE = "report.html"
 DETAILED_RUNS = 4
 """Of so many runs, at most, policy and episode are shown; their curves and their rows are of all."""
+GIF_SCORE = re.compile(r"_score-(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
+LEARNED = 0.5
+"""Of the way from the first evaluation to the best known return: a car that learns to stand still goes an eighth."""
+CLOSE = 0.1
+"""Of the best known return: a policy is said to be within a regret that is not larger than this share."""
 LARGEST_PICTURE = 150_000
 """In bytes. A larger one is shown by its first frame, so that the page stays below 3 MB."""
 
@@ -53,39 +61,72 @@ def write(runs: Sequence[Run], file: Path) -> None:
 
 def render(runs: list[Run]) -> str:
     """Return the page's HTML."""
-    learning, losses, goodness = [], [], []
-    sections = [Section(run, [], _no_maps(run), _picture(run), []) for run in runs[:DETAILED_RUNS]]
+    shown = looks(runs)
+    learning: list[Chart] = []
+    losses: list[Chart] = []
+    goodness: list[Chart] = []
+    sections = [
+        Section(run, [], _no_maps(run), _or_note([run], "The moving picture", None, _picture, run), [])
+        for run in runs[:DETAILED_RUNS]
+    ]
     if any(run.columns or run.trial or run.trace for run in runs):
         from sagemaker_rl.report import charts  # a second, which a job that failed at once has no use for
 
-        trained = [run for run in runs if not run.is_evaluation]
-        learning = [chart for over_time in (False, True) if (chart := charts.rewards(trained, over_time))]
-        losses = charts.losses(trained)
-        goodness = [chart for chart in (charts.returns(runs), charts.returns_by_start(runs)) if chart]
-        sections = [replace(each, maps=charts.maps(each.run), traces=charts.traces(each.run)) for each in sections]
+        trained = [look for look in shown if not look.run.is_evaluation]
+        for over_time in (False, True):
+            drawn = _or_note(runs, "The reward", None, charts.rewards, trained, over_time)
+            learning += [drawn] if drawn else []
+        losses = _or_note(runs, "The losses", losses, charts.losses, trained)
+        for draw in (charts.returns, charts.returns_by_start):
+            drawn = _or_note(runs, "The returns of unseen starts", None, draw, shown)
+            goodness += [drawn] if drawn else []
+        nothing: list[Chart] = []
+        sections = [
+            replace(
+                each,
+                maps=_or_note([each.run], "The policy", nothing, charts.maps, each.run),
+                traces=_or_note([each.run], "The episode", nothing, charts.traces, each.run),
+            )
+            for each in sections
+        ]
     everything = [*learning, *losses, *goodness]
     for section in sections:
         everything += [*section.maps, *section.traces]
     library, script, divs = _embedded(everything)
+    no_words: list[str] = []
+    verdicts = [_or_note([run], "The verdict", no_words, verdict, run) for run in runs]
+    known = [_or_note([run], "What ran", [("Job", run.name), ("Status", run.status)], facts, run) for run in runs]
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     return templates.get_template("page.html.jinja").render(
         runs=runs,
+        looks=shown,
         title=_title(runs),
-        verdicts=[verdict(run) for run in runs],
-        facts=[facts(run) for run in runs],
+        verdicts=verdicts,
+        facts=known,
         learning=learning,
         losses=losses,
         goodness=goodness,
         sections=sections,
-        comparison=_comparison(runs) if len(runs) > 1 else None,
+        comparison=_or_note(runs, "The comparison", None, _comparison, shown) if len(runs) > 1 else None,
+        best_is_known=any(optimum.of(run.environment) for run in runs),
         div_of={id(chart): div for chart, div in zip(everything, divs, strict=True)},
         chart_script=script,
         library=library,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         id=id,
     )
+
+
+def _or_note(runs: Sequence[Run], what: str, otherwise: Made, make: Callable[..., Made], *arguments: object) -> Made:
+    """Return what ``make`` does; a part of the page that cannot be made is missing from it, and a note says so."""
+    try:
+        return make(*arguments)
+    except Exception as error:  # whatever a job has left
+        for run in runs:
+            run.notes.append(f"{what} cannot be shown: {type(error).__name__}: {error}.")
+        return otherwise
 
 
 def _embedded(drawn: "list[Chart]") -> tuple[str, str, tuple[str, ...]]:
@@ -112,19 +153,7 @@ def verdict(run: Run) -> list[str]:
     said = []
     if run.failure:
         said.append(f"The job failed: {run.failure}")
-    evaluations = run.series(EVALUATION_REWARD)[2]
-    if len(evaluations) > 1:
-        first, best = float(evaluations[0]), float(evaluations.max())
-        change = f"from {first:.2f} in the first evaluation to {best:.2f} in the best"
-        said.append(
-            f"It learned: {change}."
-            if best > first
-            else f"It did not get better than its first evaluation, {first:.2f}."
-        )
-    elif len(evaluations) == 1 and not run.is_evaluation:
-        said.append(f"One evaluation so far: {evaluations[0]:.2f}.")
-    elif not run.is_evaluation:
-        said.append("There is no evaluation yet.")
+    said += _learning(run)
     if run.evaluation:
         mean, std = (_short(run.evaluation.get(name)) for name in ("mean_return", "std_return"))
         episodes = run.evaluation.get("episodes", "?")
@@ -133,16 +162,41 @@ def verdict(run: Run) -> list[str]:
     return said
 
 
+def _learning(run: Run) -> list[str]:
+    """Return whether it learned, from its evaluations."""
+    if run.is_evaluation:
+        return []
+    evaluations = run.series(EVALUATION_REWARD)[2]
+    said = []
+    if len(evaluations) > 1:
+        first, best, last = float(evaluations[0]), float(evaluations.max()), float(evaluations[-1])
+        known = optimum.of(run.environment)
+        share = (best - first) / (known.mean - first) if known and known.mean > first else None
+        change = f"from {first:.2f} in the first evaluation to {best:.2f}"
+        if best <= first:
+            said.append(f"It did not get better than its first evaluation, {first:.2f}.")
+        elif known and share is not None and share >= LEARNED:
+            way = f"{min(share, 1):.0%} of the way to the best known {known.mean:.2f}"
+            said.append(f"It learned: {change} in the best, {way}.")
+        else:
+            said.append(f"The evaluation reward went {change} at best, {last:.2f} at the end.")
+            if known and share is not None:
+                way = f"{share:.0%} of the way from the first to the best known {known.mean:.2f}"
+                said.append(f"That is {way}, less than the {LEARNED:.0%} that are called learned here.")
+    elif len(evaluations) == 1:
+        said.append(f"{'There was one evaluation' if run.ended else 'One evaluation so far'}: {evaluations[0]:.2f}.")
+    elif not run.lost_evaluations:
+        said.append("There was no evaluation." if run.ended else "There is no evaluation yet.")
+    if run.lost_evaluations:
+        lost = run.lost_evaluations
+        said.append(
+            "The last evaluation is no number." if lost == 1 else f"The last {lost} evaluations are no numbers."
+        )
+    return said
+
+
 def _short(value: Any) -> str:
     return f"{value:.2f}" if isinstance(value, int | float) else "not a number"
-
-
-def regret(run: Run) -> float | None:
-    """Return how far the mean return of the unseen starts is below the best known from the same starts."""
-    best = optimum.of(run.environment)
-    if best is None or run.trial is None or not np.isfinite(run.trial.returns).all():
-        return None
-    return float(best.at(run.trial.starts[:, 0]).mean() - run.trial.returns.mean())
 
 
 def _against_the_optimum(run: Run) -> list[str]:
@@ -151,30 +205,43 @@ def _against_the_optimum(run: Run) -> list[str]:
     tried = run.trial
     if not np.isfinite(tried.returns).all():
         return [f"On {len(tried.returns)} unseen starts its returns are not all finite numbers."]
-    said = f"On {len(tried.returns)} unseen starts its mean return is {tried.returns.mean():.2f}"
-    best, below = optimum.of(run.environment), regret(run)
-    if best is None or below is None:
-        return [f"{said}, its worst {tried.returns.min():.2f}."]
-    on_average = f"{best.at(tried.starts[:, 0]).mean():.2f}"
-    if below <= 0.005:
-        return [f"{said}, as good as the best known {on_average}."]
-    within = f"within {np.ceil(below * 100) / 100:.2f} of the best known {on_average}"
-    return [f"{said}: {within}. The worst is {tried.returns.min():.2f}."]
+    mean, worst = f"{tried.returns.mean():.2f}", f"The worst is {tried.returns.min():.2f}."
+    said = f"On {len(tried.returns)} unseen starts its mean return is {mean}"
+    best, regret = run.best_known, run.regret
+    if best is None or regret is None:
+        sentences = [f"{said}. {worst}"]
+    elif regret <= 0:
+        sentences = [f"{said}, as good as the best known {best:.2f}."]
+    elif regret <= CLOSE * abs(best):
+        sentences = [f"{said}: within {regret:.2f} of the best known {best:.2f}. {worst}"]
+    else:
+        sentences = [f"{said}: {regret:.2f} below the best known {best:.2f}. {worst}"]
+    if run.out_of_patience:
+        of_all = f"{run.out_of_patience} of the {len(tried.returns)}"
+        sentences.append(f"{of_all} never reached the flag: their episodes ended after {optimum.PATIENCE:,} steps.")
+    return sentences
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """Return what ran: names and values."""
     job, metadata = run.job, run.metadata
-    image = run.description.get("AlgorithmSpecification", {}).get("TrainingImage") or job.get("image")
+    algorithm, instance = (
+        content if isinstance(content := run.description.get(name), dict) else {}
+        for name in ("AlgorithmSpecification", "ResourceConfig")
+    )
+    image = str(job.get("image") or "")
+    if not image.startswith("none"):  # else the description names one that did not run
+        image = str(algorithm.get("TrainingImage") or image)
+    versions = metadata.get("versions") or job.get("versions")
     steps, seconds = metadata.get("environment_steps"), metadata.get("train_seconds")
     billed = run.description.get("BillableTimeInSeconds")
-    instance = run.description.get("ResourceConfig", {})
     found: list[tuple[str, Any]] = [
         ("Job", run.name),
         ("Status", run.status),
         ("Preset", job.get("preset") or metadata.get("preset") or run.evaluation.get("preset")),
         ("Environment", job.get("environment")),
         ("Algorithm", job.get("algorithm")),
+        ("Path", job.get("path")),
         ("Image", image),
         (
             "Instances",
@@ -184,21 +251,37 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ),
         ("Git revision", job.get("git_revision") or metadata.get("git_revision")),
         ("Seed", "none: random" if job.get("seed", "") is None else job.get("seed", metadata.get("seed"))),
-        ("Duration of training", f"{seconds:,.1f} s" if isinstance(seconds, int | float) else None),
+        ("Duration of training", _seconds(seconds)),
+        ("Duration of evaluation", _seconds(run.evaluation.get("seconds"))),
         ("Billed", f"{billed} s" if billed else None),
-        ("Environment steps", f"{steps:,}" if isinstance(steps, int) else None),
-        ("Steps per second", f"{steps / seconds:,.0f}" if isinstance(steps, int) and seconds else None),
+        ("Environment steps", _count(steps)),
+        ("Steps per second", _rate(steps, seconds)),
         ("Episodes", metadata.get("episodes")),
         ("Trainings", metadata.get("training_iterations")),
-        ("Policy kept is of step", f"{metadata['policy_steps']:,}" if metadata.get("policy_steps") else None),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in metadata.get("versions", {}).items())),
+        ("Policy kept is of step", _count(metadata.get("policy_steps"))),
+        ("Versions", ", ".join(map(" ".join, versions.items())) if isinstance(versions, dict) else versions),
     ]
     return [(name, str(value)) for name, value in found if value not in (None, "")]
 
 
-def _comparison(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
-    changed = sorted({s["name"] for run in runs for s in run.job.get("settings", []) if s.get("changed")})
+def _seconds(value: Any) -> str | None:
+    return f"{value:,.1f} s" if isinstance(value, int | float) else None
+
+
+def _count(value: Any) -> str | None:
+    return f"{value:,}" if isinstance(value, int | float) else value or None
+
+
+def _rate(steps: Any, seconds: Any) -> str | None:
+    known = isinstance(steps, int | float) and isinstance(seconds, int | float) and seconds
+    return f"{steps / seconds:,.0f}" if known else None
+
+
+def _comparison(shown: list[Look]) -> tuple[list[str], list[list[str]]]:
+    """Return the columns of the table of runs and, a row for each, what is in them; each row begins with its label."""
+    changed = sorted({str(s["name"]) for look in shown for s in look.run.settings if s["changed"]})
     header = [
+        "No.",
         "Run",
         "Status",
         "Preset",
@@ -213,12 +296,14 @@ def _comparison(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
         "Below best known",
     ]
     rows = []
-    for run in runs:
+    for look in shown:
+        run = look.run
         known = dict(facts(run))
-        settings = {s["name"]: s["value"] for s in run.job.get("settings", [])}
-        evaluations, below = run.series(EVALUATION_REWARD)[2], regret(run)
+        settings = {str(s["name"]): s["value"] for s in run.settings}
+        evaluations, below = run.series(EVALUATION_REWARD)[2], run.regret
         rows.append(
             [
+                look.label.removeprefix("Run "),
                 run.name,
                 run.status,
                 known.get("Preset", ""),
@@ -255,10 +340,12 @@ def _picture(run: Run) -> Picture | None:
     except (OSError, ValueError, SyntaxError) as error:
         run.notes.append(f"{run.gif.name} cannot be read: {error}.")
         return None
-    episode, _, score = run.gif.stem.partition("episode-")[2].partition("_score-")
-    text = f"The car of episode {episode}, an evaluation with the return {float(score):.2f}, in {frames} pictures."
-    if run.environment not in CARS:
-        text = text.replace("The car", "The environment")
+    what = "The car" if run.environment in CARS else "The environment"
+    score = GIF_SCORE.search(run.gif.name)
+    returned = f" with the return {float(score[1]):.2f}" if score else ""
+    text = f"{what} in an evaluation episode{returned}, in {frames} picture{'' if frames == 1 else 's'}."
+    if not run.is_evaluation:
+        text += " It shows the policy of that time of the training; the one that is kept may be another."
     first = _data_url("png", still.getvalue())
     if len(moving) > LARGEST_PICTURE:
         run.notes.append(f"{run.gif.name} has {len(moving):,} bytes: the page shows its first frame.")

@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.outputs import JOB_FILE, METADATA_FILE
+from sagemaker_rl.report import optimum
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 from sagemaker_rl.report.trial import Trial
 
 DESCRIPTION_FILE = "description.json"
 """What SageMaker says about a job, DescribeTrainingJob's answer, beside its fetched files."""
 EVALUATION_FILE = "evaluation.json"
+ENDED = ("Completed", "Failed", "Stopped")
+"""The status of a job that nothing more comes from."""
+SHOWN_ELSEWHERE = ("RLCOACH_PRESET", "seed")
 CARS = ("PatientMountainCar", "PatientContinuousMountainCar")
 GIF_EPISODE = re.compile(r"episode-(\d+)_score-")
 EPISODE, SECONDS = "Episode #", "Wall-Clock Time"
@@ -48,6 +52,7 @@ class Run:
         description: SageMaker's, empty if it was not fetched.
         evaluation: the result of an evaluation job, empty for another.
         columns: of Coach's CSV, float64 ``(rows,)`` each, NaN where there is nothing.
+        lost_evaluations: how many of the last evaluations are no finite numbers.
         trial: how the finished policy did on unseen starts; None if that was not tried.
         gif: the moving picture of the last evaluation that was filmed.
         trace: of the same episode: the columns' names, and float32 ``(points, columns)``.
@@ -62,6 +67,7 @@ class Run:
     description: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    lost_evaluations: int = 0
     trial: Trial | None = None
     gif: Path | None = None
     trace: tuple[list[str], np.ndarray] | None = None
@@ -78,11 +84,15 @@ class Run:
         run.job = run._json(intermediate / JOB_FILE)
         run.metadata = run._json(intermediate / METADATA_FILE)
         run.evaluation = run._json(data / EVALUATION_FILE) or run._json(intermediate / EVALUATION_FILE)
-        run.given = run.description.get("HyperParameters") or run._json(folder / "input/config/hyperparameters.json")
+        given = run.description.get("HyperParameters")
+        if not isinstance(given, dict) or not given:
+            given = run._json(folder / "input/config/hyperparameters.json")
+        run.given = {str(name): _unquoted(value) for name, value in given.items()}
         run.failure = run._failure(output / "failure")
         for file in sorted(intermediate.glob("worker_*.csv")):
             run._read_csv(file)
             break
+        run._time_the_last_evaluation()
         run._read_trial(data / TRIAL_FILE)
         run._find_gif(intermediate / "gifs")
         return run
@@ -105,6 +115,57 @@ class Run:
         # What a job does last: one that was killed has written its metadata, and neither of these.
         came_to_its_end = self.evaluation or self.trial or "no_trial" in self.job
         return "Completed" if came_to_its_end else "Nothing is known of its end"
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @property
+    def settings(self) -> list[dict[str, Any]]:
+        """Return name, value, what it is in the preset, and whether it was changed or given, of each setting.
+
+        Those of the job itself, ``keep_best`` and so on, are no part of the preset: they are there if they were given.
+        """
+        found = self.job.get("settings")
+        settings = [
+            {"name": "?", "value": "", "preset": "", "changed": False, "given": False, **setting}
+            for setting in (found if isinstance(found, list) else [])
+            if isinstance(setting, dict)
+        ]
+        known = {setting["name"] for setting in settings}
+        given = [
+            {"name": name, "value": value, "preset": "", "changed": True, "given": True}
+            for name, value in self.given.items()
+            # What reaches into the preset by a path is there by its short name.
+            if name not in known and name not in SHOWN_ELSEWHERE and not name.startswith(("sagemaker_", "rl."))
+        ]
+        return settings + given if settings else []
+
+    def setting(self, name: str) -> Any:
+        """Return the value of a setting, None if it is not known."""
+        return next((setting["value"] for setting in self.settings if setting["name"] == name), None)
+
+    @property
+    def best_known(self) -> float | None:
+        """The mean of the best known returns from the unseen starts; None if it is not known, or nothing was tried."""
+        best = optimum.of(self.environment)
+        if best is None or self.trial is None or not np.isfinite(self.trial.returns).all():
+            return None
+        return float(best.at(self.trial.starts[:, 0]).mean())
+
+    @property
+    def regret(self) -> float | None:
+        """How far the mean return of the unseen starts is below the best known, to 0.01: all say the same number."""
+        if self.trial is None or self.best_known is None:
+            return None
+        return round(self.best_known - float(self.trial.returns.mean()), 2)
+
+    @property
+    def out_of_patience(self) -> int:
+        """How many of the unseen starts' episodes ended because a car's patience did."""
+        if self.trial is None or self.environment not in CARS:
+            return 0
+        return int((self.trial.lengths >= optimum.PATIENCE).sum())
 
     @property
     def environment(self) -> str:
@@ -162,6 +223,11 @@ class Run:
             if column in wanted:
                 self.columns[column] = np.array([_number(row[index]) for row in whole])
         self._note_what_is_no_number(whole, header)
+        if EVALUATION_REWARD in header:
+            index = header.index(EVALUATION_REWARD)
+            evaluated = [_number(row[index]) for row in whole if row[index].strip()]
+            finite = [number for number, value in enumerate(evaluated, start=1) if math.isfinite(value)]
+            self.lost_evaluations = len(evaluated) - (finite[-1] if finite else 0)
         if VALUE_LOSS in self.columns and VALUE_TARGETS in self.columns:
             with np.errstate(all="ignore"):
                 variance = self.columns[VALUE_TARGETS] ** 2
@@ -179,15 +245,28 @@ class Run:
             index = header.index(column)
             damaged = sum(1 for row in rows if row[index].strip() and not math.isfinite(_number(row[index])))
             if damaged:
-                self.notes.append(
-                    f"{title.capitalize()} is not a finite number in {_count(damaged, 'row')}: a gap in its curve."
-                )
+                title = title[0].upper() + title[1:]
+                self.notes.append(f"{title} is not a finite number in {_count(damaged, 'row')}: a gap in its curve.")
+
+    def _time_the_last_evaluation(self) -> None:
+        """Give stock Coach's last evaluation the time at which the training was over: its row has none."""
+        seconds = self.metadata.get("train_seconds")
+        values = self.columns.get(EVALUATION_REWARD, np.empty(0))
+        evaluated = np.flatnonzero(np.isfinite(values))
+        if not len(evaluated) or not isinstance(seconds, int | float):
+            return
+        times = self.columns.setdefault(SECONDS, np.full(len(values), np.nan))
+        if not np.isfinite(times[evaluated[-1]]):
+            times[evaluated[-1]] = seconds
 
     def _read_trial(self, file: Path) -> None:
         if not file.is_file():
             return
         try:
-            self.trial = Trial.load(file)
+            trial = Trial.load(file)
+            if not len(trial.returns) == len(trial.starts) == len(trial.lengths) > 0:
+                raise ValueError("it holds no episodes")
+            self.trial = trial
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             self.notes.append(f"{file.name} cannot be read: {error}.")
 
@@ -206,6 +285,13 @@ class Run:
                 self.trace = (header, points)
         except (OSError, ValueError, csv.Error):
             return
+
+
+def _unquoted(value: Any) -> Any:
+    """Return a hyperparameter as it was meant: SageMaker's SDK writes them as JSON."""
+    if isinstance(value, str) and value[:1] == value[-1:] == '"' and len(value) > 1:
+        return value[1:-1]
+    return value
 
 
 def _number(text: str) -> float:
