@@ -76,6 +76,8 @@ def test_paper_is_light_even_in_the_dark(tab, trained):
     opened.page.emulate_media(media="print")
     assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not opened.page.get_by_role("navigation").is_visible()
+    table = opened.page.get_by_role("region", name="Hyperparameters")
+    assert table.evaluate("region => getComputedStyle(region).overflowX") == "visible"
 
 
 def inks(tab, event: str = "") -> tuple[int, int]:

@@ -111,8 +111,9 @@ def test_it_says_how_good_it_is(folder):
     ("rewards", "sentence"),
     [
         ((-14.46, -14.3, -14.35), "went from -14.46 in the first evaluation to -14.30 at best, -14.35 at the end. "),
-        ((-14.46, 0, 0), "That is 13% of the way from the first to the best known 99.81, less than the 50% that"),
+        ((-14.46, 0, 0), "That is 12% of the way from the first to the best known 99.81, less than the 50% that"),
         ((-14, -14.5), "It did not get better than its first evaluation, -14.00."),
+        ((-14.46, -0.001), "went from -14.46 in the first evaluation to 0.00 at best, 0.00 at the end."),
         ((99.9, 99.95), "went from 99.90 in the first evaluation to 99.95 at best, 99.95 at the end. On 100"),
     ],
 )
@@ -157,6 +158,11 @@ def test_a_loss_keeps_its_capitals(folder):
         file.read_text().replace("Loss/Mean,Value", "KL Divergence/Mean,Value", 1).replace("5.0,2", "nan,2")
     )
     assert "KL divergence is not a finite number in 1 row: a gap in its curve." in text_of(folder)
+
+
+def test_all_of_the_way_is_no_less_than_all(folder):
+    evaluated(folder, -10_000, 99)
+    assert "99% of the way to the best known 99.81." in text_of(folder)
 
 
 def test_a_policy_that_is_as_good_as_the_best_known(folder):
@@ -347,7 +353,10 @@ def test_maps_that_are_no_numbers(folder):
 
 def test_a_zero_has_no_minus(folder):
     a_trial(returned=-0.001).save(folder / "output/data" / TRIAL_FILE)
-    assert "100 episodes from 0.00 to 0.00, median 0.00." in text_of(folder)
+    text = text_of(folder)
+    assert "100 episodes from 0.00 to 0.00, median 0.00." in text
+    assert "On 100 unseen starts its mean return is 0.00: 99.81 below the best known 99.81. The worst is 0.00." in text
+    assert "-0.00 " not in text
 
 
 def test_the_last_evaluation_of_stock_coach_has_the_time_of_the_end(folder):

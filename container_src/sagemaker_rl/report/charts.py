@@ -29,6 +29,7 @@ from sagemaker_rl.report.run import (
     LOSSES,
     TRAINING_REWARD,
     Run,
+    as_read,
 )
 from sagemaker_rl.report.trial import PolicyMap
 
@@ -115,12 +116,6 @@ def _span_of_a_constant(made: Any, drawn: list[np.ndarray]) -> None:
         made.y_range.default_span = 0.2 * abs(float(values[0])) or 0.2
 
 
-def _number(value: float, form: str = ".2f") -> str:
-    """Return a number as it is read: no minus before a zero."""
-    text = f"{value:{form}}"
-    return text.removeprefix("-") if float(text) == 0 else text
-
-
 def _key(looks: list[Look], shown: list[Look]) -> tuple[Look, ...]:
     return tuple(look for look in looks if look in shown) if len(looks) > 1 else ()
 
@@ -160,14 +155,14 @@ def rewards(looks: list[Look], over_time: bool) -> Chart | None:
             dots = made.scatter(x, y, color=colour, size=8, **legend)
             tips = [*_tip(look), (x_label, "@x{0.[0]}"), ("evaluation reward", "@y{0.00}")]
             made.add_tools(_hover([dots], tips, visible=not rows))
-            first, best, last = (_number(value) for value in (evaluation[2][0], evaluation[2].max(), evaluation[2][-1]))
+            first, best, last = (as_read(value) for value in (evaluation[2][0], evaluation[2].max(), evaluation[2][-1]))
             texts.append(
                 f"{look.label.lower()}: {first}, {best}, {last}"
                 if several
                 else f"The evaluation reward begins at {first}, is {best} at its best and {last} at the end."
             )
             rows += [
-                [look.label or look.run.name, f"{episode:.0f}", f"{seconds:.1f}", f"{value:.2f}"]
+                [look.label or look.run.name, f"{episode:.0f}", f"{seconds:.1f}", as_read(value)]
                 for episode, seconds, value in list(zip(*evaluation, strict=True))[-50:]
             ]
     if not drawn:
@@ -217,12 +212,12 @@ def losses(looks: list[Look]) -> list[Chart]:
             if len(looks) <= FEW_RUNS:
                 hovered = [made.scatter(x, y, color=look.colour, size=4)]
             made.add_tools(_hover(hovered, [*_tip(look), ("episode", "@x{0}"), (title, "@y{0.0000}")], not ends))
-            whose = f"{look.label.lower()}: " if several else ""
-            ends.append(f"{whose}from {values[0]:.4g} to {values[-1]:.4g}")
+            first, last = (as_read(value, ".4g") for value in (values[0], values[-1]))
+            ends.append(f"{look.label.lower()}: {first}, {last}" if several else f"From {first} to {last}")
         if ends:
             _span_of_a_constant(made, drawn)
-            said = _sentence(ends)
-            charts.append(Chart(title, said[0].upper() + said[1:], made, key=_key(looks, shown)))
+            said = f"At first and at the end: {_sentence(ends)}" if several else _sentence(ends)
+            charts.append(Chart(title, said, made, key=_key(looks, shown)))
     return charts
 
 
@@ -268,7 +263,7 @@ def returns(looks: list[Look]) -> Chart | None:
         else:
             bars = made.quad(**sides, alpha=0.6, legend_label="this policy")
         made.add_tools(_hover([bars], tips, visible=look is tried[0]))
-        least, middle, most = (_number(value) for value in (found.min(), np.median(found), found.max()))
+        least, middle, most = (as_read(value) for value in (found.min(), np.median(found), found.max()))
         texts.append(
             f"{look.label.lower()}: {least}, {middle}, {most}"
             if several
@@ -314,7 +309,7 @@ def returns_by_start(looks: list[Look]) -> Chart | None:
         made.add_tools(_hover([dots], tips, visible=look is tried[0]))
         below = best.at(positions) - look.run.trial.returns
         worst = int(below.argmax())
-        furthest, on_average = _number(below[worst]), _number(look.run.regret or 0.0)
+        furthest, on_average = as_read(below[worst]), as_read(look.run.regret or 0.0)
         texts.append(
             f"{look.label.lower()}: {on_average}, {furthest}"
             if several
@@ -362,7 +357,7 @@ def _value_map(run: Run, policy_map: PolicyMap, names: tuple[str, str]) -> Chart
     top = np.unravel_index(np.nanargmax(values), values.shape)
     return Chart(
         "Value of a state",
-        f"From {_number(low)} to {_number(high)}, highest at {names[0].lower()} {policy_map.axes[0][top[0]]:.2f} and "
+        f"From {as_read(low)} to {as_read(high)}, highest at {names[0].lower()} {policy_map.axes[0][top[0]]:.2f} and "
         f"{names[1].lower()} {policy_map.axes[1][top[1]]:.3f}.{_no_numbers(values)} {_values_are_of(run)}"
         f"The lines are {len(run.trial.paths)} episodes.",
         made,
@@ -408,7 +403,7 @@ def _action_map(run: Run, policy_map: PolicyMap, names: tuple[str, str]) -> Char
         actions = np.where(np.isfinite(actions), actions, np.nan)
         most = float(np.nanmax(np.abs(actions))) or 1.0
         mapper = LinearColorMapper(palette=interp_palette(BELOW_AND_ABOVE_0, 255), low=-most, high=most)
-        low, high = (_number(value, ".3g") for value in (np.nanmin(actions), np.nanmax(actions)))
+        low, high = (as_read(value, ".3g") for value in (np.nanmin(actions), np.nanmax(actions)))
         text = (
             f"From {low} to {high}; below 0 in {np.mean(actions < 0):.0%} of all states, which are blue."
             f"{_no_numbers(actions)}"
@@ -478,7 +473,7 @@ def traces(run: Run) -> list[Chart]:
         if not len(finite):
             continue
         _span_of_a_constant(made, [finite])
-        low, high = (_number(value, ".4g") for value in (finite.min(), finite.max()))
+        low, high = (as_read(value, ".4g") for value in (finite.min(), finite.max()))
         charts.append(Chart(title, f"From {low} to {high}.", made))
     return charts
 

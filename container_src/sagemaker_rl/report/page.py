@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from PIL import Image
 from sagemaker_rl import outputs
 from sagemaker_rl.report import optimum
 from sagemaker_rl.report.looks import Look, looks
-from sagemaker_rl.report.run import CARS, EVALUATION_REWARD, Run
+from sagemaker_rl.report.run import CARS, EVALUATION_REWARD, Run, as_read
 
 if TYPE_CHECKING:
     from sagemaker_rl.report.charts import Chart
@@ -172,19 +173,21 @@ def _learning(run: Run) -> list[str]:
         first, best, last = float(evaluations[0]), float(evaluations.max()), float(evaluations[-1])
         known = optimum.of(run.environment)
         share = (best - first) / (known.mean - first) if known and known.mean > first else None
-        change = f"from {first:.2f} in the first evaluation to {best:.2f}"
+        change = f"from {as_read(first)} in the first evaluation to {as_read(best)}"
         if best <= first:
-            said.append(f"It did not get better than its first evaluation, {first:.2f}.")
+            said.append(f"It did not get better than its first evaluation, {as_read(first)}.")
         elif known and share is not None and share >= LEARNED:
-            way = f"{min(share, 1):.0%} of the way to the best known {known.mean:.2f}"
+            way = f"{_percent(share)} of the way to the best known {known.mean:.2f}"
             said.append(f"It learned: {change} in the best, {way}.")
         else:
-            said.append(f"The evaluation reward went {change} at best, {last:.2f} at the end.")
+            said.append(f"The evaluation reward went {change} at best, {as_read(last)} at the end.")
             if known and share is not None:
-                way = f"{share:.0%} of the way from the first to the best known {known.mean:.2f}"
-                said.append(f"That is {way}, less than the {LEARNED:.0%} that are called learned here.")
+                way = f"{_percent(share)} of the way from the first to the best known {known.mean:.2f}"
+                said.append(f"That is {way}, less than the {_percent(LEARNED)} that are called learned here.")
     elif len(evaluations) == 1:
-        said.append(f"{'There was one evaluation' if run.ended else 'One evaluation so far'}: {evaluations[0]:.2f}.")
+        said.append(
+            f"{'There was one evaluation' if run.ended else 'One evaluation so far'}: {as_read(evaluations[0])}."
+        )
     elif not run.lost_evaluations:
         said.append("There was no evaluation." if run.ended else "There is no evaluation yet.")
     if run.lost_evaluations:
@@ -195,8 +198,13 @@ def _learning(run: Run) -> list[str]:
     return said
 
 
+def _percent(share: float) -> str:
+    """Return whole percents, of which 100 are all and no less."""
+    return f"{min(math.floor(100 * share + 1e-9), 100)}%"
+
+
 def _short(value: Any) -> str:
-    return f"{value:.2f}" if isinstance(value, int | float) else "not a number"
+    return as_read(value) if isinstance(value, int | float) else "not a number"
 
 
 def _against_the_optimum(run: Run) -> list[str]:
@@ -205,17 +213,17 @@ def _against_the_optimum(run: Run) -> list[str]:
     tried = run.trial
     if not np.isfinite(tried.returns).all():
         return [f"On {len(tried.returns)} unseen starts its returns are not all finite numbers."]
-    mean, worst = f"{tried.returns.mean():.2f}", f"The worst is {tried.returns.min():.2f}."
+    mean, worst = as_read(tried.returns.mean()), f"The worst is {as_read(tried.returns.min())}."
     said = f"On {len(tried.returns)} unseen starts its mean return is {mean}"
     best, regret = run.best_known, run.regret
     if best is None or regret is None:
         sentences = [f"{said}. {worst}"]
     elif regret <= 0:
-        sentences = [f"{said}, as good as the best known {best:.2f}."]
+        sentences = [f"{said}, as good as the best known {as_read(best)}."]
     elif regret <= CLOSE * abs(best):
-        sentences = [f"{said}: within {regret:.2f} of the best known {best:.2f}. {worst}"]
+        sentences = [f"{said}: within {regret:.2f} of the best known {as_read(best)}. {worst}"]
     else:
-        sentences = [f"{said}: {regret:.2f} below the best known {best:.2f}. {worst}"]
+        sentences = [f"{said}: {regret:.2f} below the best known {as_read(best)}. {worst}"]
     if run.out_of_patience:
         of_all = f"{run.out_of_patience} of the {len(tried.returns)}"
         sentences.append(f"{of_all} never reached the flag: their episodes ended after {optimum.PATIENCE:,} steps.")
@@ -312,10 +320,10 @@ def _comparison(shown: list[Look]) -> tuple[list[str], list[list[str]]]:
                 known.get("Environment steps", ""),
                 known.get("Duration of training", "").removesuffix(" s"),
                 known.get("Steps per second", ""),
-                f"{evaluations.max():.2f}" if len(evaluations) else "",
-                f"{run.trial.returns.mean():.2f}" if run.trial else "",
-                f"{run.trial.returns.min():.2f}" if run.trial else "",
-                "" if below is None else f"{below:.2f}",
+                as_read(evaluations.max()) if len(evaluations) else "",
+                as_read(run.trial.returns.mean()) if run.trial else "",
+                as_read(run.trial.returns.min()) if run.trial else "",
+                "" if below is None else as_read(below),
             ]
         )
     return header, rows
@@ -342,7 +350,7 @@ def _picture(run: Run) -> Picture | None:
         return None
     what = "The car" if run.environment in CARS else "The environment"
     score = GIF_SCORE.search(run.gif.name)
-    returned = f" with the return {float(score[1]):.2f}" if score else ""
+    returned = f" with the return {as_read(float(score[1]))}" if score else ""
     text = f"{what} in an evaluation episode{returned}, in {frames} picture{'' if frames == 1 else 's'}."
     if not run.is_evaluation:
         text += " It shows the policy of that time of the training; the one that is kept may be another."

@@ -294,6 +294,14 @@ def _unquoted(value: Any) -> Any:
     return value
 
 
+def as_read(value: float, form: str = ".2f") -> str:
+    """Return a number as it is read: no minus before a zero."""
+    if not math.isfinite(value):
+        return "no number"
+    text = f"{value:{form}}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
