@@ -160,6 +160,32 @@ def test_a_loss_keeps_its_capitals(folder):
     assert "KL divergence is not a finite number in 1 row: a gap in its curve." in text_of(folder)
 
 
+def test_the_line_of_the_best_known_is_of_the_same_starts(folder):
+    """Of the discrete car's starts some are a swing nearer than others: their mean is not that of all starts."""
+    from sagemaker_rl.report import charts
+
+    in_environment(folder, "patient_envs:PatientMountainCar")
+    trial = a_trial(returned=-120.0)
+    trial.starts[:, 0] = -0.59
+    trial.save(folder / "output/data" / TRIAL_FILE)
+    run = Run.read(folder)
+    assert abs(run.best_known - optimum.of(run.environment).mean) > 0.5
+    for runs in ([run], [run, run]):
+        chart = charts.returns(looks.looks(runs))
+        (line,) = [each for each in chart.figure.renderers if type(each.glyph).__name__ == "VSpan"]
+        assert line.data_source.data["x"] == [pytest.approx(run.best_known)]
+        assert f"has {run.best_known:.2f} on average from these starts" in chart.text
+
+
+def test_explained_variance_is_explained_where_there_is_one(folder):
+    assert "Explained variance is" in text_of(folder)
+    file = folder / "output/intermediate" / CSV
+    file.write_text(file.read_text().replace("Value Loss/Mean", "Another", 1))
+    text = text_of(folder)
+    assert "Means over a training." in text
+    assert "Explained variance" not in text
+
+
 def test_all_of_the_way_is_no_less_than_all(folder):
     evaluated(folder, -10_000, 99)
     assert "99% of the way to the best known 99.81." in text_of(folder)
