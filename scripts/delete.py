@@ -12,13 +12,6 @@ from collections.abc import Sequence
 from launch import endpoints, errors, options
 from launch.errors import UsageError
 
-OPERATIONS = {
-    "scaling target": ("DeregisterScalableTarget", "ResourceId"),
-    "endpoint": ("DeleteEndpoint", "EndpointName"),
-    "endpoint configuration": ("DeleteEndpointConfig", "EndpointConfigName"),
-    "model": ("DeleteModel", "ModelName"),
-}
-
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
@@ -28,7 +21,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     clients = options.clients(arguments)
     found = endpoints.belongings(clients, arguments.endpoint_name)
     if arguments.dry_run:
-        options.print_requests([(OPERATIONS[kind][0], {OPERATIONS[kind][1]: name}) for kind, name in found])
+        options.print_requests([endpoints.delete_request(kind, name) for kind, name in found])
         return
     if not found:
         print(f"There is nothing left of {arguments.endpoint_name}{clients.where}")
@@ -41,8 +34,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
         print("Nothing was deleted.")
         return
     for kind, name in found:
-        endpoints.delete(clients, kind, name)
-        print(f"Deleted {kind} {name}", flush=True)
+        was_there = endpoints.delete(clients, kind, name)
+        print(f"Deleted {kind} {name}" if was_there else f"There is no {kind} {name} any more", flush=True)
 
 
 def _confirmed() -> bool:

@@ -15,9 +15,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from launch import aws, endpoints, errors, interruption, models, options
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from launch import aws, endpoints, errors, interruption, models, options, scaling
 from launch.command_line import at_least
-from launch.errors import UsageError
+from launch.errors import JobFailed, UsageError
 from launch.storage import join
 from launch.training_jobs import environment
 
@@ -34,7 +35,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     )
     options.add_image(parser)
     options.add_instance_type(parser, "ml.c5.large", "ProductionVariantInstanceType")
-    parser.add_argument("--instance-count", type=at_least(1), default=1, help="(%(default)s)")
+    parser.add_argument("--instance-count", type=at_least(1), help="(1; in an update, what it has scaled to)")
     parser.add_argument("--serverless", action="store_true", help="no instances: a serverless endpoint")
     parser.add_argument("--memory-mb", type=int, choices=SERVERLESS_MEMORY, default=2048, help="(%(default)s)")
     parser.add_argument("--max-concurrency", type=at_least(1), default=5, help="of a serverless endpoint (%(default)s)")
@@ -59,23 +60,31 @@ def main(command_line: Sequence[str] | None = None) -> None:
             f"Endpoint {arguments.endpoint_name} is {existing['EndpointStatus']}, expected InService: "
             f"wait, or delete it with scripts/delete.py."
         )
+    before = variant_of(clients, existing)
+    if before and ("ServerlessConfig" in before) != arguments.serverless:
+        kinds = ("serverless", "of instances") if arguments.serverless else ("of instances", "serverless")
+        raise UsageError(
+            f"Endpoint {arguments.endpoint_name} is {kinds[1]} and cannot become {kinds[0]}: delete it with "
+            f"scripts/delete.py, or give another --endpoint-name."
+        )
+    scaled = scaling.registered(clients, arguments.endpoint_name) if existing else []
+    new_type = before.get("InstanceType") != options.instance_type(arguments)
+    wanted = scaling.registration(arguments.endpoint_name, *scale, arguments.target_invocations) if scale else []
+    # A target of Application Auto Scaling keeps its type: what is registered has to go meanwhile, with its policies.
+    paused = scaled if new_type else []
+    kept = bool(scaled) and not new_type and arguments.instance_count is None
     requests = [
         ("CreateModel", models.request(arguments, clients, name, archive, environment(arguments.environment))),
         ("CreateEndpointConfig", config_request(arguments, clients, name)),
-        (
-            "UpdateEndpoint" if existing else "CreateEndpoint",
-            {
-                "EndpointName": arguments.endpoint_name,
-                "EndpointConfigName": name,
-                **({"Tags": arguments.tags} if arguments.tags and not existing else {}),
-            },
-        ),
-        *(scaling_requests(arguments, *scale) if scale else []),
+        *([("DeregisterScalableTarget", scaling.target(arguments.endpoint_name))] if paused else []),
+        endpoint_request(arguments, name, existing is not None, kept),
+        *(wanted or paused),
     ]
     if arguments.dry_run:
         options.print_requests(requests)
         return
-    deploy(clients, arguments.endpoint_name, name, dict(requests), existing)
+    deploy(clients, arguments.endpoint_name, name, dict(requests), existing, paused)
+    finish(clients, arguments.endpoint_name, name, wanted or paused, existing)
     flag = " --local" if options.is_local(arguments) else ""
     print(f"Endpoint {arguments.endpoint_name} serves {archive}")
     if page := clients.page_of(arguments.endpoint_name):
@@ -89,8 +98,10 @@ def _scale(arguments: argparse.Namespace) -> tuple[int, int] | None:
         raise UsageError("--subnets and --security-groups belong together, expected both or none.")
     if arguments.data_capture is not None and not 0 < arguments.data_capture <= 100:
         raise UsageError(f"--data-capture is {arguments.data_capture}, expected 1 to 100 percent.")
-    if arguments.serverless and (arguments.data_capture or arguments.autoscale):
-        raise UsageError("--serverless goes with neither --data-capture nor --autoscale.")
+    excluded = ("data_capture", "autoscale", "subnets", "security_groups", "network_isolation")
+    for each in excluded:
+        if arguments.serverless and getattr(arguments, each):
+            raise UsageError(f"--serverless does not go with --{each.replace('_', '-')}.")
     if not arguments.autoscale:
         return None
     match = re.fullmatch(r"(\d+):(\d+)", arguments.autoscale)
@@ -104,7 +115,7 @@ def config_request(arguments: argparse.Namespace, clients: aws.Clients, name: st
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
     """
-    variant: dict[str, Any] = {"VariantName": endpoints.VARIANT, "ModelName": name}
+    variant: dict[str, Any] = {"VariantName": scaling.VARIANT, "ModelName": name}
     if arguments.serverless:
         variant["ServerlessConfig"] = {
             "MemorySizeInMB": arguments.memory_mb,
@@ -113,7 +124,7 @@ def config_request(arguments: argparse.Namespace, clients: aws.Clients, name: st
     else:
         variant |= {
             "InstanceType": options.instance_type(arguments),
-            "InitialInstanceCount": arguments.instance_count,
+            "InitialInstanceCount": arguments.instance_count or 1,
             "InitialVariantWeight": 1.0,
         }
     capture = {
@@ -133,32 +144,34 @@ def config_request(arguments: argparse.Namespace, clients: aws.Clients, name: st
     return dict(options.without_nothing(whole))
 
 
-def scaling_requests(arguments: argparse.Namespace, least: int, most: int) -> list[tuple[str, dict[str, Any]]]:
-    """Return the requests that have an endpoint scaled by its invocations per instance.
+def variant_of(clients: aws.Clients, existing: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the variant that an endpoint serves by; empty if there is no endpoint, or no configuration of it."""
+    if existing is None:
+        return {}
+    config = existing["EndpointConfigName"]
+    described = aws.found(clients.sagemaker.describe_endpoint_config, EndpointConfigName=config)
+    return dict(described["ProductionVariants"][0]) if described else {}
 
-    https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
+
+def endpoint_request(arguments: argparse.Namespace, name: str, exists: bool, kept: bool) -> tuple[str, dict[str, Any]]:
+    """Return the CreateEndpoint or the UpdateEndpoint request.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html
+
+    Args:
+        arguments: with the endpoint's name.
+        name: of the configuration.
+        exists: whether it is an update.
+        kept: whether the endpoint keeps the number of instances that it has been scaled to.
     """
-    target = {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": endpoints.scaling_resource(arguments.endpoint_name),
-        "ScalableDimension": endpoints.DIMENSION,
+    request = {"EndpointName": arguments.endpoint_name, "EndpointConfigName": name}
+    if not exists:
+        return "CreateEndpoint", {**request, **({"Tags": arguments.tags} if arguments.tags else {})}
+    retained = {
+        "RetainAllVariantProperties": True,
+        "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],  # is the new one's
     }
-    policy = {
-        "TargetValue": arguments.target_invocations,
-        "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
-    }
-    return [
-        ("RegisterScalableTarget", {**target, "MinCapacity": least, "MaxCapacity": most}),
-        (
-            "PutScalingPolicy",
-            {
-                "PolicyName": f"{arguments.endpoint_name}-invocations",
-                **target,
-                "PolicyType": "TargetTrackingScaling",
-                "TargetTrackingScalingPolicyConfiguration": policy,
-            },
-        ),
-    ]
+    return "UpdateEndpoint", {**request, **(retained if kept else {})}
 
 
 def deploy(
@@ -167,8 +180,17 @@ def deploy(
     name: str,
     requests: dict[str, dict[str, Any]],
     existing: dict[str, Any] | None,
+    paused: scaling.Requests,
 ) -> None:
-    """Carry the requests out, wait for the endpoint, and remove what is no longer used, or all that failed.
+    """Carry the requests out and wait for the endpoint; if it fails, remove what was made.
+
+    Args:
+        clients: who asks.
+        endpoint: its name.
+        name: of the new model and configuration.
+        requests: by their operations.
+        existing: the endpoint that is there already, if it is.
+        paused: what registers its scaling again, if that has to be taken away for the update.
 
     Raises:
         JobFailed: The endpoint does not become healthy; what was there before is there still.
@@ -180,29 +202,60 @@ def deploy(
         sagemaker.create_model(**requests["CreateModel"])
         sagemaker.create_endpoint_config(**requests["CreateEndpointConfig"])
         with interruption.held_back():
-            if existing:
-                sagemaker.update_endpoint(**requests["UpdateEndpoint"])
-            else:
-                sagemaker.create_endpoint(**requests["CreateEndpoint"])
-                made = [("endpoint", endpoint), *made]
-            begun = True
+            if paused:
+                scaling.send(clients, [("DeregisterScalableTarget", requests["DeregisterScalableTarget"])])
+            try:
+                if existing:
+                    sagemaker.update_endpoint(**requests["UpdateEndpoint"])
+                else:
+                    sagemaker.create_endpoint(**requests["CreateEndpoint"])
+                    made = [("endpoint", endpoint), *made]
+                begun = True
+            except HTTPClientError:  # it may have arrived
+                begun = True
+                raise
         print(f"{'Updating' if existing else 'Creating'} endpoint {endpoint}", flush=True)
         endpoints.wait_until_in_service(clients, endpoint, name)
     except BaseException as error:
-        if begun and isinstance(error, interruption.Interrupted):
+        if begun and not isinstance(error, JobFailed):  # whatever hinders this script does not hinder the endpoint
             left = f"Endpoint {endpoint} goes on by itself{clients.where}"
             print(f"{left}: scripts/list.py shows it, scripts/delete.py removes it.", flush=True)
+            if paused:
+                print("It does not scale any more, until it is deployed again with --autoscale.", flush=True)
         else:
             with interruption.held_back():
                 remove(clients, made)
+                _scale_again(clients, endpoint, paused)
         raise
-    if "RegisterScalableTarget" in requests:  # of an endpoint that is there
-        clients.autoscaling.register_scalable_target(**requests["RegisterScalableTarget"])
-        clients.autoscaling.put_scaling_policy(**requests["PutScalingPolicy"])
+
+
+def _scale_again(clients: aws.Clients, endpoint: str, paused: scaling.Requests) -> None:
+    try:
+        scaling.send(clients, paused)
+    except (ClientError, BotoCoreError) as error:
+        print(f"Endpoint {endpoint} does not scale any more: {aws.explain(error)}", flush=True)
+
+
+def finish(
+    clients: aws.Clients,
+    endpoint: str,
+    name: str,
+    scaled: scaling.Requests,
+    existing: dict[str, Any] | None,
+) -> None:
+    """Remove what an endpoint in service no longer uses, and have it scaled.
+
+    Raises:
+        JobFailed: It cannot be scaled.
+    """
     if existing:
         for kind, old in endpoints.belongings(clients, endpoint):
             if kind in ("endpoint configuration", "model") and old != name and endpoints.is_of(old, endpoint):
                 endpoints.delete(clients, kind, old)
+    try:
+        scaling.send(clients, scaled)
+    except (ClientError, BotoCoreError) as error:
+        raise JobFailed(f"Endpoint {endpoint} serves, but does not scale: {aws.explain(error)}") from None
 
 
 def remove(clients: aws.Clients, made: list[tuple[str, str]]) -> None:

@@ -98,8 +98,8 @@ def _lines(content: bytes, named: str) -> list[str]:
         raise UsageError(f"{named} is no text in UTF-8, expected an observation in each line.") from None
 
 
-def request(arguments: argparse.Namespace, observations: list[Any], actions: bool = False) -> dict[str, Any]:
-    """Return the InvokeEndpoint request.
+def request(arguments: argparse.Namespace, observations: list[Any]) -> dict[str, Any]:
+    """Return the InvokeEndpoint request; a car is driven by actions.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
     """
@@ -109,7 +109,7 @@ def request(arguments: argparse.Namespace, observations: list[Any], actions: boo
         "Accept": "application/json",
         "Body": json.dumps(observations),
     }
-    return {**made, "CustomAttributes": "output=actions"} if actions or arguments.actions else made
+    return {**made, "CustomAttributes": "output=actions"} if arguments.actions or arguments.episode else made
 
 
 def ask(clients: aws.Clients, asked: dict[str, Any]) -> Any:
@@ -150,7 +150,7 @@ def drive(clients: aws.Clients, arguments: argparse.Namespace) -> None:
     from launch import episode  # gym takes longer to import than the endpoint takes to answer
 
     def act(observation: list[float]) -> Any:
-        return ask(clients, request(arguments, observation, actions=True))[0]
+        return ask(clients, request(arguments, observation))[0]
 
     continuous = isinstance(act([0.0, 0.0]), list)
     film = episode.Film()

@@ -111,6 +111,8 @@ class Clients:
 
     seconds_between_looks = 5.0
     """At a job or an endpoint that is waited for."""
+    seconds_that_logs_lag = 3.0
+    """CloudWatch has the last lines of what has ended a little later."""
 
     @property
     def where(self) -> str:

@@ -8,15 +8,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from launch import aws, logs, options
+from launch import aws, interruption, logs, options, scaling
 from launch.errors import JobFailed, UsageError
-from launch.logs import Log
 from launch.project import unique_name
 
-VARIANT = "AllTraffic"
 DEFAULT_ENDPOINT = "rl-mountain-car"
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 LONGEST_NAME = 36
+IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack")
+"""What an endpoint can neither be updated nor deleted from."""
+SECONDS_TO_DELETE = 900
 STAMP = re.compile(r"-\d{4}(-\d\d){5}(-\d+)?")
 """What ``unique_name`` puts behind an endpoint's name for its models and configurations."""
 
@@ -31,10 +31,6 @@ def name(text: str) -> str:
     if len(options.name(text)) > LONGEST_NAME:
         raise argparse.ArgumentTypeError(f"{text!r} is longer than {LONGEST_NAME} characters")
     return text
-
-
-def scaling_resource(endpoint: str) -> str:
-    return f"endpoint/{endpoint}/variant/{VARIANT}"
 
 
 def describe(clients: aws.Clients, endpoint: str) -> dict[str, Any] | None:
@@ -63,20 +59,23 @@ def wait_until_in_service(clients: aws.Clients, endpoint: str, config: str) -> d
         JobFailed: It does not; the message has the reason, and ends with the container's last lines.
     """
     status = ""
+    since = None
     while True:
         described = describe(clients, endpoint)
         if described is None:
             raise JobFailed(f"Endpoint {endpoint} was deleted while it was waited for.")
+        # at the first look this is when it was asked for, and its containers' logs are from then on
+        since = since or described.get(
+            "LastModifiedTime" if described["EndpointStatus"] == "Updating" else "CreationTime"
+        )
         if described["EndpointStatus"] != status:
             status = described["EndpointStatus"]
             print(status, flush=True)
         if status == "InService" and described["EndpointConfigName"] == config:
             return described
-        if status not in ("Creating", "Updating", "SystemUpdating"):
+        if status not in IN_PROGRESS:
             reason = described.get("FailureReason", f"Endpoint {endpoint} is {status}.")
-            log = Log(clients, f"{logs.ENDPOINTS}/{endpoint}", "")
-            log.read()
-            raise JobFailed("\n".join([reason, *log.last]))
+            raise JobFailed("\n".join([reason, *logs.tail(clients, f"{logs.ENDPOINTS}/{endpoint}", "", since)]))
         time.sleep(clients.seconds_between_looks)
 
 
@@ -84,9 +83,8 @@ def belongings(clients: aws.Clients, endpoint: str) -> list[tuple[str, str]]:
     """Return what there is of an endpoint, as (kind, name), in the order in which it can be deleted."""
     found = []
     configs, models = [], []
-    resource = scaling_resource(endpoint)
-    targets = clients.autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
-    found += [("scaling target", target["ResourceId"]) for target in targets["ScalableTargets"]]
+    if scaling.find_target(clients, endpoint):
+        found.append(("scaling target", endpoint))
     described = describe(clients, endpoint)
     if described:
         found.append(("endpoint", endpoint))
@@ -123,22 +121,71 @@ def _names(list_some: Callable[..., dict[str, Any]], many: str, one: str, part: 
         more = {"NextToken": page["NextToken"]}
 
 
+def delete_request(kind: str, name: str) -> tuple[str, dict[str, Any]]:
+    """Return the API request that deletes one of an endpoint's belongings."""
+    if kind == "scaling target":
+        return "DeregisterScalableTarget", scaling.target(name)
+    if kind == "endpoint":
+        return "DeleteEndpoint", {"EndpointName": name}
+    if kind == "endpoint configuration":
+        return "DeleteEndpointConfig", {"EndpointConfigName": name}
+    return "DeleteModel", {"ModelName": name}
+
+
 def delete(clients: aws.Clients, kind: str, name: str) -> bool:
-    """Delete one of an endpoint's belongings; tell whether it was there."""
-    sagemaker = clients.sagemaker
+    """Delete one of an endpoint's belongings; tell whether it was there. An endpoint is gone when this returns.
+
+    Raises:
+        JobFailed: An endpoint does not go.
+    """
+    operation, request = delete_request(kind, name)
     try:
-        if kind == "scaling target":
-            clients.autoscaling.deregister_scalable_target(
-                ServiceNamespace="sagemaker", ResourceId=name, ScalableDimension=DIMENSION
-            )
-        elif kind == "endpoint":
-            sagemaker.delete_endpoint(EndpointName=name)
-        elif kind == "endpoint configuration":
-            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+        if operation == "DeregisterScalableTarget":
+            clients.autoscaling.deregister_scalable_target(**request)
+        elif operation == "DeleteEndpoint":
+            return _delete_endpoint(clients, name)
+        elif operation == "DeleteEndpointConfig":
+            clients.sagemaker.delete_endpoint_config(**request)
         else:
-            sagemaker.delete_model(ModelName=name)
+            clients.sagemaker.delete_model(**request)
     except ClientError as error:
         if not aws.is_not_found(error):
             raise
         return False
     return True
+
+
+def _delete_endpoint(clients: aws.Clients, endpoint: str) -> bool:
+    """Wait until an endpoint can be deleted, delete it, and wait until it is gone: its configuration is in use so long.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteEndpoint.html
+    """
+    described = describe(clients, endpoint)
+    if described is None:
+        return False
+    said = False
+    while described and described["EndpointStatus"] != "Deleting":
+        try:
+            clients.sagemaker.delete_endpoint(EndpointName=endpoint)
+            break
+        except ClientError as error:
+            status = described["EndpointStatus"]
+            if aws.code_of(error) != "ValidationException" or status not in IN_PROGRESS:
+                raise
+        if not said:
+            print(f"Endpoint {endpoint} is {status}, and can be deleted after that: waiting", flush=True)
+            said = True
+        _pause(clients)
+        described = describe(clients, endpoint)
+    deadline = time.monotonic() + SECONDS_TO_DELETE
+    while described := describe(clients, endpoint):
+        if time.monotonic() > deadline:
+            status = described["EndpointStatus"]
+            raise JobFailed(f"Endpoint {endpoint} is still there after {SECONDS_TO_DELETE} s, as {status}.")
+        _pause(clients)
+    return True
+
+
+def _pause(clients: aws.Clients) -> None:
+    with interruption.let_through():  # nothing is half done in here, and it may take minutes
+        time.sleep(clients.seconds_between_looks)

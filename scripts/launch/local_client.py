@@ -40,6 +40,7 @@ class LocalClients(aws.Clients):
     """Local mode's clients; S3's is AWS's, for jobs that read or write there."""
 
     seconds_between_looks = 0.3
+    seconds_that_logs_lag = 0.0
     where = " on this machine"
 
     @cached_property
@@ -517,6 +518,9 @@ class LocalAutoscaling:
 
     def describe_scalable_targets(self, **request: Any) -> dict[str, Any]:
         return {"ScalableTargets": []}
+
+    def describe_scaling_policies(self, **request: Any) -> dict[str, Any]:
+        return {"ScalingPolicies": []}
 
 
 def remove_leftovers() -> None:

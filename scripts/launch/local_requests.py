@@ -95,7 +95,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "ProductionVariants.ContainerStartupHealthCheckTimeoutInSeconds",
     ),
     "CreateEndpoint": ("DeploymentConfig",),
-    "UpdateEndpoint": ("DeploymentConfig", "RetainAllVariantProperties"),
+    "UpdateEndpoint": ("DeploymentConfig", "RetainAllVariantProperties", "ExcludeRetainedVariantProperties"),
     "CreateTransformJob": (
         "TransformOutput.KmsKeyId",
         "TransformResources.VolumeKmsKeyId",

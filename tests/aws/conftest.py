@@ -10,16 +10,28 @@ from typing import Any
 import httpx
 import pytest
 from jobs import ROOT
-from local_aws import REGION, Aws, Script
+from local_aws import ACCOUNT, REGION, Aws, Script
 from moto.sagemaker.responses import SageMakerResponse
 from moto.server import ThreadedMotoServer
 
 
 def update_endpoint(response: Any) -> Any:
-    """Answer UpdateEndpoint, which moto does not know, as AWS does once the update is done."""
-    from moto.core.responses import ActionResult
+    """Answer UpdateEndpoint, which moto does not know, as AWS does once the update is done.
 
-    endpoint = response.sagemaker_backend.endpoints[response._get_param("EndpointName")]
+    A variant that Application Auto Scaling knows cannot change its instance type.
+    """
+    from moto.applicationautoscaling.models import applicationautoscaling_backends
+    from moto.core.responses import ActionResult
+    from moto.sagemaker.exceptions import ValidationError
+
+    backend = response.sagemaker_backend
+    endpoint = backend.endpoints[response._get_param("EndpointName")]
+    types = [
+        backend.endpoint_configs[name].production_variants[0].get("InstanceType")
+        for name in (endpoint.endpoint_config_name, response._get_param("EndpointConfigName"))
+    ]
+    if types[0] != types[1] and any(applicationautoscaling_backends[ACCOUNT][REGION].targets.values()):
+        raise ValidationError(message="Cannot change the instance type of a variant that is a scalable target.")
     endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
     return ActionResult({"EndpointArn": endpoint.arn})
 

@@ -1,6 +1,8 @@
 """deploy.py, predict.py, delete.py and transform.py against a local AWS server."""
 
+import contextlib
 import io
+import json
 import os
 import pty
 import signal
@@ -14,7 +16,7 @@ import httpx
 import pytest
 from jobs import ROOT
 from local_aws import ACCOUNT, REGION, assert_valid, requests_of
-from proxy import Holding
+from proxy import Holding, operation_of
 
 pytest_plugins = ("proxy",)
 
@@ -110,6 +112,8 @@ def test_an_endpoint_is_made_updated_and_deleted(script, aws, model):
     models, configs = names(aws)
     assert (sorted(models), configs) == (sorted([second, "rl-mountain-car-theirs"]), [second])  # the first is gone
     listed = requests_of(script("delete.py", "--dry-run"))
+    dimension = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
+    assert listed["DeregisterScalableTarget"] == {"ResourceId": RESOURCE, **dimension}
     assert list(listed) == ["DeregisterScalableTarget", "DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel"]
     nobody = script("delete.py")
     assert nobody.returncode == 2
@@ -120,6 +124,146 @@ def test_an_endpoint_is_made_updated_and_deleted(script, aws, model):
     assert names(aws) == (["rl-mountain-car-theirs"], [])
     assert sagemaker.list_endpoints()["Endpoints"] == []
     assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+    again = script("delete.py", "--yes")
+    assert (again.returncode, again.stdout) == (0, "There is nothing left of rl-mountain-car in region eu-west-1\n")
+
+
+def scaling_of(aws) -> tuple[list, list]:
+    scaling = aws.client("application-autoscaling")
+    targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    invocations = [each["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for each in policies]
+    return [(each["MinCapacity"], each["MaxCapacity"]) for each in targets], invocations
+
+
+def test_an_update_keeps_the_instances_that_an_endpoint_has_scaled_to(script, aws, model):
+    done = script("deploy.py", *GIVEN, model, "--autoscale", "2:4", "--target-invocations", "70")
+    assert done.returncode == 0, done.stderr
+    update = requests_of(script("deploy.py", *GIVEN, model, "--dry-run"))
+    assert list(update) == ["CreateModel", "CreateEndpointConfig", "UpdateEndpoint"]
+    assert_valid("UpdateEndpoint", update["UpdateEndpoint"])
+    assert update["UpdateEndpoint"]["RetainAllVariantProperties"] is True
+    excluded = update["UpdateEndpoint"]["ExcludeRetainedVariantProperties"]
+    assert excluded == [{"VariantPropertyType": "DataCaptureConfig"}]
+    counted = requests_of(script("deploy.py", *GIVEN, model, "--dry-run", "--instance-count", "3"))
+    assert "RetainAllVariantProperties" not in counted["UpdateEndpoint"]
+    assert counted["CreateEndpointConfig"]["ProductionVariants"][0]["InitialInstanceCount"] == 3
+
+
+@pytest.mark.parametrize(
+    ("fails", "arguments", "scaled"),
+    [
+        (False, (), ([(2, 4)], [70])),
+        (False, ("--autoscale", "1:9"), ([(1, 9)], [1000])),
+        (True, ("--autoscale", "1:9"), ([(2, 4)], [70])),
+    ],
+)
+def test_another_instance_type_of_an_endpoint_that_scales(script, aws, model, monkeypatch, fails, arguments, scaled):
+    done = script("deploy.py", *GIVEN, model, "--autoscale", "2:4", "--target-invocations", "70")
+    assert done.returncode == 0, done.stderr
+    changed = (*GIVEN, model, "--instance-type", "ml.m5.large", *arguments)
+    operations = [each for entry in json.loads(script("deploy.py", *changed, "--dry-run").stdout) for each in entry]
+    assert operations[2:] == [
+        "DeregisterScalableTarget",
+        "UpdateEndpoint",
+        "RegisterScalableTarget",
+        "PutScalingPolicy",
+    ]
+    if fails:
+        from moto.core.responses import ActionResult
+        from moto.sagemaker.responses import SageMakerResponse
+
+        def roll_back(response):
+            endpoint = response.sagemaker_backend.endpoints["rl-mountain-car"]
+            endpoint.failure_reason = "It is not healthy."
+            return ActionResult({"EndpointArn": endpoint.arn})
+
+        monkeypatch.setattr(SageMakerResponse, "update_endpoint", roll_back)
+    done = script("deploy.py", *changed)
+    expected = (1, "Failed: It is not healthy.\n") if fails else (0, "")
+    assert (done.returncode, done.stderr) == expected
+    assert scaling_of(aws) == scaled
+    assert [len(each) for each in names(aws)] == [1, 1]
+
+
+@pytest.mark.parametrize(("flags", "becomes"), [((), "serverless"), (("--serverless",), "of instances")])
+def test_an_endpoint_stays_of_instances_or_serverless(script, aws, model, flags, becomes):
+    assert script("deploy.py", *GIVEN, model, *flags).returncode == 0
+    done = script("deploy.py", *GIVEN, model, *([] if flags else ["--serverless"]))
+    assert done.returncode == 2
+    assert f"and cannot become {becomes}: delete it with scripts/delete.py" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_endpoint_that_does_not_scale_serves(script, aws, model, between):
+    assert script("deploy.py", *GIVEN, model).returncode == 0
+
+    def refuse(handler, answer):
+        body = b'{"__type": "AccessDeniedException", "message": "not you"}'
+        if operation_of(handler) == "RegisterScalableTarget":
+            handler.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
+        else:
+            handler.answer(answer.status_code, answer.headers, answer.content)
+
+    url, _ = between(refuse)
+    done = script("deploy.py", *GIVEN, model, "--autoscale", "1:2", AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING=url)
+    reason = "AWS refuses RegisterScalableTarget: not you (AccessDeniedException)."
+    sentence = f"Failed: Endpoint rl-mountain-car serves, but does not scale: {reason}\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
+    serving = aws.client("sagemaker").describe_endpoint(EndpointName="rl-mountain-car")["EndpointConfigName"]
+    assert names(aws) == ([serving], [serving])
+
+
+def test_an_endpoint_goes_on_when_its_script_may_look_no_longer(script, aws, model, between):
+    looks = []
+
+    def expire(handler, answer):
+        looks.extend([1] if operation_of(handler) == "DescribeEndpoint" else [])
+        body = b'{"__type": "ExpiredTokenException", "message": "The security token is expired"}'
+        if len(looks) > 1:
+            handler.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
+        else:
+            handler.answer(answer.status_code, answer.headers, answer.content)
+
+    url, _ = between(expire)
+    done = script("deploy.py", *GIVEN, model, AWS_ENDPOINT_URL_SAGEMAKER=url)
+    assert done.returncode == 2
+    assert "Endpoint rl-mountain-car goes on by itself in region eu-west-1: scripts/list.py shows it" in done.stdout
+    assert "(ExpiredTokenException)" in done.stderr
+    assert [len(each) for each in names(aws)] == [1, 1]
+    assert len(aws.client("sagemaker").list_endpoints()["Endpoints"]) == 1
+
+
+def test_delete_waits_for_what_an_endpoint_is_doing_and_until_it_is_gone(script, aws, model, monkeypatch):
+    from moto.sagemaker import exceptions, models
+
+    assert script("deploy.py", *GIVEN, model).returncode == 0
+    looks, steps = [], ["Updating", "Updating", "RollingBack", "InService"]
+    describe, delete = models.SageMakerModelBackend.describe_endpoint, models.SageMakerModelBackend.delete_endpoint
+
+    def looked_at(backend, endpoint_name):
+        endpoint = backend.endpoints.get(endpoint_name)
+        if endpoint and endpoint.endpoint_status == "Deleting":
+            looks.append(names(aws))
+            delete(backend, endpoint_name) if len(looks) == 2 else None
+        elif endpoint:
+            endpoint.endpoint_status = steps.pop(0)
+        return describe(backend, endpoint_name)
+
+    def refused_or_begun(backend, endpoint_name):
+        endpoint = backend.endpoints[endpoint_name]
+        if endpoint.endpoint_status != "InService":
+            raise exceptions.ValidationError(message="Cannot update in-progress endpoint")
+        endpoint.endpoint_status = "Deleting"
+
+    monkeypatch.setattr(models.SageMakerModelBackend, "describe_endpoint", looked_at)
+    monkeypatch.setattr(models.SageMakerModelBackend, "delete_endpoint", refused_or_begun)
+    done = script("delete.py", "--yes")
+    assert done.returncode == 0, done.stderr
+    said = "Endpoint rl-mountain-car is Updating, and can be deleted after that: waiting"
+    assert done.stdout.count("can be deleted after that") == done.stdout.count(said) == 1
+    assert [len(each) for each in looks[0]] == [1, 1]  # what it serves by goes after it
+    assert names(aws) == ([], [])
     again = script("delete.py", "--yes")
     assert (again.returncode, again.stdout) == (0, "There is nothing left of rl-mountain-car in region eu-west-1\n")
 
@@ -143,6 +287,17 @@ def test_delete_asks(script, aws, model, answer, deleted):
     assert (names(aws) == ([], [])) == deleted
 
 
+def put_logs(aws, stream: str, *lines: str) -> None:
+    logs = aws.client("logs")
+    group = "/aws/sagemaker/Endpoints/rl-mountain-car"
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+        logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    events = [{"timestamp": int(1000 * time.time()), "message": line} for line in lines]
+    if events:
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+
+
 def test_an_endpoint_that_fails_is_removed_and_its_reason_said(script, aws, model, monkeypatch):
     """The server runs in this process: what AWS would decide about an endpoint, the test decides."""
     from moto.sagemaker import models
@@ -154,13 +309,11 @@ def test_an_endpoint_that_fails_is_removed_and_its_reason_said(script, aws, mode
         endpoint.endpoint_status = "Failed"
         endpoint.failure_reason = "The primary container did not pass the ping health check."
 
+        put_logs(aws, "AllTraffic/i-1", "Error: There is no policy.json in /opt/ml/model")
+
     monkeypatch.setattr(models.FakeEndpoint, "__init__", fails)
-    logs = aws.client("logs")
-    group = "/aws/sagemaker/Endpoints/rl-mountain-car"
-    logs.create_log_group(logGroupName=group)
-    logs.create_log_stream(logGroupName=group, logStreamName="AllTraffic/i-1")
-    event = {"timestamp": int(1000 * time.time()), "message": "Error: There is no policy.json in /opt/ml/model"}
-    logs.put_log_events(logGroupName=group, logStreamName="AllTraffic/i-1", logEvents=[event])
+    for number in range(60):  # of an endpoint of the same name, which is gone: more than a page of them
+        put_logs(aws, f"AllTraffic/h-{number}", *(["last week's"] if number == 59 else []))
     done = script("deploy.py", *GIVEN, model)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -208,7 +361,13 @@ def test_ctrl_c_leaves_nothing_that_it_does_not_speak_of(aws, model, between, he
         (("job-1",), "There is no training job 'job-1' in region eu-west-1."),
         (("MODEL", "--instance-type", "ml.x"), "--instance-type is 'ml.x', which SageMaker does not have"),
         (("MODEL", "--autoscale", "4:1"), "--autoscale is '4:1', expected MIN:MAX as in 1:4."),
-        (("MODEL", "--serverless", "--autoscale", "1:2"), "--serverless goes with neither"),
+        (("MODEL", "--serverless", "--autoscale", "1:2"), "--serverless does not go with --autoscale."),
+        (("MODEL", "--serverless", "--data-capture", "5"), "--serverless does not go with --data-capture."),
+        (("MODEL", "--serverless", "--network-isolation"), "--serverless does not go with --network-isolation."),
+        (
+            ("MODEL", "--serverless", "--subnets", "a", "--security-groups", "b"),
+            "--serverless does not go with --subnets.",
+        ),
         (("MODEL", "--data-capture", "101"), "--data-capture is 101, expected 1 to 100 percent."),
         (("MODEL", "--memory-mb", "1000"), "invalid choice: 1000"),
         (("MODEL", "--endpoint-name", "x" * 37), "is longer than 36 characters"),
@@ -280,6 +439,11 @@ def test_predictions_from_arguments_a_file_and_standard_input(script, aws, model
 def test_the_request_of_a_prediction(script, arguments, body):
     request = requests_of(script("predict.py", "--dry-run", "--actions", *arguments))["InvokeEndpoint"]
     assert request["Body"] == body
+    assert request["CustomAttributes"] == "output=actions"
+
+
+def test_the_request_of_an_episode_asks_for_actions(script):
+    request = requests_of(script("predict.py", "--dry-run", "--episode"))["InvokeEndpoint"]
     assert request["CustomAttributes"] == "output=actions"
 
 
