@@ -147,6 +147,15 @@ class Stack:
             raise UsageError(
                 f"Stack {self.name} is {self._before['StackStatus']}: wait for its end, or delete it if that is an end."
             )
+        parameters = {
+            entry["ParameterKey"]: entry.get("ParameterValue") for entry in self._before.get("Parameters", [])
+        }
+        if kms_key and parameters.get("KmsKey") != kms_key:
+            there = f"--kms-key {parameters['KmsKey']}" if parameters.get("KmsKey") else "no --kms-key"
+            raise UsageError(
+                f"--kms-key is {kms_key!r}, but stack {self.name} was made with {there}, and ECR cannot change a "
+                f"repository's encryption."
+            )
         kept = [entry["ParameterKey"] for entry in self._before.get("Parameters", [])]
         previous = [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in given]
         return "UpdateStack", {**request, "Parameters": [*_parameters(given), *previous]}

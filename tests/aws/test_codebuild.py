@@ -120,6 +120,8 @@ def test_a_build_may_do_only_what_it_needs(aws):
     assert everywhere == ["ecr:GetAuthorizationToken"]  # which IAM cannot bind to a repository
     assert by_sid["Artifacts"]["Resource"] == f"arn:aws:s3:::{outputs['ArtifactsBucket']}/*"
     assert outputs["LogGroup"] in by_sid["Logs"]["Resource"]
+    # CloudFormation's stack and push_images.py put a policy where there is none
+    assert {"ecr:GetLifecyclePolicy", "ecr:PutLifecyclePolicy"} <= set(by_sid["Images"]["Action"])
     assert by_sid["Images"]["Resource"] == [
         f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mountain-car-{kind}" for kind in project.KINDS
     ]
@@ -419,6 +421,16 @@ def test_a_stack_that_somebody_else_is_changing(script, aws):
     done = script("build_in_codebuild.py")
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: Stack {STACK} is UPDATE_IN_PROGRESS: ")
+
+
+def test_a_stacks_repositories_keep_their_key(script, aws):
+    create_stack(aws)
+    done = script("build_in_codebuild.py", "--kms-key", "alias/mine")
+    assert done.returncode == 2
+    expected = f"Error: --kms-key is 'alias/mine', but stack {STACK} was made with no --kms-key, and ECR cannot change"
+    assert done.stderr.startswith(expected)
+    assert len(done.stderr.splitlines()) == 1
+    assert script("build_in_codebuild.py", "--dry-run").returncode == 0
 
 
 @pytest.mark.parametrize("source", ["https://example.com/cars", "../cars", "https://secret@gitlab.com/a/b"])
