@@ -35,7 +35,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     checkpoint, preset = find_checkpoint(arguments, clients, job)
     if preset and not any(text.startswith("RLCOACH_PRESET=") for text in arguments.parameters):
         own["RLCOACH_PRESET"] = preset
-    request = training_jobs.request(arguments, clients, job, own, {"checkpoint": checkpoint})
+    # as a prefix, without the slash, it would be the one of JOB/checkpoints too
+    request = training_jobs.request(arguments, clients, job, own, {"checkpoint": f"{checkpoint.rstrip('/')}/"})
     training_jobs.run(arguments, clients, request)
 
 

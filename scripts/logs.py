@@ -7,7 +7,7 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch import errors, logs, options
+from launch import endpoints, errors, logs, options
 from launch.errors import UsageError
 
 
@@ -27,7 +27,10 @@ def main(command_line: Sequence[str] | None = None) -> None:
         requests = [{"logGroupName": group, "logStreamNamePrefix": prefix} for group, prefix in places]
         options.print_requests([("DescribeLogStreams", request) for request in requests])
         return
-    lines = [line for group, prefix in places for line in logs.Log(clients, group, prefix).read()]
+    # an endpoint's group also has what others of its name have printed before it
+    standing = endpoints.describe(clients, arguments.endpoint_name) if arguments.endpoint_name else None
+    since = standing["CreationTime"] if standing else None
+    lines = [line for group, prefix in places for line in logs.Log(clients, group, prefix, since).read()]
     if not lines:
         raise UsageError(f"There is no log of {arguments.job or arguments.endpoint_name}{clients.where}.")
     print("\n".join(lines))

@@ -51,10 +51,12 @@ class Storage:
             return [Found(str(path.relative_to(root)), path.stat().st_size) for path in files]
         found = []
         with _naming(uri):
-            pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key)
+            pages = self._clients.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=key, **self._owner(bucket)
+            )
             for page in pages:
                 for entry in page.get("Contents", []):
-                    if entry["Key"] == key:
+                    if entry["Key"] == key and not key.endswith("/"):
                         found.append(Found("", entry["Size"]))
                     elif (not key or key.endswith("/") or entry["Key"][len(key)] == "/") and entry["Key"][-1] != "/":
                         found.append(Found(entry["Key"][len(key) :].lstrip("/"), entry["Size"]))
@@ -90,7 +92,7 @@ class Storage:
                 shutil.copyfile(key, staged)
             else:
                 with _naming(uri), _bar(path.name, size) as advance:
-                    self._clients.s3.download_file(bucket, key, staged, Callback=advance)
+                    self._clients.s3.download_file(bucket, key, staged, ExtraArgs=self._owner(bucket), Callback=advance)
             Path(staged).chmod(0o644)
             os.replace(staged, path)
         finally:
@@ -116,7 +118,14 @@ class Storage:
                 continue
             options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption_key} if encryption_key else {}
             with _naming(target), _bar(file.name, file.stat().st_size) as advance:
-                self._clients.s3.upload_file(str(file), bucket, key, ExtraArgs=options or None, Callback=advance)
+                extra = {**options, **self._owner(bucket)}
+                self._clients.s3.upload_file(str(file), bucket, key, ExtraArgs=extra, Callback=advance)
+
+    def _owner(self, bucket: str) -> dict[str, str]:
+        """Return what has S3 refuse the default bucket if somebody else has made one of that name, which is known."""
+        if bucket.startswith("sagemaker-") and self._clients.default_home == f"s3://{bucket}":
+            return {"ExpectedBucketOwner": self._clients.account}
+        return {}
 
     def ensure_bucket(self, bucket: str) -> None:
         """Create a bucket if it is not there; nobody else's, and with no public access.
@@ -126,7 +135,7 @@ class Storage:
         """
         s3 = self._clients.s3
         try:
-            s3.head_bucket(Bucket=bucket)
+            s3.head_bucket(Bucket=bucket, **self._owner(bucket))
             return
         except ClientError as error:
             if aws.code_of(error) in ("403", "Forbidden", "AccessDenied"):

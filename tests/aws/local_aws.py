@@ -71,6 +71,30 @@ def _assert_documented(value: Any, shape: Any, path: str) -> None:
         assert shape.metadata.get("min", value) <= value <= shape.metadata.get("max", value), path
 
 
+def put_images(aws: Aws) -> None:
+    """Have both images in ECR, as push_images.py leaves them, with the tag 1."""
+    ecr = aws.client("ecr")
+    for kind in ("training", "serving"):
+        ecr.create_repository(repositoryName=f"mountain-car-{kind}")
+        media_type = "application/vnd.docker.distribution.manifest.v2+json"
+        manifest = json.dumps({"schemaVersion": 2, "mediaType": media_type, "config": {"digest": kind}, "layers": []})
+        ecr.put_image(repositoryName=f"mountain-car-{kind}", imageManifest=manifest, imageTag="1")
+
+
+def refusing(operation: str, code: str, message: str) -> Callable[[Any, Any], None]:
+    """Return what a proxy is to do to answer an operation by an error."""
+
+    def spoil(handler: Any, answer: Any) -> None:
+        asked = str(handler.headers.get("X-Amz-Target", "")).rpartition(".")[2]
+        if operation == asked:
+            body = json.dumps({"__type": code, "message": message}).encode()
+            handler.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
+        else:
+            handler.answer(answer.status_code, answer.headers, answer.content)
+
+    return spoil
+
+
 def log_lines(aws: Aws, stream: str, *lines: str) -> None:
     """Put lines into the log of training jobs, as a container of theirs would."""
     logs = aws.client("logs")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from jobs import ROOT
-from local_aws import ACCOUNT, REGION, assert_valid
+from local_aws import ACCOUNT, REGION, assert_valid, log_lines, put_images
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WALK = README.partition("## On AWS, step by step")[2].partition("```console\n")[2].partition("```")[0]
@@ -22,6 +22,7 @@ IMAGES = {kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}:1
 @pytest.fixture
 def trained(script, aws, tmp_path):
     """What the first commands of the walk leave: images, a role and a job."""
+    put_images(aws)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/images.json").write_text(json.dumps(IMAGES))
     assert script("create_role.py").returncode == 0
@@ -87,6 +88,40 @@ def test_its_local_commands_are_understood(script, command):
     unset = dict.fromkeys(("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"), "(unset)")
     done = script(*command, "--dry-run", **unset)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_list_says_that_there_are_more(script, aws, monkeypatch):
+    from moto.sagemaker import models
+
+    sagemaker = aws.client("sagemaker")
+    for number in range(103):
+        sagemaker.create_training_job(
+            TrainingJobName=f"rl-mountain-car-{number}",
+            AlgorithmSpecification={"TrainingImage": "x", "TrainingInputMode": "File"},
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/r",
+            OutputDataConfig={"S3OutputPath": "s3://b"},
+            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
+        )
+    listed = script("list.py").stdout.splitlines()
+    assert len(listed) == 101
+    assert listed[-1] == "There are more training jobs, older than these 100: --name-contains finds them."
+
+
+def test_an_empty_page_of_a_log_is_not_its_end(script, aws, monkeypatch):
+    from moto.logs import models
+
+    log_lines(aws, "job/algo-1-1", "after an empty page")
+    original = models.LogStream.get_log_events
+
+    def first_empty(stream, start, end, limit, token, from_head):
+        if token is None:
+            return [], "b/1", "f/-1"
+        return original(stream, start, end, limit, token, from_head)
+
+    monkeypatch.setattr(models.LogStream, "get_log_events", first_empty)
+    done = script("logs.py", "job")
+    assert (done.returncode, done.stdout) == (0, "after an empty page\n"), done.stderr
 
 
 def test_list_logs_and_stop(script, aws, trained):
