@@ -10,6 +10,7 @@ Examples:
     python scripts/create_role.py --dry-run                    # the requests, with trust policy and permissions
 """
 
+import argparse
 from collections.abc import Sequence
 
 from launch import errors, options, roles
@@ -17,8 +18,14 @@ from launch import errors, options, roles
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__, local=False)
-    parser.add_argument("--vpc", action="store_true", help="for jobs and endpoints in a VPC (--subnets)")
-    parser.add_argument("--kms-key", dest="kms_keys", metavar="ARN", action="append", default=[], help="a key they use")
+    parser.add_argument(
+        "--vpc",
+        action=argparse.BooleanOptionalAction,
+        help="for jobs and endpoints in a VPC (--subnets); default: as it is",
+    )
+    parser.add_argument(
+        "--kms-key", dest="kms_keys", metavar="ARN", action="append", help="a key they use; default: those there are"
+    )
     arguments = parser.parse_args(command_line)
     clients = options.clients(arguments)
     existing = roles.execution_role(clients, arguments.role) if arguments.role else roles.callers_role(clients)
@@ -26,7 +33,10 @@ def main(command_line: Sequence[str] | None = None) -> None:
         options.print_requests([]) if arguments.dry_run else print(existing)
         return
     name = roles.own_role_name(clients)
-    permissions = roles.policy(clients, options.home(arguments, clients), arguments.vpc, arguments.kms_keys)
+    vpc, keys = roles.permissions_of(clients, name)
+    if arguments.vpc is not None:
+        vpc = arguments.vpc
+    permissions = roles.policy(clients, options.home(arguments, clients), vpc, arguments.kms_keys or keys)
     requests = roles.requests(clients, name, permissions, arguments.tags)
     if arguments.dry_run:
         options.print_requests(requests)

@@ -5,12 +5,13 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
 
 import json
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from launch import aws
+from launch import aws, logs
 from launch.errors import UsageError
 from launch.storage import split
 
@@ -28,13 +29,18 @@ VPC_ACTIONS = (
     "ec2:DescribeSecurityGroups",
 )
 """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms."""
-KMS_ACTIONS = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")
+KMS_ACTIONS = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
+LOG_GROUPS = (logs.TRAINING_JOBS, logs.TRANSFORM_JOBS, f"{logs.ENDPOINTS}/*")
 TRUST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
+STUDIOS_ROLE = "AmazonSageMaker-ExecutionRole"
+"""What the names begin with of the roles that SageMaker's console makes, below the path ``service-role/``."""
+NOT_YET_ASSUMABLE = re.compile("could not assume role|sts:AssumeRole|ensure that the role", re.IGNORECASE)
+SECONDS_UNTIL_ASSUMABLE = 60
 ASSUMED = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/")
 
 
@@ -62,22 +68,29 @@ def policy(clients: aws.Clients, home: str, vpc: bool = False, kms_keys: Sequenc
     partition, region, account = clients.partition, clients.region, clients.account
     _, bucket, prefix = split(home)
     below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
-    logs = f"arn:{partition}:logs:{region}:{account}:log-group:/aws/sagemaker/*"
+    groups = [f"arn:{partition}:logs:{region}:{account}:log-group:{group}" for group in LOG_GROUPS]
     return {
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Sid": "Files",
                 "Effect": "Allow",
-                "Action": ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+                # a checkpoint that a job deletes, SageMaker deletes from where it is synchronized with
+                "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
                 "Resource": f"arn:{partition}:s3:::{bucket}/{below}",
             },
             {
                 "Sid": "ListFiles",
                 "Effect": "Allow",
-                "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
+                "Action": "s3:ListBucket",
                 "Resource": f"arn:{partition}:s3:::{bucket}",
                 **({"Condition": {"StringLike": {"s3:prefix": [below]}}} if below != "*" else {}),
+            },
+            {
+                "Sid": "WhereFilesAre",  # such a request has no prefix
+                "Effect": "Allow",
+                "Action": "s3:GetBucketLocation",
+                "Resource": f"arn:{partition}:s3:::{bucket}",
             },
             {
                 "Sid": "Images",
@@ -95,7 +108,7 @@ def policy(clients: aws.Clients, home: str, vpc: bool = False, kms_keys: Sequenc
                     "logs:PutLogEvents",
                     "logs:DescribeLogStreams",
                 ],
-                "Resource": [logs, f"{logs}:log-stream:*"],
+                "Resource": [arn for group in groups for arn in (group, f"{group}:log-stream:*")],
             },
             {
                 "Sid": "Metrics",
@@ -151,9 +164,41 @@ def callers_role(clients: aws.Clients) -> str | None:
     try:
         role = _find(clients, assumed[3])
     except ClientError:  # a notebook's role often may not look at roles
-        return f"arn:{assumed[1]}:iam::{assumed[2]}:role/{assumed[3]}" if "SageMaker" in assumed[3] else None
+        path = "service-role/" if assumed[3].startswith(STUDIOS_ROLE) else ""
+        return f"arn:{assumed[1]}:iam::{assumed[2]}:role/{path}{assumed[3]}" if "SageMaker" in assumed[3] else None
     trusts = json.dumps(role["AssumeRolePolicyDocument"]) if role else ""
     return str(role["Arn"]) if role and "sagemaker.amazonaws.com" in trusts else None
+
+
+def permissions_of(clients: aws.Clients, name: str) -> tuple[bool, list[str]]:
+    """Return what a role of this project may do that has to be asked for: stand in a VPC, and use which keys."""
+    found = aws.found(clients.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
+    document = found["PolicyDocument"] if found else {"Statement": []}
+    by_sid = {statement.get("Sid"): statement for statement in document["Statement"]}
+    keys = by_sid.get("Keys", {}).get("Resource", [])
+    return "Vpc" in by_sid, [keys] if isinstance(keys, str) else list(keys)
+
+
+def once_assumable(clients: aws.Clients, call: Callable[..., Any], request: dict[str, Any]) -> None:
+    """Make a call that names a role, and make it again for a while if SageMaker cannot take on the role: it may be new.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    """
+    deadline = time.monotonic() + SECONDS_UNTIL_ASSUMABLE
+    said = False
+    while True:
+        try:
+            call(**request)
+            return
+        except ClientError as error:
+            refused = aws.code_of(error) == "ValidationException" and NOT_YET_ASSUMABLE.search(str(error))
+            if not refused or time.monotonic() > deadline:
+                raise
+        if not said:
+            waiting = f"waiting up to {SECONDS_UNTIL_ASSUMABLE} s"
+            print(f"SageMaker cannot take on the role, which may be new: {waiting}", flush=True)
+            said = True
+        time.sleep(clients.seconds_between_looks)
 
 
 def requests(

@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 from local_aws import ACCOUNT, REGION, requests_of
+
+pytest_plugins = ("proxy",)
 
 NAME = f"rl-mountain-car-{REGION}"
 
@@ -29,6 +32,12 @@ def test_it_may_do_only_what_it_needs(script, aws):
             assert actions in (["ecr:GetAuthorizationToken"], ["cloudwatch:PutMetricData"])
     by_sid = {statement["Sid"]: statement for statement in policy["Statement"]}
     assert by_sid["Files"]["Resource"] == "arn:aws:s3:::my-bucket/cars/*"
+    assert "s3:DeleteObject" in by_sid["Files"]["Action"]
+    assert "Condition" not in by_sid["WhereFilesAre"]
+    groups = "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker"
+    assert by_sid["Logs"]["Resource"][::2] == [
+        f"{groups}/{kind}" for kind in ("TrainingJobs", "TransformJobs", "Endpoints/*")
+    ]
     assert by_sid["ListFiles"]["Condition"] == {"StringLike": {"s3:prefix": ["cars/*"]}}
     assert by_sid["Images"]["Resource"] == [
         f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/mountain-car-{kind}" for kind in ("training", "serving")
@@ -42,8 +51,48 @@ def test_more_only_if_asked_for(script):
     by_sid = {statement["Sid"]: statement for statement in statements}
     assert "ec2:CreateNetworkInterface" in by_sid["Vpc"]["Action"]
     assert by_sid["Keys"]["Resource"] == [key]
+    assert {"kms:Encrypt", "kms:GenerateDataKey"} <= set(by_sid["Keys"]["Action"])
     plain = requests_of(script("create_role.py", "--dry-run"))
     assert not {"Vpc", "Keys"} & {s["Sid"] for s in json.loads(plain["PutRolePolicy"]["PolicyDocument"])["Statement"]}
+
+
+def test_what_was_asked_for_once_stays(script, aws):
+    keys = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}" for number in (1, 2)]
+    assert script("create_role.py", "--vpc", "--kms-key", keys[0]).returncode == 0
+
+    def permitted(*arguments: str):
+        done = script("create_role.py", *arguments)
+        assert done.returncode == 0, done.stderr
+        policy = aws.client("iam").get_role_policy(RoleName=NAME, PolicyName="rl-mountain-car")["PolicyDocument"]
+        by_sid = {statement["Sid"]: statement for statement in policy["Statement"]}
+        return "Vpc" in by_sid, by_sid["Keys"]["Resource"]
+
+    assert permitted() == (True, [keys[0]])
+    assert permitted("--kms-key", keys[1]) == (True, [keys[1]])
+    assert permitted("--no-vpc") == (False, [keys[1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("AmazonSageMaker-ExecutionRole-2026", "service-role/"), ("MySageMakerRole", "")]
+)
+def test_the_role_of_a_notebook_that_may_not_look_at_roles(script, aws, between, name, path):
+    aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    arn = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+    assumed = aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="notebook")["Credentials"]
+
+    def refuse(handler, answer):
+        error = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>"
+        handler.answer(403, {"Content-Type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode())
+
+    url, _ = between(refuse)
+    done = script(
+        "create_role.py",
+        AWS_ACCESS_KEY_ID=assumed["AccessKeyId"],
+        AWS_SECRET_ACCESS_KEY=assumed["SecretAccessKey"],
+        AWS_SESSION_TOKEN=assumed["SessionToken"],
+        AWS_ENDPOINT_URL_IAM=url,
+    )
+    assert done.stdout == f"arn:aws:iam::{ACCOUNT}:role/{path}{name}\n", done.stderr
 
 
 def test_a_dry_run_makes_nothing(script, aws):
