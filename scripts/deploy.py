@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from launch import aws, endpoints, errors, interruption, models, options, scaling
+from launch import aws, endpoints, errors, interruption, models, options, roles, scaling
 from launch.command_line import at_least
 from launch.errors import JobFailed, UsageError
 from launch.storage import join
@@ -53,6 +53,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     scale = _scale(arguments)
     clients = options.clients(arguments)
     name = endpoints.resource_name(arguments.endpoint_name)
+    if not arguments.dry_run:
+        options.require_image(arguments, clients, "serving")
     archive = models.archive_of(arguments, clients, name)
     existing = endpoints.describe(clients, arguments.endpoint_name)
     if existing and existing["EndpointStatus"] != "InService":
@@ -199,7 +201,7 @@ def deploy(
     made = [("endpoint configuration", name), ("model", name)]
     begun = False
     try:
-        sagemaker.create_model(**requests["CreateModel"])
+        roles.once_assumable(clients, sagemaker.create_model, requests["CreateModel"])
         sagemaker.create_endpoint_config(**requests["CreateEndpointConfig"])
         with interruption.held_back():
             if paused:

@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch import aws, endpoints, errors, interruption, models, options
+from launch import aws, endpoints, errors, interruption, logs, models, options, roles
 from launch.command_line import at_least, check_target
 from launch.errors import JobFailed, UsageError
-from launch.logs import TRANSFORM_JOBS, Log
 from launch.storage import Storage, address_of, join, split
 
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
@@ -49,6 +48,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
         check_target("--output", target)
     clients = options.clients(arguments)
     name = endpoints.resource_name("rl-mountain-car-transform")
+    if not arguments.dry_run:
+        options.require_image(arguments, clients, "serving")
     archive = models.archive_of(arguments, clients, name)
     source = place_input(arguments, clients, name)
     create_model = models.request(arguments, clients, name, archive, {})
@@ -56,7 +57,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     if arguments.dry_run:
         options.print_requests([("CreateModel", create_model), ("CreateTransformJob", create_job)])
         return
-    clients.sagemaker.create_model(**create_model)
+    roles.once_assumable(clients, clients.sagemaker.create_model, create_model)
     try:
         clients.sagemaker.create_transform_job(**create_job)
         print(f"Created transform job {name}", flush=True)
@@ -158,9 +159,8 @@ def wait_for_end(clients: aws.Clients, name: str) -> None:
         else:
             time.sleep(clients.seconds_between_looks)
     if status != "Completed":
-        log = Log(clients, TRANSFORM_JOBS, f"{name}/")
-        log.read()
-        raise JobFailed("\n".join([described.get("FailureReason", f"Transform job {name} is {status}."), *log.last]))
+        reason = described.get("FailureReason", f"Transform job {name} is {status}.")
+        raise JobFailed("\n".join([reason, *logs.tail(clients, logs.TRANSFORM_JOBS, f"{name}/")]))
 
 
 if __name__ == "__main__":

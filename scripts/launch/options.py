@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from launch import aws, project, roles
 from launch.command_line import Parser
 from launch.errors import UsageError
@@ -17,6 +19,10 @@ LOCAL = "local"
 RUNS = project.runs_folder()
 IMAGES_FILE = RUNS / "images.json"
 """Where push_images.py, or a build in CodeBuild, leaves the image URIs."""
+ECR_IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
+    r"(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
@@ -101,6 +107,28 @@ def image_uri(arguments: argparse.Namespace, kind: str) -> str:
         raise UsageError(
             f"There is no {kind} image in {IMAGES_FILE}: push one with scripts/push_images.py, or give --image."
         ) from None
+
+
+def require_image(arguments: argparse.Namespace, connected: aws.Clients, kind: str) -> None:
+    """Check that the image to use is there, as far as it is in the caller's own ECR; SageMaker would say so much later.
+
+    Raises:
+        UsageError: It is not.
+    """
+    uri = image_uri(arguments, kind)
+    image = ECR_IMAGE.fullmatch(uri)
+    if is_local(arguments) or not image:
+        return
+    if (image["account"], image["region"]) != (connected.account, connected.region):
+        return
+    wanted = {"imageDigest": image["digest"]} if image["digest"] else {"imageTag": image["tag"] or "latest"}
+    try:
+        connected.ecr.describe_images(repositoryName=image["repository"], imageIds=[wanted])
+    except ClientError as error:
+        if aws.is_not_found(error):
+            raise UsageError(f"There is no image {uri}: push one with scripts/push_images.py.") from None
+        if "AccessDenied" not in aws.code_of(error):  # who may not look may use it still
+            raise
 
 
 def add_image(made: argparse.ArgumentParser) -> None:

@@ -209,7 +209,7 @@ def create(clients: aws.Clients, wanted: dict[str, Any], source: Path | None) ->
                     tar.add(path, path.name, filter=lambda member: None if "__pycache__" in member.name else member)
             target = join(home, wanted["TrainingJobName"], "source", archive.name)
             storage.upload(archive, target, wanted["OutputDataConfig"].get("KmsKeyId"))
-    clients.sagemaker.create_training_job(**wanted)
+    roles.once_assumable(clients, clients.sagemaker.create_training_job, wanted)
 
 
 def run(arguments: argparse.Namespace, clients: aws.Clients, wanted: dict[str, Any]) -> None:
@@ -217,9 +217,12 @@ def run(arguments: argparse.Namespace, clients: aws.Clients, wanted: dict[str, A
     if arguments.dry_run:
         options.print_requests([("CreateTrainingJob", wanted)])
         return
+    options.require_image(arguments, clients, "training")
     job = wanted["TrainingJobName"]
     create(clients, wanted, arguments.source_dir)
     print(f"Created training job {job}", flush=True)
+    if wanted.get("EnableNetworkIsolation") and not options.is_local(arguments):
+        print("Without a network it uploads no intermediate files: they come with output.tar.gz", flush=True)
     if arguments.wait:
         finish(clients, job)
     else:
@@ -251,19 +254,24 @@ def finish(clients: aws.Clients, job: str) -> None:
     output = join(described["OutputDataConfig"]["S3OutputPath"], job, "output")
     print(f"Model:        {model or 'none'}")
     print(f"Output:       {join(output, 'output.tar.gz')}")
-    print(f"Intermediate: {join(output, 'intermediate')}/", flush=True)
+    if "sagemaker_s3_output" in described.get("HyperParameters", {}) or split(output)[0] == "file":
+        print(f"Intermediate: {join(output, 'intermediate')}/")
+    sys.stdout.flush()
 
 
 def _follow(clients: aws.Clients, job: str, log: Log, progress: Any) -> dict[str, Any]:
     show: Callable[[str], Any] = print if progress.bar is None else tqdm.write
-    seen = 0
+    shown: list[str] = []
     while True:
         described = clients.sagemaker.describe_training_job(TrainingJobName=job)
-        transitions = described.get("SecondaryStatusTransitions", [])
-        for change in transitions[seen:]:
-            message = change.get("StatusMessage") or ""
-            show(f"{change['Status']}{f': {message}' if message and message != change['Status'] else ''}")
-        seen = len(transitions)
+        changes = [_said(change) for change in described.get("SecondaryStatusTransitions", [])]
+        for number, change in enumerate(changes):
+            # of the latest too: that there is no capacity, say, is said within a status
+            if number >= len(shown) - 1 and shown[number : number + 1] != [change]:
+                show(change)
+        shown = changes
+        if described["TrainingJobStatus"] in ENDED:
+            time.sleep(clients.seconds_that_logs_lag)
         for line in log.read():
             show(line)
             if progress.bar is not None:
@@ -272,6 +280,11 @@ def _follow(clients: aws.Clients, job: str, log: Log, progress: Any) -> dict[str
         if described["TrainingJobStatus"] in ENDED:
             return dict(described)
         time.sleep(clients.seconds_between_looks)
+
+
+def _said(change: dict[str, Any]) -> str:
+    message = change.get("StatusMessage") or ""
+    return f"{change['Status']}{f': {message}' if message and message != change['Status'] else ''}"
 
 
 def _ask_whether_to_stop(clients: aws.Clients, job: str) -> None:

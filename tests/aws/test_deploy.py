@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from jobs import ROOT
-from local_aws import ACCOUNT, REGION, assert_valid, requests_of
+from local_aws import ACCOUNT, REGION, assert_valid, put_images, refusing, requests_of
 from proxy import Holding, operation_of
 
 pytest_plugins = ("proxy",)
@@ -24,6 +24,11 @@ BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-serving:1"
 GIVEN = ("--image", IMAGE, "--role", f"arn:aws:iam::{ACCOUNT}:role/r")
 RESOURCE = "endpoint/rl-mountain-car/variant/AllTraffic"
+
+
+@pytest.fixture(autouse=True)
+def pushed(aws):
+    put_images(aws)
 
 
 @pytest.fixture
@@ -197,15 +202,7 @@ def test_an_endpoint_stays_of_instances_or_serverless(script, aws, model, flags,
 
 def test_an_endpoint_that_does_not_scale_serves(script, aws, model, between):
     assert script("deploy.py", *GIVEN, model).returncode == 0
-
-    def refuse(handler, answer):
-        body = b'{"__type": "AccessDeniedException", "message": "not you"}'
-        if operation_of(handler) == "RegisterScalableTarget":
-            handler.answer(400, {"Content-Type": "application/x-amz-json-1.1"}, body)
-        else:
-            handler.answer(answer.status_code, answer.headers, answer.content)
-
-    url, _ = between(refuse)
+    url, _ = between(refusing("RegisterScalableTarget", "AccessDeniedException", "not you"))
     done = script("deploy.py", *GIVEN, model, "--autoscale", "1:2", AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING=url)
     reason = "AWS refuses RegisterScalableTarget: not you (AccessDeniedException)."
     sentence = f"Failed: Endpoint rl-mountain-car serves, but does not scale: {reason}\n"
@@ -517,6 +514,34 @@ def test_mistakes_of_a_transform(script, model, tmp_path):
         assert sentence in done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert file.read_text() == "0.5,-0.5\n"
+
+
+@pytest.mark.parametrize("name", ["deploy.py", "transform.py"])
+def test_an_image_that_is_not_in_ecr(script, aws, model, tmp_path, between, name):
+    (tmp_path / "o.csv").write_text("0.5,-0.5\n")
+    rest = (str(tmp_path / "o.csv"),) if name == "transform.py" else ()
+    repository = IMAGE.rpartition(":")[0]
+    for image in (f"{repository}:2", f"{repository}@sha256:{'0' * 64}", repository.replace("serving", "other") + ":1"):
+        done = script(name, "--image", image, *GIVEN[2:], model, *rest)
+        sentence = f"Error: There is no image {image}: push one with scripts/push_images.py.\n"
+        assert (done.returncode, done.stderr) == (2, sentence)
+    assert names(aws) == ([], [])
+    url, _ = between(refusing("DescribeImages", "AccessDeniedException", "not you"))
+    done = script(name, "--image", f"{repository}:2", *GIVEN[2:], model, *rest, AWS_ENDPOINT_URL_ECR=url)
+    assert "Creating endpoint" in done.stdout or "Created transform job" in done.stdout
+    others = IMAGE.replace(ACCOUNT, "999999999999")
+    done = script(name, "--image", others, *GIVEN[2:], model, *rest)
+    assert "There is no image" not in done.stderr
+
+
+def test_an_endpoints_log_is_not_of_one_before_it(script, aws, model):
+    put_logs(aws, "AllTraffic/old", "last week's")
+    time.sleep(1)
+    assert script("deploy.py", *GIVEN, model).returncode == 0
+    put_logs(aws, "AllTraffic/i-2", "first")
+    put_logs(aws, "AllTraffic/i-1", "second")
+    done = script("logs.py", "--endpoint-name", "rl-mountain-car")
+    assert done.stdout == "[i-2] first\n[i-1] second\n"
 
 
 def test_a_transform_makes_the_folder_of_its_output(script, model, tmp_path):

@@ -6,13 +6,20 @@ import tarfile
 
 import pytest
 from jobs import ROOT
-from local_aws import ACCOUNT, REGION, assert_valid, log_lines, requests_of
+from local_aws import ACCOUNT, REGION, assert_valid, log_lines, put_images, requests_of
+
+pytest_plugins = ("proxy",)
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-training:1"
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 CUSTOM = ROOT / "tests/resources/custom_environment"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/given"
 GIVEN = ("--image", IMAGE, "--role", ROLE)
+
+
+@pytest.fixture(autouse=True)
+def pushed(aws):
+    put_images(aws)
 
 
 def test_every_flag_sets_its_field(script, tmp_path):
@@ -100,6 +107,87 @@ def test_a_job_with_ones_own_source(script, aws):
     assert all(access.values())
 
 
+def test_an_image_that_is_not_in_ecr(script, aws):
+    done = script("train.py", "--image", IMAGE.replace(":1", ":2"), "--role", ROLE)
+    assert (done.returncode, "mountain-car-training:2: push one with scripts/push_images.py" in done.stderr) == (
+        2,
+        True,
+    )
+    assert aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+
+
+@pytest.mark.parametrize("name", ["train.py", "deploy.py"])
+def test_a_role_that_is_new_is_waited_for(script, aws, monkeypatch, tmp_path, name):
+    from moto.sagemaker import exceptions, models
+
+    operation = "create_training_job" if name == "train.py" else "create_model"
+    original = getattr(models.SageMakerModelBackend, operation)
+    refused = []
+
+    def not_yet(backend, *arguments, **options):
+        if not refused:
+            refused.append(1)
+            raise exceptions.ValidationError(
+                message=f"Could not assume role {ROLE}. Please ensure that the role exists"
+            )
+        return original(backend, *arguments, **options)
+
+    monkeypatch.setattr(models.SageMakerModelBackend, operation, not_yet)
+    aws.client("s3").create_bucket(Bucket="b-1", CreateBucketConfiguration={"LocationConstraint": REGION})
+    aws.client("s3").put_object(Bucket="b-1", Key="model.tar.gz", Body=b"x")
+    image = IMAGE if name == "train.py" else IMAGE.replace("training", "serving")
+    model = () if name == "train.py" else ("s3://b-1/model.tar.gz",)
+    done = script(name, "--image", image, "--role", ROLE, *model)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("SageMaker cannot take on the role, which may be new: waiting up to 60 s") == 1
+
+
+def test_only_the_default_bucket_has_to_be_the_accounts_own(script, aws, between):
+    owners = {}
+
+    def note(handler, answer):
+        owners.setdefault(handler.path.split("/")[1].partition("?")[0], set()).add(
+            handler.headers.get("x-amz-expected-bucket-owner")
+        )
+        handler.answer(answer.status_code, answer.headers, answer.content)
+
+    url, _ = between(note)
+    source = ("--source-dir", str(CUSTOM), "--entry-point", "train-coach.py")
+    assert script("train.py", *GIVEN, *source).returncode == 0  # makes the bucket
+    for given in ((), ("--bucket", "sagemaker-mine")):
+        done = script("train.py", *GIVEN, *source, *given, AWS_ENDPOINT_URL_S3=url)
+        assert done.returncode == 0, done.stderr
+    assert owners == {BUCKET: {ACCOUNT}, "sagemaker-mine": {None}}
+
+
+def test_a_status_says_what_happens_in_it(script, aws, monkeypatch):
+    from moto.sagemaker import models
+
+    original = models.SageMakerModelBackend.describe_training_job
+    messages = ["Launching", "Insufficient capacity error, retrying"]
+
+    def goes_on(backend, name):
+        described = {**original(backend, name), "TrainingJobStatus": "InProgress"}
+        if not messages:
+            return original(backend, name)
+        now = described["CreationTime"]
+        changes = [{"Status": "Starting", "StartTime": now, "StatusMessage": messages.pop(0)}]
+        return {**described, "SecondaryStatusTransitions": changes}
+
+    monkeypatch.setattr(models.SageMakerModelBackend, "describe_training_job", goes_on)
+    done = script("train.py", *GIVEN, "--job-name", "mine", "--wait")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("Starting")]
+    assert lines[:2] == ["Starting: Launching", "Starting: Insufficient capacity error, retrying"]
+
+
+def test_without_a_network_there_is_nothing_intermediate(script):
+    done = script("train.py", *GIVEN, "--wait", "--network-isolation")
+    assert done.returncode == 0, done.stderr
+    assert "Intermediate: " not in done.stdout
+    assert done.stdout.count("Without a network it uploads no intermediate files") == 1
+
+
 def test_names_are_unique(script):
     names = {
         requests_of(script("train.py", *GIVEN, "--dry-run"))["CreateTrainingJob"]["TrainingJobName"] for _ in range(2)
@@ -161,7 +249,7 @@ def test_an_evaluation_of_a_jobs_checkpoint(script, aws):
     (channel,) = job["InputDataConfig"]
     assert channel["ChannelName"] == "checkpoint"
     uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-    assert uri == f"s3://{BUCKET}/trained/checkpoint"
+    assert uri == f"s3://{BUCKET}/trained/checkpoint/"
     keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="trained/checkpoint/")["Contents"]]
     assert keys == [
         "trained/checkpoint/.coach_checkpoint",
