@@ -28,9 +28,11 @@ def describe(job: dict[str, Any], folder: Path) -> None:
 
 
 def has_ended(folder: Path) -> bool:
-    """Return whether a job had ended when it was fetched into ``folder``: its files are all there will be."""
+    """Return whether a job had ended when it was fetched into ``folder``, or was none that is described: a demo's."""
     try:
         content = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("TrainingJobStatus") in ENDED

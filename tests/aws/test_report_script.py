@@ -59,6 +59,14 @@ def test_a_job_that_had_not_ended_is_fetched_again(script, aws, job, tmp_path):
     assert json.loads(description.read_text())["TrainingJobStatus"] == "Completed"
 
 
+def test_a_demos_run_is_no_job_to_be_fetched(script, aws, tmp_path):
+    run = tmp_path / "runs" / "demo-1"
+    (run / "output/intermediate").mkdir(parents=True)
+    done = script("report.py", "demo-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run / "report.html").is_file()
+
+
 def test_of_an_address_and_of_folders(script, aws, job, tmp_path):
     home = aws.client("sagemaker").describe_training_job(TrainingJobName=job)["OutputDataConfig"]["S3OutputPath"]
     compared = tmp_path / "new" / "compared.html"
