@@ -37,6 +37,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     options.add_image(parser)
     options.add_instance_type(parser, "ml.c5.xlarge", "TransformInstanceType")
     parser.add_argument("--instance-count", type=at_least(1), default=1, help="(%(default)s)")
+    parser.add_argument("--kms-key", help="encrypts the answers and uploads")
     arguments = parser.parse_args(command_line)
     media_type = arguments.content_type or MEDIA_TYPES.get(Path(arguments.input).suffix)
     if media_type is None:
@@ -50,7 +51,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     name = endpoints.resource_name("rl-mountain-car-transform")
     if not arguments.dry_run:
         options.require_image(arguments, clients, "serving")
-    archive = models.archive_of(arguments, clients, name)
+    archive = models.archive_of(arguments, clients, name, arguments.kms_key)
     source = place_input(arguments, clients, name)
     create_model = models.request(arguments, clients, name, archive, {})
     create_job = request(arguments, clients, name, source, media_type)
@@ -101,7 +102,7 @@ def place_input(arguments: argparse.Namespace, clients: aws.Clients, name: str) 
     target = join(home, name, "input", file.name)
     if not arguments.dry_run:
         storage.ensure_bucket(split(home)[1])
-        storage.upload(file, target)
+        storage.upload(file, target, arguments.kms_key)
     return target
 
 
@@ -127,6 +128,7 @@ def request(
             "S3OutputPath": join(options.home(arguments, clients), name, "output"),
             "Accept": media_type,
             "AssembleWith": "Line",
+            **({"KmsKeyId": arguments.kms_key} if arguments.kms_key else {}),
         },
         "TransformResources": {
             "InstanceType": options.instance_type(arguments),

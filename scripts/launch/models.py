@@ -29,13 +29,14 @@ def named(text: str) -> str:
     return text
 
 
-def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str) -> str:
+def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str, kms_key: str | None = None) -> str:
     """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
 
     Args:
         arguments: with ``model``: a training job's name, a path or an address, which ``named`` has checked.
         clients: who asks.
         name: of the model, below which a file is uploaded.
+        kms_key: encrypts what is uploaded; the bucket says by what if this does not.
 
     Raises:
         UsageError: There is no such job, it left no model, or there is nothing at the address.
@@ -53,7 +54,7 @@ def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str) -
         target = join(home, name, "model.tar.gz")
         if not arguments.dry_run:
             storage.ensure_bucket(split(home)[1])
-            storage.upload(Path(text), target)
+            storage.upload(Path(text), target, kms_key)
         return target
     job = training_jobs.describe(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")

@@ -69,7 +69,7 @@ def add_flags(made: argparse.ArgumentParser) -> None:
     made.add_argument("--subnets", nargs="+", metavar="ID", default=[], help="of your VPC")
     made.add_argument("--security-groups", nargs="+", metavar="ID", default=[], help="of your VPC")
     made.add_argument("--network-isolation", action="store_true", help="the container has no network")
-    made.add_argument("--kms-key", help="encrypts outputs and uploads")
+    made.add_argument("--kms-key", help="encrypts output, model and uploads; intermediate files as their bucket does")
     made.add_argument("--volume-kms-key", help="encrypts the volume")
     made.add_argument("--encrypt-traffic", action="store_true", help="between several containers")
     made.add_argument("--wait", action="store_true", help="follow the log until the job ends")

@@ -488,12 +488,16 @@ def test_a_batch_transform(script, aws, model, tmp_path):
     assert job["TransformOutput"]["Accept"] == "text/csv"
     assert job["Environment"] == {"SAGEMAKER_RL_OUTPUT": "actions"}
     # the server computes nothing: the answers are put where the job would have put them
-    done = script("transform.py", *GIVEN, model, str(file))
+    key = "arn:aws:kms:eu-west-1:123456789012:key/0"
+    done = script("transform.py", *GIVEN, "--kms-key", key, model, str(file))
     assert "Completed" in done.stdout
     assert (done.returncode, "There is nothing at s3://" in done.stderr) == (2, True)
     (made,) = aws.client("sagemaker").list_transform_jobs()["TransformJobSummaries"]
     uploaded = aws.client("s3").get_object(Bucket=BUCKET, Key=f"{made['TransformJobName']}/input/observations.csv")
     assert uploaded["Body"].read() == b"0.5,-0.5\n"
+    assert uploaded["SSEKMSKeyId"] == key
+    described = aws.client("sagemaker").describe_transform_job(TransformJobName=made["TransformJobName"])
+    assert described["TransformOutput"]["KmsKeyId"] == key
     assert names(aws) == ([], [])
 
 
