@@ -6,6 +6,7 @@ spares a signal that it has no handler for: hence a handler from the first momen
 
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ class StopSignal:
     def install(self) -> None:
         """Become the process's handler of SIGTERM."""
         signal.signal(signal.SIGTERM, self._receive)
+        sys.unraisablehook = _say_what_was_swallowed
 
     def _receive(self, number: int, frame: Any) -> None:
         self._received = True
@@ -53,6 +55,12 @@ class StopSignal:
             return original(*args, **kwargs)
 
         setattr(owner, method, checked)
+
+
+def _say_what_was_swallowed(what: Any) -> None:
+    """Say nothing of a ``Stopped`` in a finalizer or beside a fork: the next ``check`` raises it again."""
+    if what.exc_type is not Stopped:
+        sys.__unraisablehook__(what)
 
 
 STOP = StopSignal()
