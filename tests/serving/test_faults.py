@@ -182,7 +182,7 @@ def test_a_client_that_reads_slowly_holds_nobody_up(start, ppo_model):
     rows = json.dumps([[0.5, -0.5]] * 100_000).encode()
     with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
         slow = connect(server)
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
         slow.sendall(
             b"POST /invocations HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows)
         )
@@ -199,16 +199,17 @@ def test_a_client_that_reads_slowly_holds_nobody_up(start, ppo_model):
 
 def test_half_an_answer_gets_no_second_head(start, ppo_model):
     """A worker that dies while a client reads: the connection breaks off, nothing is written into the answer."""
-    rows = json.dumps([[0.5, -0.5]] * 100_000).encode()
+    rows = json.dumps([[0.5, -0.5]] * 300_000).encode()  # whose answer no buffer holds
     with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
         slow = connect(server)
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
         slow.sendall(b"POST /invocations HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows))
+        slow.settimeout(20)
+        answer = slow.recv(1)
         time.sleep(1)
         (worker,) = server.workers()
         os.kill(worker, signal.SIGSTOP)
         slow.settimeout(1)
-        answer = b""
         with contextlib.suppress(TimeoutError):  # all that has left the worker: there is room for another answer then
             while True:
                 answer += slow.recv(65536)
