@@ -206,7 +206,6 @@ def test_half_an_answer_gets_no_second_head(start, ppo_model):
         slow.sendall(b"POST /invocations HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows))
         slow.settimeout(20)
         answer = slow.recv(1)
-        time.sleep(1)
         (worker,) = server.workers()
         os.kill(worker, signal.SIGSTOP)
         slow.settimeout(1)

@@ -23,6 +23,8 @@ SECONDS_TO_LINGER = 2.0
 SECONDS_BETWEEN_LOOKS = 0.05
 
 IDLE, BUSY, WRITING = range(3)
+LARGEST_AT_ONCE = 16_384
+"""Bytes of an answer that leave together: any socket's buffer takes them."""
 """States of a connection."""
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -337,6 +339,8 @@ class Connection(asyncio.Protocol):
             head.append(b"\r\n")
         if request.method != "HEAD":
             head.append(body)
+        if len(body) > LARGEST_AT_ONCE:  # a part leaves within this write, and the process may die right after it
+            self._states[self.slot] = WRITING
         transport.write(b"".join(head))
         self._look_again()
         if last:
