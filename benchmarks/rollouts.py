@@ -46,11 +46,11 @@ def measure(system: str, environments: str, log: Path) -> dict[str, Any]:
 def act_with_ours(environments: str) -> tuple[int, Callable[[], int], Callable[[], bool]]:
     """Return the number of environments, what plays a step in each, and whether it may be called once more."""
     from sagemaker_rl.coach_launcher import import_preset
-    from sagemaker_rl.training import Options, create_graph
+    from sagemaker_rl.training.loop import Options, create_graph
 
     graph_manager = import_preset(CONTAINER_SRC / "preset-mountain-car-continuous-clipped-ppo.py")
     from rl_coach.core_types import EnvironmentSteps, RunPhase
-    from sagemaker_rl.accelerated.ppo import PPORun
+    from sagemaker_rl.training.accelerated.ppo import PPORun
 
     graph_manager.agent_params.algorithm.num_consecutive_playing_steps = EnvironmentSteps(COLLECTION_STEPS)
     create_graph(graph_manager, Path.cwd(), seed=0)

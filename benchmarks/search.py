@@ -134,8 +134,8 @@ def run(name: str, values: dict[str, Any], seed: int) -> list[tuple[float, float
 
 def train(name: str, trial: dict[str, Any]) -> None:
     """Train the preset with a trial's changes, in this process."""
-    from sagemaker_rl import training
-    from sagemaker_rl.ml_paths import MLPaths
+    from sagemaker_rl.job.ml_paths import MLPaths
+    from sagemaker_rl.training import loop as training
 
     seed = trial.pop("seed")
     hidden, reward_scale = trial.pop("hidden", None), trial.pop("reward_scale", None)

@@ -53,7 +53,7 @@ class System:
     def _shared_code(self) -> list[Path]:
         if self.peer != peer_environments.STOCK_COACH:
             return []
-        library = [CONTAINER_SRC / "sagemaker_rl" / name for name in ("coach_repairs.py", "gifs.py")]
+        library = [CONTAINER_SRC / "sagemaker_rl" / name for name in ("coach/repairs.py", "gifs.py")]
         return [CONTAINER_SRC / f"{PPO}.py", CONTAINER_SRC / "patient_envs.py", *library]
 
     def settings(self, quick: bool) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def play(make_env: Callable[[], Any], act: Act, starts: Sequence[float] | np.nda
 def main() -> None:
     """Play the policy artifact in a job's model folder."""
     import patient_envs
-    from sagemaker_rl.policy import Policy
+    from sagemaker_rl.policy.artifact import Policy
 
     folder, car = sys.argv[1:]
     policy = Policy.load(Path(folder))

@@ -8,8 +8,10 @@ Examples:
 
 from pathlib import Path
 
-from launch import errors, images, project
-from launch.command_line import Parser
+from launch import project
+from launch.cli import errors
+from launch.cli.command_line import Parser
+from launch.local import images
 
 
 def main() -> None:

@@ -16,8 +16,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from launch import builds, errors, options, registry
-from launch.errors import UsageError
+from launch.aws import builds, registry
+from launch.cli import errors, options
+from launch.cli.errors import UsageError
 
 STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,127}")
 

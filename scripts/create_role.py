@@ -13,7 +13,8 @@ Examples:
 import argparse
 from collections.abc import Sequence
 
-from launch import errors, options, roles
+from launch.aws import roles
+from launch.cli import errors, options
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

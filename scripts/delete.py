@@ -9,8 +9,9 @@ Examples:
 import sys
 from collections.abc import Sequence
 
-from launch import endpoints, errors, options
-from launch.errors import UsageError
+from launch.cli import errors, options
+from launch.cli.errors import UsageError
+from launch.sagemaker import endpoints
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

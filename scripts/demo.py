@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from launch import engines, episode, errors, local, project, results
-from launch.progress import EvaluationProgress, TrainingProgress
+from launch import project
+from launch.cli import errors
+from launch.cli.progress import EvaluationProgress, TrainingProgress
+from launch.local import engines
+from launch.local import foreground as local
+from launch.sagemaker import episode, results
 
 NOTEBOOK_SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
 """The observations (position, velocity) that the original notebook sends."""

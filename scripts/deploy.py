@@ -16,11 +16,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from launch import aws, endpoints, errors, interruption, models, options, roles, scaling
-from launch.command_line import at_least
-from launch.errors import JobFailed, UsageError
-from launch.storage import join
-from launch.training_jobs import environment
+from launch.aws import clients as aws
+from launch.aws import roles, scaling
+from launch.aws.storage import join
+from launch.cli import errors, interruption, options
+from launch.cli.command_line import at_least
+from launch.cli.errors import JobFailed, UsageError
+from launch.sagemaker import endpoints, models
+from launch.sagemaker.training_jobs import environment
 
 SERVERLESS_MEMORY = (1024, 2048, 3072, 4096, 5120, 6144)
 

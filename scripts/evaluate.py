@@ -14,11 +14,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch import aws, errors, options, training_jobs
-from launch.command_line import at_least
-from launch.errors import UsageError
-from launch.ml_tree import unpack
-from launch.storage import Storage, address_of, join, split
+from launch.aws import clients as aws
+from launch.aws.storage import Storage, address_of, join, split
+from launch.cli import errors, options
+from launch.cli.command_line import at_least
+from launch.cli.errors import UsageError
+from launch.local.ml_tree import unpack
+from launch.sagemaker import training_jobs
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch import errors, options, report, results, training_jobs
-from launch.errors import JobFailed
-from launch.logs import TRAINING_JOBS, Log
-from launch.storage import Storage, join
+from launch.aws.logs import TRAINING_JOBS, Log
+from launch.aws.storage import Storage, join
+from launch.cli import errors, options
+from launch.cli.errors import JobFailed
+from launch.sagemaker import report, results, training_jobs
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

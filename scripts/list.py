@@ -7,7 +7,7 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch import errors, options
+from launch.cli import errors, options
 
 KINDS = {"TrainingJob": "training job", "TransformJob": "transform job", "Endpoint": "endpoint"}
 MOST = 100

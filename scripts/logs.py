@@ -7,8 +7,10 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch import endpoints, errors, logs, options
-from launch.errors import UsageError
+from launch.aws import logs
+from launch.cli import errors, options
+from launch.cli.errors import UsageError
+from launch.sagemaker import endpoints
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

@@ -20,9 +20,11 @@ from typing import Any
 
 import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
 from botocore.exceptions import ClientError
-from launch import aws, endpoints, errors, options
-from launch.command_line import at_least, check_target
-from launch.errors import JobFailed, UsageError
+from launch.aws import clients as aws
+from launch.cli import errors, options
+from launch.cli.command_line import at_least, check_target
+from launch.cli.errors import JobFailed, UsageError
+from launch.sagemaker import endpoints
 
 NEGATIVE_FIRST = re.compile(r"-[\d.][^,]*,")
 GIF = Path("episode.gif")
@@ -147,7 +149,7 @@ def drive(clients: aws.Clients, arguments: argparse.Namespace) -> None:
     Raises:
         JobFailed: The car did not reach the flag.
     """
-    from launch import episode  # gym takes longer to import than the endpoint takes to answer
+    from launch.sagemaker import episode  # gym takes longer to import than the endpoint takes to answer
 
     def act(observation: list[float]) -> Any:
         return ask(clients, request(arguments, observation))[0]

@@ -15,8 +15,11 @@ from pathlib import Path
 
 import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
 from docker.errors import ImageNotFound
-from launch import errors, images, options, project, registry
-from launch.errors import UsageError
+from launch import project
+from launch.aws import registry
+from launch.cli import errors, options
+from launch.cli.errors import UsageError
+from launch.local import images
 
 import docker
 

@@ -15,10 +15,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch import aws, errors, options, report, results, training_jobs
-from launch.command_line import check_target
-from launch.errors import UsageError
-from launch.storage import Storage, join
+from launch.aws import clients as aws
+from launch.aws.storage import Storage, join
+from launch.cli import errors, options
+from launch.cli.command_line import check_target
+from launch.cli.errors import UsageError
+from launch.sagemaker import report, results, training_jobs
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

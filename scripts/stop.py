@@ -7,8 +7,9 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch import aws, errors, options
-from launch.errors import UsageError
+from launch.aws import clients as aws
+from launch.cli import errors, options
+from launch.cli.errors import UsageError
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

@@ -11,8 +11,9 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch import errors, options, training_jobs
-from launch.command_line import at_least
+from launch.cli import errors, options
+from launch.cli.command_line import at_least
+from launch.sagemaker import training_jobs
 
 
 def main(command_line: Sequence[str] | None = None) -> None:

@@ -15,10 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch import aws, endpoints, errors, interruption, logs, models, options, roles
-from launch.command_line import at_least, check_target
-from launch.errors import JobFailed, UsageError
-from launch.storage import Storage, address_of, join, split
+from launch.aws import clients as aws
+from launch.aws import logs, roles
+from launch.aws.storage import Storage, address_of, join, split
+from launch.cli import errors, interruption, options
+from launch.cli.command_line import at_least, check_target
+from launch.cli.errors import JobFailed, UsageError
+from launch.sagemaker import endpoints, models
 
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
 

@@ -4,7 +4,9 @@ import os
 
 import pytest
 from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Job, run_training
-from launch import errors, images, project
+from launch import project
+from launch.cli import errors
+from launch.local import images
 
 import docker
 

@@ -1,6 +1,6 @@
 """Stock Intel Coach on the original notebook's job: our preset file, Coach's own ``improve()``, only the repairs.
 
-Nothing of ``sagemaker_rl.training`` or ``sagemaker_rl.accelerated`` runs. The job is the one that ours is: the same
+Nothing of ``sagemaker_rl.training`` runs. The job is the one that ours is: the same
 hyperparameters, evaluations, CSV, GIFs, and a checkpoint after each evaluation. It runs in the current folder.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from events import emit
-from sagemaker_rl import coach_repairs
+from sagemaker_rl.coach import repairs as coach_repairs
 from unseen_starts import Act, play, unseen_starts
 
 CONTAINER_SRC = Path(__file__).resolve().parents[2] / "container_src"

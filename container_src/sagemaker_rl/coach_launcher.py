@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sagemaker_rl import failures
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.hyperparameters import (
+from sagemaker_rl.job import failures
+from sagemaker_rl.job.hyperparameters import (
     Range,
     apply_to_preset,
     checked_flag,
@@ -23,8 +23,8 @@ from sagemaker_rl.hyperparameters import (
     read_from_preset,
     read_hyperparameters,
 )
-from sagemaker_rl.ml_paths import MLPaths
-from sagemaker_rl.stopping import STOP
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP
 
 BUNDLED_CODE = Path(__file__).resolve().parent.parent
 SEEDS = Range(0, 2**32 - 1)
@@ -178,7 +178,7 @@ class SageMakerCoachPresetLauncher:
         self.paths.create_outputs()
         graph_manager = self.load_preset()
 
-        from sagemaker_rl import training
+        from sagemaker_rl.training import loop as training
 
         self._introduce("training", seed)
         options = training.Options(seed, save_model, accelerate, environments, keep_best)
@@ -194,7 +194,7 @@ class SageMakerCoachPresetLauncher:
         seed = EVALUATION_SEED if self.seed is None else self.seed
         self.paths.create_outputs()
 
-        from sagemaker_rl import checkpoints, evaluation
+        from sagemaker_rl.training import checkpoints, evaluation
 
         folder = checkpoints.find(self.paths.channel("checkpoint"))
         description = checkpoints.describe(folder)
@@ -273,7 +273,7 @@ def _import_preset(file: Path) -> Any:
     _keep_freed_memory()
     os.environ.setdefault("MXNET_ENGINE_INFO", "0")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    from sagemaker_rl import coach_repairs
+    from sagemaker_rl.coach import repairs as coach_repairs
 
     coach_repairs.apply()
     from rl_coach.base_parameters import Frameworks

@@ -16,13 +16,13 @@ import signal
 import sys
 from pathlib import Path
 
-from sagemaker_rl import failures
 from sagemaker_rl.coach_launcher import BUNDLED_CODE
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.hyperparameters import nearest, read_hyperparameters
-from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.job import failures
+from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.report.job import write_report
-from sagemaker_rl.stopping import STOP, Stopped
 
 DEFAULT_PROGRAM = "train-coach.py"
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 from jobs import ROOT
-from launch import builds, images, project, registry
+from launch import project
+from launch.aws import builds, registry
+from launch.local import images
 from local_aws import ACCOUNT, REGION, Aws, requests_of
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 from moto.codebuild.models import CodeBuildBackend

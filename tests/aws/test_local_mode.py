@@ -18,10 +18,11 @@ import numpy as np
 import psutil
 import pytest
 from jobs import CSV, ROOT, SHORT_PPO
-from launch import errors, images
+from launch.cli import errors
+from launch.local import images
 from local_aws import Aws, Script, requests_of
 from PIL import Image
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 
 NO_AWS = dict.fromkeys(("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"), "(unset)")
 SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
@@ -323,7 +324,7 @@ def test_a_failed_update_leaves_what_served(this_machine, good, ppo_job, tmp_pat
 KILLED = """
 import os, signal, sys
 sys.argv = ["deploy.py", "--local", sys.argv[1]]
-from launch import local_records
+from launch.local import records as local_records
 import deploy
 write = local_records.write
 def killed(kind, name, record):
@@ -454,7 +455,7 @@ def test_nothing_is_dropped_silently(this_machine):
 
 def test_a_parameter_that_local_mode_cannot_honour_is_refused(monkeypatch, tmp_path):
     from botocore.exceptions import ClientError, ParamValidationError
-    from launch.local_client import LocalClients
+    from launch.local.clients import LocalClients
 
     monkeypatch.setenv("RL_RUNS", str(tmp_path))
     monkeypatch.setenv("RL_LOCAL_ENGINE", "process")

@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from jobs import ROOT
-from launch import errors, images
+from launch.cli import errors
+from launch.local import images
 from nbclient import NotebookClient
 
 NOTEBOOK = ROOT / "notebooks" / "mountain_car.ipynb"

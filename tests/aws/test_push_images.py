@@ -10,9 +10,10 @@ import termios
 import threading
 
 import pytest
-from launch import images, project
-from launch.aws import Clients
-from launch.registry import LIFECYCLE_POLICY, Registry
+from launch import project
+from launch.aws.clients import Clients
+from launch.aws.registry import LIFECYCLE_POLICY, Registry
+from launch.local import images
 from local_aws import ACCOUNT, REGION, requests_of
 from registry import LOGIN, serving
 

@@ -8,7 +8,7 @@ import pytest
 from containers import HOST, start_train
 from docker.models.containers import Container
 from jobs import Job, write_inputs
-from launch import images
+from launch.local import images
 
 import docker
 

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 from jobs import ROOT
-from launch import images, project
+from launch import project
+from launch.local import images
 
 LIMITS_MB = {"training": 700, "serving": 480}
 

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from jobs import ROOT, wait_until_healthy
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 
 SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
 

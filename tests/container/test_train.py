@@ -7,7 +7,7 @@ import time
 import pytest
 from containers import start_train, wait_for_line
 from jobs import DQN, PPO, ROOT, SHORT_DQN, SHORT_PPO, STOCK_DQN
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 
 CUSTOM = ROOT / "tests" / "resources" / "custom_environment"
 

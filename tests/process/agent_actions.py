@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from sagemaker_rl import checkpoints, training
 from sagemaker_rl.coach_launcher import find_preset, import_preset
-from sagemaker_rl.ml_paths import MLPaths
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.training import checkpoints
+from sagemaker_rl.training import loop as training
 
 
 def main(preset: str, checkpoint: str, observations_file: str, actions_file: str) -> None:

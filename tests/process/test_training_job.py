@@ -32,7 +32,7 @@ from jobs import (
     write_own_environment,
 )
 from PIL import Image
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.report.run import Run
 from sagemaker_rl.report.trial import EPISODES
 

@@ -17,7 +17,8 @@ import httpx
 import pytest
 from docker.models.containers import Container
 from jobs import Job, free_port, start_server, wait_until_healthy
-from launch import errors, images
+from launch.cli import errors
+from launch.local import images
 
 import docker
 

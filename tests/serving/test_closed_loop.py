@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gym.envs.classic_control import Continuous_MountainCarEnv
 from load import under_load
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 
 EPISODES = 100
 STEPS = 10_000

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 
 SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
 ACTIONS_ONLY = {"X_Amzn_SageMaker_Custom_Attributes": "output=actions"}

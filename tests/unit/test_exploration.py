@@ -88,7 +88,7 @@ def test_coach_asks_the_film_step_by_step():
 
 
 def test_a_car_that_reaches_the_flag_lets_go(tmp_path):
-    from sagemaker_rl.accelerated.dqn import DQNRun
+    from sagemaker_rl.training.accelerated.dqn import DQNRun
 
     run = DQNRun(make_graph(tmp_path, DQN), None, 0, lambda: None)
     run.held.steps_left[:] = 30
@@ -99,7 +99,7 @@ def test_a_car_that_reaches_the_flag_lets_go(tmp_path):
 
 @pytest.mark.parametrize(("max_duration", "least", "most"), [(40, 4, 30), (1, 0, 0)])
 def test_heatup_of_the_preset_finds_the_flag_and_without_holding_it_does_not(tmp_path, max_duration, least, most):
-    from sagemaker_rl.accelerated.dqn import DQNRun
+    from sagemaker_rl.training.accelerated.dqn import DQNRun
 
     change = {"agent_params__exploration__max_duration": max_duration}
     graph_manager = make_graph(tmp_path, DQN, **change)

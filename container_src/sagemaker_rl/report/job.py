@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sagemaker_rl import export, outputs
 from sagemaker_rl.coach_launcher import EVALUATION_SEED
 from sagemaker_rl.errors import InputError, PolicyError
-from sagemaker_rl.ml_paths import MLPaths
-from sagemaker_rl.policy import Policy
-from sagemaker_rl.stopping import STOP, Stopped
+from sagemaker_rl.job import outputs
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP, Stopped
+from sagemaker_rl.policy import export
+from sagemaker_rl.policy.artifact import Policy
 
 
 def introduce(paths: MLPaths, **about: Any) -> None:
@@ -40,8 +41,8 @@ def put_on_trial(agent: Any, graph_manager: Any, paths: MLPaths) -> None:
 
     It is played from the artifact, as an endpoint does it: the fast path's own arrays may hold a later policy.
     """
-    from sagemaker_rl.accelerated.support import environment_maker
     from sagemaker_rl.report import trial
+    from sagemaker_rl.training.accelerated.support import environment_maker
 
     def note(reason: str) -> None:
         add(paths, no_trial=f"The finished policy was not put on trial: {reason}.")

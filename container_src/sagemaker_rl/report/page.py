@@ -14,7 +14,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from sagemaker_rl import outputs
+from sagemaker_rl.job import outputs
 from sagemaker_rl.report import optimum
 from sagemaker_rl.report.looks import Look, looks
 from sagemaker_rl.report.run import CARS, EVALUATION_REWARD, Run, as_read

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.outputs import JOB_FILE, METADATA_FILE
+from sagemaker_rl.job.outputs import JOB_FILE, METADATA_FILE
 from sagemaker_rl.report import optimum
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 from sagemaker_rl.report.trial import Trial

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sagemaker_rl.policy import Policy, Space
-from sagemaker_rl.traces import Trace
+from sagemaker_rl.job.traces import Trace
+from sagemaker_rl.policy.artifact import Policy, Space
 
 if TYPE_CHECKING:
     import gym
@@ -100,7 +100,7 @@ def play(policy: Policy, make: "Callable[[], gym.Env]", seed: int, check_stop: C
     Raises:
         ValueError: Not even one batch of episodes ended in time.
     """
-    from sagemaker_rl.vector_envs import make_vector_env
+    from sagemaker_rl.training.accelerated.vector_envs import make_vector_env
 
     on_arrays = make_vector_env(make, 1, seed)
     batch = EPISODES if not hasattr(on_arrays, "envs") else EPISODES_AT_A_TIME

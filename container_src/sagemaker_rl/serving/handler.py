@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sagemaker_rl.errors import RequestError
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.serving import codecs
 
 HEADS = "heads"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sagemaker_rl.errors import RequestError
-from sagemaker_rl.policy import SYMBOL_FILE, Policy
+from sagemaker_rl.policy.artifact import SYMBOL_FILE, Policy
 from sagemaker_rl.serving import codecs, handler, plan
 
 QUICK_SECONDS = 0.002

@@ -16,7 +16,7 @@ from sagemaker_inference.errors import BaseInferenceToolkitError
 from sagemaker_inference.transformer import Transformer
 
 from sagemaker_rl.errors import PolicyError, RequestError
-from sagemaker_rl.policy import Policy
+from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.serving import handler
 from sagemaker_rl.serving.log import log
 

@@ -1,0 +1,1 @@
+"""Coach on MXNet: repaired, with presets loaded, changed and created, and environments checked."""

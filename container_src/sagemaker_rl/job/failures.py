@@ -1,0 +1,63 @@
+"""How a job ends: exit status, one clear sentence, and the failure file that becomes SageMaker's FailureReason.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
+"""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.job.stopping import Stopped
+
+FAILURE_REASON_LENGTH = 1024
+OUTPUT = "The job's output"
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class ProgramFailed(Exception):
+    """Another program of this job has failed; if it could say why, that is in the failure file already."""
+
+
+def run(job: Callable[[], None], failure_file: Path) -> str | None:
+    """Run ``job``; return None if it went well, else the reason, which is then in ``failure_file`` and on stderr too.
+
+    A user's mistake (InputError) or a full disk is one sentence; a fault of the program or of a user's own code is a
+    traceback. A job that was asked to stop and could do so has gone well.
+    """
+    try:
+        job()
+    except Stopped:
+        print("Stopped by SIGTERM.", flush=True)
+        return None
+    except ProgramFailed as error:
+        if failure_file.exists():
+            return failure_file.read_text(encoding="utf-8")
+        reason = str(error)
+    except InputError as error:
+        reason = str(error)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            reason = f"{error.filename or OUTPUT} cannot be written: {error.strerror}."
+        else:
+            reason = f"{type(error).__name__}: {error}"
+            traceback.print_exc()
+    else:
+        return None
+    reason = reason[:FAILURE_REASON_LENGTH]
+    print(f"Error: {reason}", file=sys.stderr, flush=True)
+    _write(failure_file, reason)
+    return reason
+
+
+def _write(failure_file: Path, reason: str) -> None:
+    staged = failure_file.with_name(".failure.tmp")
+    try:
+        failure_file.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_text(reason, encoding="utf-8")
+        os.replace(staged, failure_file)
+    except OSError as error:
+        print(f"The failure file {failure_file} cannot be written: {error.strerror}.", file=sys.stderr, flush=True)

@@ -1,0 +1,218 @@
+"""DQN (https://www.cs.toronto.edu/~vmnih/docs/dqn.pdf) on batches: Coach's mathematics, a graph for a gradient step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+from rl_coach.schedules import LinearSchedule
+
+from sagemaker_rl.exploration import HeldActions, HeldEGreedy
+from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph
+from sagemaker_rl.training.accelerated.optimizer import adam_for
+from sagemaker_rl.training.accelerated.run import AcceleratedRun
+
+INPUTS = (INPUT, "next_states", "actions", "rewards", "goes_on")
+"""Of a gradient step: normalized states ``(batch, *shape)`` twice, then ``(batch,)`` each."""
+
+
+class Replay:
+    """The last ``size`` transitions, as arrays; a uniform sample may hold one twice, as Coach's does."""
+
+    def __init__(self, size: int, shape: tuple[int, ...]) -> None:
+        self.size = size
+        self.count = 0
+        self.states = np.empty((size, *shape), dtype=np.float32)
+        self.next_states = np.empty((size, *shape), dtype=np.float32)
+        self.actions = np.empty(size, dtype=np.int64)
+        self.rewards = np.empty(size, dtype=np.float32)
+        self.goes_on = np.empty(size, dtype=np.float32)
+
+    def __len__(self) -> int:
+        return min(self.count, self.size)
+
+    def add(self, *columns: np.ndarray) -> None:
+        """Add a batch of transitions: states, next states, actions, rewards, and 0 where an episode ended, else 1."""
+        rows = np.arange(self.count, self.count + len(columns[0])) % self.size
+        arrays: tuple[np.ndarray, ...] = (self.states, self.next_states, self.actions, self.rewards, self.goes_on)
+        for array, column in zip(arrays, columns, strict=True):
+            array[rows] = column
+        self.count += len(rows)
+
+    def sample(self, size: int, random: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Return ``size`` transitions, as the columns of ``add``."""
+        rows = random.integers(len(self), size=size)
+        return self.states[rows], self.next_states[rows], self.actions[rows], self.rewards[rows], self.goes_on[rows]
+
+
+class DQNLearner:
+    """Trains the network of a Coach DQNAgent as Coach does, in NumPy where that knows the network.
+
+    Coach's target equals the prediction for every action but the one taken (agents/dqn_agent.py), so only its error
+    counts, in a mean over batch and actions (heads/q_head.py: L2Loss).
+    """
+
+    def __init__(self, agent: Any, in_numpy: bool = True) -> None:
+        self.wrapper = agent.networks["main"]
+        self.network = self.wrapper.online_network
+        self.discount = agent.ap.algorithm.discount
+        (head,) = self.network.model.output_heads
+        self.weight = head.loss_weight / len(agent.spaces.action.actions)
+        self.graph, self.target_graph = (
+            NetworkGraph(network.model) for network in (self.network, self.wrapper.target_network)
+        )
+        self.dense = DenseNetwork.of(self.graph) if in_numpy else None
+        self.dense_target = DenseNetwork.of(self.target_graph) if self.dense else None
+        self.optimizer = adam_for(self.network, self.dense)
+        self._block = None if self.dense else self._fused()
+
+    def action_values(self, states: np.ndarray) -> np.ndarray:
+        """Return Q, float32 ``(batch, actions)``, for normalized states."""
+        if self.dense:
+            return self.dense.forward(states)[0]
+        return self.network.model(_nd(states))[0].asnumpy()
+
+    def compute_gradients(self, batch: list[np.ndarray]) -> tuple[float, np.ndarray]:
+        """Compute the gradients that the optimizer's next step takes, on a batch (see INPUTS).
+
+        Returns:
+            The loss, and the predicted values of the actions taken, ``(batch,)``.
+        """
+        if self._block is not None:
+            with mx.autograd.record():
+                loss, predicted = self._block(*map(_nd, batch))
+            loss.backward()
+            return float(loss.asscalar()), predicted.asnumpy()
+        assert self.dense is not None and self.dense_target is not None
+        states, next_states, actions, rewards, goes_on = batch
+        following = self.dense_target.forward(next_states)[0].max(axis=1)
+        values = self.dense.forward(states)[0]
+        rows = np.arange(len(actions))
+        predicted = values[rows, actions]
+        errors = predicted - (rewards + goes_on * np.float32(self.discount) * following)
+        of_values = np.zeros(values.shape, dtype=np.float32)
+        of_values[rows, actions] = errors * np.float32(self.weight / len(actions))
+        self.dense.backward([of_values])
+        return 0.5 * self.weight * float(errors @ errors) / len(actions), predicted
+
+    def _fused(self) -> Any:
+        """Return both networks and the loss as one hybridized MXNet graph."""
+        _, next_states, actions, rewards, goes_on = inputs = [mx.sym.var(name) for name in INPUTS]
+        for parameter in self.target_graph.parameters.values():
+            parameter.grad_req = "null"  # it is copied to, never trained; else MXNet carries zeros back through it
+        following = mx.sym.max(self.target_graph.symbol[0](**{INPUT: next_states}), axis=1)
+        wanted = rewards + goes_on * self.discount * following
+        predicted = mx.sym.pick(self.graph.symbol[0], actions, axis=1)
+        loss = 0.5 * self.weight * mx.sym.mean(mx.sym.square(predicted - wanted))
+        parameters = mx.gluon.ParameterDict()
+        for graph in (self.graph, self.target_graph):
+            parameters.update(graph.parameters)
+        block = mx.gluon.SymbolBlock(mx.sym.Group([loss, predicted]), inputs, params=parameters)
+        block.hybridize(static_alloc=True, static_shape=True)
+        return block
+
+    def gradient_step(self, batch: list[np.ndarray]) -> tuple[float, np.ndarray]:
+        """Compute gradients and take one step of Coach's optimizer."""
+        result = self.compute_gradients(batch)
+        self.optimizer.step()
+        return result
+
+    def update_target(self, rate: float) -> None:
+        """Move the target network's weights to the online network's by ``rate``, at 1 all the way."""
+        if self.dense and self.dense_target:
+            self.dense_target.weights += np.float32(rate) * (self.dense.weights - self.dense_target.weights)
+        else:
+            self.wrapper.update_target_network(rate)
+
+    def publish(self) -> None:
+        """Give Coach's own networks the weights."""
+        if self.dense and self.dense_target:
+            self.dense.push()
+            self.dense_target.push()
+
+
+class DQNRun(AcceleratedRun):
+    """Trains and evaluates a Coach DQNAgent on batches of environments.
+
+    ``num_consecutive_playing_steps`` are played as one or a few steps of the whole batch, where stock Coach plays them
+    one after the other; then come the same gradient steps.
+    """
+
+    default_environments = 16
+
+    def __init__(
+        self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
+    ) -> None:
+        super().__init__(graph_manager, num_envs, seed, check_stop)
+        self.learner = DQNLearner(self.agent)
+        self.replay = Replay(self.agent.ap.memory.max_size[1], self.observations.shape[1:])
+        exploration = self.agent.exploration_policy
+        longest = exploration.held.max_duration if isinstance(exploration, HeldEGreedy) else 1
+        self.held = HeldActions(self.envs.num_envs, len(self.agent.spaces.action.actions), longest)
+
+    def best_actions(self, observations: np.ndarray) -> np.ndarray:
+        return self.learner.action_values(self.normalize(observations)).argmax(axis=1)
+
+    def publish(self) -> None:
+        self.learner.publish()
+
+    def heatup(self, steps: Any) -> None:
+        from rl_coach.core_types import EnvironmentSteps, RunPhase
+
+        counter = self.graph_manager.total_steps_counters[RunPhase.HEATUP]
+        with self.graph_manager.phase_context(RunPhase.HEATUP):
+            while counter[EnvironmentSteps] < steps.num_steps:
+                self.check_stop()
+                if self.agent.ap.algorithm.heatup_using_network_decisions:
+                    self._explore()
+                else:
+                    self._play(self.random.integers(self.held.num_actions, size=self.envs.num_envs))
+                counter[EnvironmentSteps] += self.envs.num_envs
+
+    def play_and_learn(self) -> None:
+        self._explore()
+        agent, schedule = self.agent, self.agent.exploration_policy.epsilon_schedule
+        for _ in range(self.envs.num_envs):
+            if type(schedule) is LinearSchedule and schedule.current_value == schedule.final_value:
+                break  # it stays there, and takes its time to find out
+            schedule.step()
+        due = agent.last_training_phase_step + agent.ap.algorithm.num_consecutive_playing_steps.num_steps
+        if agent.total_steps_counter >= due:
+            agent.last_training_phase_step = agent.total_steps_counter
+            self._train()
+
+    def _explore(self) -> None:
+        """Take a step in every environment by the exploration policy."""
+        self.count_for_normalization(self.observations)  # Coach counts every observation that is acted on
+        held = self.held.decide(self.random, self.agent.exploration_policy.get_control_param())
+        self._play(self.held.take(None if held.all() else self.best_actions(self.observations)))
+
+    def _play(self, actions: np.ndarray) -> None:
+        observations = self.observations
+        reached, rewards, ended = self.step(actions)
+        self.replay.add(observations, reached, actions, rewards, ~ended)
+        self.held.drop(ended)
+
+    def _train(self) -> None:
+        agent, batch_size = self.agent, self.agent.ap.network_wrappers["main"].batch_size
+        gradient_steps = agent.ap.algorithm.num_consecutive_training_steps
+        states, next_states, *rest = self.replay.sample(gradient_steps * batch_size, self.random)
+        columns = [self.normalize(states), self.normalize(next_states), *rest]  # of all gradient steps at once
+        for index in range(gradient_steps):
+            self.check_stop()
+            rows = slice(index * batch_size, (index + 1) * batch_size)
+            agent.training_iteration += 1
+            loss, predicted = self.learner.gradient_step([column[rows] for column in columns])
+            agent.loss.add_sample(loss)
+            agent.q_values.add_sample(predicted)
+            agent.curr_learning_rate.add_sample(self.learner.optimizer.learning_rate)
+            if agent._should_update_online_weights_to_target():
+                self.learner.update_target(agent.ap.algorithm.rate_for_copying_weights_to_target)
+
+    def _end_episode(self, index: int) -> None:
+        super()._end_episode(index)
+        self.keep_losses()
+
+
+def _nd(array: np.ndarray) -> Any:
+    return mx.nd.array(array, dtype=np.float32)

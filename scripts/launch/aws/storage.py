@@ -1,0 +1,202 @@
+"""Where jobs find and leave their files: ``s3://bucket/prefix`` on AWS, ``file:///folder`` on this machine."""
+
+import contextlib
+import fnmatch
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+from tqdm import tqdm
+
+from launch.aws import clients as aws
+from launch.cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file below an address: its path from there, and its size in bytes."""
+
+    path: str
+    size: int
+
+
+class Storage:
+    """Copies files from and to addresses of both kinds.
+
+    Args:
+        clients: whose S3 client is used, once an address needs it.
+    """
+
+    def __init__(self, clients: aws.Clients) -> None:
+        self._clients = clients
+
+    def find(self, uri: str) -> list[Found]:
+        """Return the files at or below ``uri``, sorted; a file itself has the path ``""``.
+
+        Raises:
+            UsageError: The bucket is not there.
+        """
+        scheme, bucket, key = split(uri)
+        if scheme == "file":
+            root = Path(key)
+            if root.is_file():
+                return [Found("", root.stat().st_size)]
+            files = sorted(path for path in root.rglob("*") if path.is_file())
+            return [Found(str(path.relative_to(root)), path.stat().st_size) for path in files]
+        found = []
+        with _naming(uri):
+            pages = self._clients.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=bucket, Prefix=key, **self._owner(bucket)
+            )
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    if entry["Key"] == key and not key.endswith("/"):
+                        found.append(Found("", entry["Size"]))
+                    elif (not key or key.endswith("/") or entry["Key"][len(key)] == "/") and entry["Key"][-1] != "/":
+                        found.append(Found(entry["Key"][len(key) :].lstrip("/"), entry["Size"]))
+        return sorted(found, key=lambda each: each.path)
+
+    def download(self, uri: str, target: Path, pattern: str = "*") -> list[Path]:
+        """Copy a file to ``target``, or all files below a folder into it; return what was written.
+
+        A file that is cut off does not get its name.
+
+        Raises:
+            UsageError: There is nothing at ``uri``.
+        """
+        found = [each for each in self.find(uri) if fnmatch.fnmatch(each.path, pattern)]
+        if not found and pattern == "*":
+            raise UsageError(f"There is nothing at {uri}.")
+        written = []
+        for each in found:
+            path = target / each.path if each.path else target
+            if not path.resolve().is_relative_to(target.resolve()):
+                raise UsageError(f"{uri} holds {each.path!r}, which leads out of {target}.")
+            self._copy(join(uri, each.path) if each.path else uri, path, each.size)
+            written.append(path)
+        return written
+
+    def _copy(self, uri: str, path: Path, size: int) -> None:
+        scheme, bucket, key = split(uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        try:
+            if scheme == "file":
+                shutil.copyfile(key, staged)
+            else:
+                with _naming(uri), _bar(path.name, size) as advance:
+                    self._clients.s3.download_file(bucket, key, staged, ExtraArgs=self._owner(bucket), Callback=advance)
+            Path(staged).chmod(0o644)
+            os.replace(staged, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(staged).unlink()
+
+    def upload(self, source: Path, uri: str, encryption_key: str | None = None) -> None:
+        """Copy a file, or all files below a folder, to ``uri``.
+
+        Raises:
+            UsageError: There is no such file or folder, or no such bucket.
+        """
+        if not source.exists():
+            raise UsageError(f"There is no {source}.")
+        files = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
+        for file in files:
+            target = join(uri, str(file.relative_to(source))) if source.is_dir() else uri
+            scheme, bucket, key = split(target)
+            if scheme == "file":
+                path = Path(key)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, path)
+                continue
+            options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption_key} if encryption_key else {}
+            with _naming(target), _bar(file.name, file.stat().st_size) as advance:
+                extra = {**options, **self._owner(bucket)}
+                self._clients.s3.upload_file(str(file), bucket, key, ExtraArgs=extra, Callback=advance)
+
+    def _owner(self, bucket: str) -> dict[str, str]:
+        """Return what has S3 refuse the default bucket if somebody else has made one of that name, which is known."""
+        if bucket.startswith("sagemaker-") and self._clients.default_home == f"s3://{bucket}":
+            return {"ExpectedBucketOwner": self._clients.account}
+        return {}
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Create a bucket if it is not there; nobody else's, and with no public access.
+
+        Raises:
+            UsageError: It belongs to somebody else.
+        """
+        s3 = self._clients.s3
+        try:
+            s3.head_bucket(Bucket=bucket, **self._owner(bucket))
+            return
+        except ClientError as error:
+            if aws.code_of(error) in ("403", "Forbidden", "AccessDenied"):
+                raise UsageError(f"Bucket {bucket} belongs to somebody else, or is not yours to use.") from None
+            if not aws.is_not_found(error):
+                raise
+        region = self._clients.region
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **where)
+        s3.put_public_access_block(
+            Bucket=bucket,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+        print(f"Created bucket {bucket}", flush=True)
+
+
+def split(uri: str) -> tuple[str, str, str]:
+    """Return scheme, bucket and key of ``s3://bucket/key``, or ``file``, nothing and the path of ``file:///path``.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme == "s3" and parts.netloc:
+        return "s3", parts.netloc, uri.partition(parts.netloc)[2].lstrip("/")
+    if uri.startswith("file:///"):
+        return "file", "", uri.removeprefix("file://")
+    raise UsageError(f"The address is {uri!r}, expected s3://bucket/prefix or file:///folder.")
+
+
+def join(uri: str, *parts: str) -> str:
+    """Return an address below another."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts if part)])
+
+
+def address_of(text: str) -> str:
+    """Return an address for what a user gave: an address, or a path on this machine."""
+    return text if "://" in text else f"file://{Path(text).resolve()}"
+
+
+@contextlib.contextmanager
+def _naming(uri: str) -> Iterator[None]:
+    """Say which address it was that S3 found nothing at."""
+    try:
+        yield
+    except ClientError as error:
+        if aws.code_of(error) == "NoSuchBucket":
+            raise UsageError(f"There is no bucket {split(uri)[1]}, which {uri} names.") from None
+        if aws.is_not_found(error):
+            raise UsageError(f"There is nothing at {uri}.") from None
+        if aws.code_of(error) in ("403", "AccessDenied", "Forbidden"):
+            raise UsageError(f"AWS does not let you read or write {uri}.") from None
+        raise
+
+
+@contextlib.contextmanager
+def _bar(name: str, size: int) -> Iterator[Callable[[int], Any]]:
+    with tqdm(total=size, unit="B", unit_scale=True, desc=name, leave=False, disable=None) as bar:
+        yield bar.update

@@ -1,0 +1,57 @@
+"""How a script ends when something is wrong: one sentence on standard error, exit 2 or 1."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from launch.cli import interruption
+
+
+class UsageError(Exception):
+    """A user's mistake: exit status 2."""
+
+
+class JobFailed(Exception):
+    """A job or an endpoint failed: exit status 1."""
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a script's ``main`` and end the process: with 0, 1, 2, or 128 and the number of the signal that ended it."""
+    interruption.install()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in `demo.py | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still flushes at its end
+        sys.exit(128 + signal.SIGPIPE)
+    except interruption.Interrupted as interrupted:
+        _end(128 + interrupted.number, "Interrupted.")
+    except Exception as error:
+        explained = _explain(error)
+        if isinstance(explained, UsageError):
+            _end(2, f"Error: {explained}")
+        if isinstance(explained, JobFailed):
+            _end(1, f"Failed: {explained}")
+        raise
+    sys.exit(0)
+
+
+def _explain(error: Exception) -> Exception | None:
+    """Return a UsageError or JobFailed that says in one sentence what happened; None for a fault of the script's."""
+    if isinstance(error, UsageError | JobFailed):
+        return error
+    if "botocore" in sys.modules:
+        from launch.aws import clients as aws  # which takes a while to import; not every script needs it
+
+        if explained := aws.explain(error):
+            return explained
+    if isinstance(error, OSError):  # a folder that cannot be written, a full disk
+        return UsageError(f"{error.filename}: {error.strerror}." if error.filename else f"{error}.")
+    return None
+
+
+def _end(status: int, sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,124 @@
+"""Training jobs and endpoints that end with the script that runs them."""
+
+import collections
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from launch.cli import interruption
+from launch.cli.errors import JobFailed
+from launch.local.engines import Engine, Place, Running
+from launch.local.ml_tree import pack, unpack, write_config
+
+SECONDS_TO_START = 60
+SECONDS_TO_READ = 5
+LINES_OF_LOG = 15
+
+
+def run_training_job(
+    engine: Engine, request: dict[str, Any], job_folder: Path, on_line: Callable[[str], None] = print
+) -> None:
+    """Run a training job to its end.
+
+    Args:
+        engine: where it runs.
+        request: of CreateTrainingJob
+            (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html):
+            TrainingJobName, HyperParameters (strings) and InputDataConfig with ``file://`` channels.
+        job_folder: receives ``model.tar.gz``, ``output/`` and ``job.log``.
+        on_line: called with every line that the job prints.
+
+    Raises:
+        JobFailed: It did; the message is its FailureReason.
+    """
+    job_folder.mkdir(parents=True, exist_ok=True)
+    ml = job_folder / ".ml"
+    with interruption.held_back():
+        try:
+            _write_inputs(ml, request, engine.host)
+            name = request["TrainingJobName"]
+            running = engine.train(ml.resolve(), name, Place(environment={"TRAINING_JOB_NAME": name}))
+            try:
+                with interruption.let_through():
+                    status = _follow(running, job_folder / "job.log", on_line)
+            finally:
+                running.stop()
+                _collect_outputs(ml, job_folder)
+        finally:
+            shutil.rmtree(ml, ignore_errors=True)
+    if status:
+        failure = job_folder / "output" / "failure"
+        reason = failure.read_text(encoding="utf-8") if failure.is_file() else f"exit status {status}"
+        raise JobFailed(f"{reason} (the log is {job_folder / 'job.log'})")
+
+
+def _follow(running: Running, log_file: Path, on_line: Callable[[str], None]) -> int:
+    """Pass on what a job prints, and return its exit status."""
+    with log_file.open("w", encoding="utf-8") as log:
+        for line in running.lines():
+            log.write(line + "\n")
+            log.flush()
+            on_line(line)
+    return running.wait()
+
+
+def _write_inputs(ml: Path, request: dict[str, Any], host: str) -> None:
+    write_config(ml, request, host, [host], "lo")
+    for channel in request.get("InputDataConfig", []):
+        source = channel["DataSource"]["S3DataSource"]["S3Uri"].removeprefix("file://")
+        shutil.copytree(source, ml / "input" / "data" / channel["ChannelName"])
+
+
+def _collect_outputs(ml: Path, job_folder: Path) -> None:
+    pack([ml / "model"], job_folder / "model.tar.gz")
+    if (ml / "output").is_dir():
+        shutil.rmtree(job_folder / "output", ignore_errors=True)
+        shutil.move(ml / "output", job_folder / "output")
+
+
+@contextlib.contextmanager
+def endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
+    """Serve a ``model.tar.gz`` while the context is open; yield the endpoint's URL once ``/ping`` is healthy.
+
+    Raises:
+        JobFailed: The endpoint ended, or did not become healthy, or the context ended with this error; the message
+            ends with the endpoint's last lines.
+    """
+    log: collections.deque[str] = collections.deque(maxlen=LINES_OF_LOG)
+    with interruption.held_back(), tempfile.TemporaryDirectory() as folder:
+        ml = Path(folder)
+        unpack(model_archive, ml / "model")
+        running, url = engine.serve(ml, name)
+        reader = threading.Thread(target=lambda: log.extend(running.lines()), daemon=True)
+        try:
+            try:
+                reader.start()
+                with interruption.let_through():
+                    _wait_until_healthy(url, reader.is_alive)
+                    yield url
+            finally:
+                running.stop()
+        except JobFailed as error:
+            reader.join(SECONDS_TO_READ)
+            raise JobFailed("\n".join([str(error), *log])) from None
+
+
+def _wait_until_healthy(url: str, is_running: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    # A proxy that the environment names is not for an endpoint on this machine.
+    with httpx.Client(trust_env=False, timeout=2) as client:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get(f"{url}/ping").status_code == 200:
+                    return
+            if not is_running():
+                raise JobFailed("The endpoint ended before it was healthy.")
+            time.sleep(0.1)
+    raise JobFailed(f"The endpoint was not healthy within {SECONDS_TO_START} s.")

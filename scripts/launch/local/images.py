@@ -1,0 +1,198 @@
+"""Build the two images through the Docker engine's API."""
+
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker.errors import APIError, DockerException, ImageNotFound
+
+import docker
+from launch.cli import interruption
+from launch.cli.errors import JobFailed, UsageError
+from launch.project import ROOT, git_revision, image_name
+
+BASE_IMAGE = "debian:bookworm-slim"
+CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image and its unpacked size over the base image, in bytes."""
+
+    name: str
+    size_over_base: int
+
+
+def connect() -> docker.DockerClient:
+    """Return a client of the Docker engine.
+
+    Raises:
+        UsageError: No engine answers.
+    """
+    try:
+        client = docker.from_env(timeout=600)
+        client.ping()
+    except DockerException:
+        where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        raise UsageError(f"No Docker engine answers at {where}, expected one that is running.") from None
+    return client
+
+
+def find_ca_bundle(given: Path | None) -> Path | None:
+    """Return the certificate bundle to trust while building: the one given, else the first that the environment names.
+
+    Raises:
+        UsageError: The one given is no file.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise UsageError(f"--ca-bundle is {given}, expected a file of certificates in PEM form.")
+        return given
+    named = (Path(os.environ[variable]) for variable in CA_VARIABLES if os.environ.get(variable))
+    return next((path for path in named if path.is_file()), None)
+
+
+def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callable[[str], None]) -> int:
+    """Have the base image on the engine: as it is there, else pulled, else made by docker/base; return its size.
+
+    Raises:
+        JobFailed: There is no way to it.
+    """
+    try:
+        return int(client.images.get(base_image).attrs["Size"])
+    except ImageNotFound:
+        pass
+    try:
+        say(f"Pulling {base_image}")
+        return int(client.images.pull(base_image).attrs["Size"])
+    except APIError as error:
+        if base_image != BASE_IMAGE:
+            raise JobFailed(f"Base image {base_image} cannot be pulled: {error.explanation}.") from None
+        say(
+            f"{base_image} cannot be pulled ({error.explanation}): "
+            "making it from Debian's packages (docker/base/build_base.sh)"
+        )
+    try:
+        # Killed in its midst it would leave a folder and perhaps mounts in it: Ctrl-C reaches it too, it ends itself.
+        with interruption.held_back():
+            subprocess.run([ROOT / "docker/base/build_base.sh", base_image], check=True, stdout=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise JobFailed(f"docker/base/build_base.sh {base_image} failed ({error}): does it run as root?") from None
+    return int(client.images.get(base_image).attrs["Size"])
+
+
+def build(
+    client: docker.DockerClient,
+    kind: str,
+    base_image: str = BASE_IMAGE,
+    ca_bundle: Path | None = None,
+    say: Callable[[str], None] = print,
+    cache_from: Sequence[str] = (),
+) -> BuiltImage:
+    """Build one image and tag it ``latest`` and with the git revision.
+
+    Args:
+        client: of the engine.
+        kind: ``training`` or ``serving``.
+        base_image: what both stages start from.
+        ca_bundle: certificates to trust in the build stage.
+        say: shows a line of progress.
+        cache_from: images on the engine whose layers to use; none means the engine's own cache.
+
+    Raises:
+        JobFailed: The build failed; the message ends with its last lines.
+    """
+    base_size = ensure_base_image(client, base_image, say)
+    revision = git_revision()
+    arguments = {"BASE_IMAGE": base_image, "GIT_REVISION": revision}
+    _build(client, kind, image_name(kind), arguments, ca_bundle, say, cache_from)
+    image = client.images.get(image_name(kind))
+    image.tag(image_name(kind).partition(":")[0], tag=revision)
+    return BuiltImage(image_name(kind), int(image.attrs["Size"]) - base_size)
+
+
+def build_stage(
+    client: docker.DockerClient,
+    kind: str,
+    base_image: str = BASE_IMAGE,
+    ca_bundle: Path | None = None,
+    say: Callable[[str], None] = print,
+    cache_from: Sequence[str] = (),
+) -> str:
+    """Build the stage that installs an image's packages, and return its name: its layers are not in the image.
+
+    Raises:
+        JobFailed: The build failed; the message ends with its last lines.
+    """
+    ensure_base_image(client, base_image, say)
+    name = image_name(kind, "build-stage")
+    _build(client, kind, name, {"BASE_IMAGE": base_image}, ca_bundle, say, cache_from, target="build")
+    return name
+
+
+def _build(
+    client: docker.DockerClient,
+    kind: str,
+    name: str,
+    arguments: dict[str, str],
+    ca_bundle: Path | None,
+    say: Callable[[str], None],
+    cache_from: Sequence[str],
+    target: str = "",
+) -> None:
+    log: list[str] = []
+    try:
+        for event in client.api.build(
+            fileobj=_context(ca_bundle),
+            custom_context=True,
+            encoding="gzip",
+            dockerfile=f"docker/{kind}/Dockerfile",
+            tag=name,
+            buildargs=arguments,
+            cache_from=list(cache_from),
+            target=target,
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=None,  # of the time between two lines: pip says nothing while it downloads
+        ):
+            for line in event.get("stream", event.get("error", "")).splitlines():
+                log.append(line)
+                if line.startswith("Step ") or "error" in event:
+                    say(f"[{kind}] {line}")
+            if "error" in event:
+                raise JobFailed(_build_failure(kind, event["error"], log))
+    except APIError as error:
+        raise JobFailed(_build_failure(kind, str(error.explanation), log)) from None
+
+
+def _build_failure(kind: str, error: str, log: list[str]) -> str:
+    return f"The {kind} image cannot be built: {error}\n" + "\n".join(log[-15:])
+
+
+def _context(ca_bundle: Path | None) -> io.BytesIO:
+    """Return the build context as a compressed tar: sources and Dockerfiles, and the certificates if there are any.
+
+    File times are left out, so that an unchanged tree is an unchanged context to the engine's layer cache.
+    """
+    buffer = io.BytesIO()
+
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        if "__pycache__" in member.name:
+            return None
+        member.mtime = 0
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
+        for folder in ("container_src", "docker"):
+            tar.add(ROOT / folder, folder, filter=plain)
+        if ca_bundle is not None:
+            tar.add(ca_bundle.resolve(), "docker/ca-bundle.pem", filter=plain)
+    buffer.seek(0)
+    return buffer

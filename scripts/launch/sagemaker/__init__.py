@@ -1,0 +1,1 @@
+"""What the scripts ask of SageMaker: requests for jobs, endpoints, models and transforms, and following them."""

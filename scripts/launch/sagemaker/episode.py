@@ -1,0 +1,109 @@
+"""A car driven by an endpoint: one ``POST /invocations`` per environment step."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gym
+import httpx
+import numpy as np
+from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
+from PIL import Image
+
+from launch.cli.errors import JobFailed
+
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # gym's cars are drawn by pygame, here without a screen
+PATIENCE = 10_000
+ACTIONS_ONLY = {"X-Amzn-SageMaker-Custom-Attributes": "output=actions"}
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What became of an episode; ``reached_flag`` is false if patience ran out."""
+
+    episode_return: float
+    steps: int
+    reached_flag: bool
+
+
+def predict(client: httpx.Client, url: str, observations: Any, actions_only: bool = False) -> Any:
+    """Ask an endpoint about one observation or a batch; return its heads, or with ``actions_only`` the actions.
+
+    Raises:
+        JobFailed: It answered with an error, or not at all.
+    """
+    try:
+        response = client.post(f"{url}/invocations", json=observations, headers=ACTIONS_ONLY if actions_only else None)
+    except httpx.TransportError as error:
+        raise JobFailed(f"The endpoint does not answer: {error or type(error).__name__}.") from None
+    if response.status_code != 200:
+        raise JobFailed(f"The endpoint answered {response.status_code}: {response.text}")
+    return response.json()
+
+
+def drive(client: httpx.Client, url: str, continuous: bool, seed: int) -> Episode:
+    """Drive one episode of the patient car through the endpoint at ``url``; see ``drive_by``.
+
+    Raises:
+        JobFailed: The endpoint answered with an error, or not at all.
+    """
+    return drive_by(lambda observation: predict(client, url, observation, actions_only=True)[0], continuous, seed)
+
+
+def drive_by(
+    act: Callable[[list[float]], Any], continuous: bool, seed: int, each_step: Callable[[gym.Env], Any] | None = None
+) -> Episode:
+    """Drive one episode of the patient car.
+
+    Args:
+        act: returns the action for an observation.
+        continuous: which of the two cars.
+        seed: of the start state.
+        each_step: called with the car at the start and after every step.
+    """
+    kind = Continuous_MountainCarEnv if continuous else MountainCarEnv
+    car: gym.Env = kind(render_mode="single_rgb_array" if each_step else None)
+    observation = car.reset(seed=seed)
+    if each_step:
+        each_step(car)
+    episode_return = 0.0
+    for step in range(1, PATIENCE + 1):
+        # float() of a float32 has all its digits, so the endpoint sees exactly what an agent in the car would.
+        action = act([float(value) for value in np.asarray(observation, dtype=np.float32)])
+        observation, reward, reached_flag, *_ = car.step(np.array(action, dtype=np.float32) if continuous else action)
+        episode_return += float(reward)
+        if each_step:
+            each_step(car)
+        if reached_flag:
+            return Episode(episode_return, step, True)
+    return Episode(episode_return, PATIENCE, False)
+
+
+class Film:
+    """Pictures of a car for a GIF: every step at first, then ever fewer, so that there are at most ``FRAMES``."""
+
+    FRAMES = 200
+
+    def __init__(self) -> None:
+        self._frames: list[Image.Image] = []
+        self._steps = 0
+        self._every = 1
+
+    def shoot(self, car: gym.Env) -> None:
+        """Take a picture of the car, if it is time for one."""
+        if self._steps % self._every == 0:
+            picture = Image.fromarray(np.asarray(car.render()))
+            self._frames.append(picture.resize((300, 200)))
+            if len(self._frames) > self.FRAMES:
+                self._frames = self._frames[::2]
+                self._every *= 2
+        self._steps += 1
+
+    def save(self, path: Path) -> None:
+        """Write the GIF; it lasts some 8 seconds, however long the episode."""
+        first, *others = self._frames
+        staged = path.with_name(f".{path.name}")
+        first.save(staged, format="GIF", save_all=True, append_images=others, duration=40, loop=0)
+        staged.replace(path)

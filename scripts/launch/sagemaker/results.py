@@ -1,0 +1,102 @@
+"""A job's results: fetched from where it put them, the rewards in Coach's CSV, the plot of them, the latest GIF."""
+
+import csv
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from launch.aws.storage import Storage, join
+from launch.cli.errors import JobFailed
+from launch.local.ml_tree import unpack
+
+CSV_FILE = "worker_0.simple_rl_graph.main_level.main_level.agent_0.csv"
+GIF_EPISODE = re.compile(r"episode-(\d+)_")
+
+
+def fetch(storage: Storage, home: str, folder: Path) -> list[str]:
+    """Download a job's files and unpack its output; return what was found."""
+    fetched = []
+    if storage.find(join(home, "intermediate")):
+        storage.download(join(home, "intermediate"), folder / "output" / "intermediate")
+        fetched.append("output/intermediate/")
+    if storage.find(join(home, "model.tar.gz")):
+        storage.download(join(home, "model.tar.gz"), folder / "model.tar.gz")
+        fetched.append("model.tar.gz")
+    if storage.find(join(home, "output.tar.gz")):
+        archive = folder / "output.tar.gz"
+        storage.download(join(home, "output.tar.gz"), archive)
+        staged = folder / ".output"
+        shutil.rmtree(staged, ignore_errors=True)
+        unpack(archive, staged)
+        shutil.rmtree(folder / "output" / "data", ignore_errors=True)
+        (folder / "output").mkdir(exist_ok=True)
+        staged.rename(folder / "output" / "data")
+        archive.unlink()
+        fetched.append("output/data/")
+    return fetched
+
+
+@dataclass
+class Rewards:
+    """Rewards by episode, as (episode, reward) pairs."""
+
+    training: list[tuple[int, float]] = field(default_factory=list)
+    evaluation: list[tuple[int, float]] = field(default_factory=list)
+
+
+def read_rewards(intermediate: Path) -> Rewards:
+    """Read the rewards from a job's ``output/intermediate``.
+
+    Raises:
+        JobFailed: There is no CSV.
+    """
+    path = intermediate / CSV_FILE
+    if not path.is_file():
+        raise JobFailed(f"The job left no {CSV_FILE} in {intermediate}.")
+    rewards = Rewards()
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            for column, values in (("Training Reward", rewards.training), ("Evaluation Reward", rewards.evaluation)):
+                if row.get(column):
+                    values.append((int(float(row["Episode #"])), float(row[column])))
+    return rewards
+
+
+def plot_rewards(rewards: Rewards, title: str, path: Path) -> None:
+    """Draw reward against episode into a PNG file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 4.5), dpi=110, layout="constrained")
+    if rewards.training:
+        axes.plot(*zip(*rewards.training, strict=True), label="Training Reward", color="tab:blue", alpha=0.7, lw=1.2)
+    if rewards.evaluation:
+        axes.plot(*zip(*rewards.evaluation, strict=True), "o-", label="Evaluation Reward", color="tab:orange", lw=2)
+        episode, reward = rewards.evaluation[-1]
+        axes.annotate(f"{reward:.2f}", (episode, reward), xytext=(-6, -16), textcoords="offset points", ha="right")
+    axes.set_xlabel("Episode #")
+    axes.set_ylabel("Reward of an episode")
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def latest_gif(intermediate: Path) -> Path:
+    """Return the GIF with the highest episode number; of several, the newest, which its name begins with.
+
+    Raises:
+        JobFailed: There is none.
+    """
+    gifs = [
+        (int(match[1]), gif.name)
+        for gif in (intermediate / "gifs").glob("*.gif")
+        if (match := GIF_EPISODE.search(gif.name))
+    ]
+    if not gifs:
+        raise JobFailed(f"The job left no GIF in {intermediate / 'gifs'}.")
+    return intermediate / "gifs" / max(gifs)[1]

@@ -1,0 +1,177 @@
+"""The policy artifact: what is refused, in one sentence that names the file."""
+
+import json
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+from sagemaker_rl.errors import PolicyError
+from sagemaker_rl.policy.artifact import Policy, Space, sha256
+
+
+@pytest.fixture
+def artifact(ppo_job, tmp_path):
+    return shutil.copytree(ppo_job.ml / "model", tmp_path / "model")
+
+
+def edit(artifact, **changes):
+    file = artifact / "policy.json"
+    description = json.loads(file.read_text())
+    description.update(changes)
+    file.write_text(json.dumps({key: value for key, value in description.items() if value is not ...}))
+
+
+def box(shape=(2,), low=(0, 0), high=(1, 1)):
+    return {"type": "box", "shape": list(shape), "low": list(low), "high": list(high)}
+
+
+def refusal(artifact) -> str:
+    """Load what cannot be loaded; return the one sentence that says why."""
+    with pytest.raises(PolicyError) as error:
+        Policy.load(artifact)
+    sentence = str(error.value)
+    assert sentence.endswith(".")
+    assert len(sentence.splitlines()) == 1
+    assert len(sentence) < 1000
+    assert "Traceback" not in sentence
+    return sentence
+
+
+def test_a_batch_equals_its_rows(artifact):
+    policy = Policy.load(artifact)
+    observations = np.random.default_rng(0).uniform(-1, 1, size=(50, 2)).astype(np.float32)
+    whole = policy.heads(observations)
+    assert [head.shape for head in whole] == [(50, 1)] * 3
+    for row in range(50):
+        for head, single in zip(whole, policy.heads(observations[row : row + 1]), strict=True):
+            assert np.allclose(head[row], single[0], atol=1e-6)
+
+
+def test_actions_stay_within_the_action_space(artifact):
+    policy = Policy.load(artifact)
+    actions = policy.actions(np.array([[100.0, 100.0], [-100.0, -100.0]], dtype=np.float32))
+    assert actions.shape == (2, 1)
+    assert np.abs(actions).max() <= 1
+
+
+def test_policy_json_says_what_it_is(artifact):
+    description = json.loads((artifact / "policy.json").read_text())
+    assert description["algorithm"] == "ClippedPPO"
+    assert description["environment"] == "patient_envs:PatientContinuousMountainCar"
+    assert description["observation_space"]["low"] == pytest.approx([-1.2, -0.07])
+    assert description["action_space"] == {"type": "box", "shape": [1], "low": [-1.0], "high": [1.0]}
+    assert description["heads"] == ["state_value", "action_mean", "action_standard_deviation"]
+    assert description["training"]["environment_steps"] == 24000
+    assert description["versions"]["mxnet"] == "1.9.1"
+
+
+def test_unbounded_spaces_survive_json():
+    space = Space("box", (2,), (-np.inf, 0.0), (np.inf, 1.0))
+    assert Space.from_json("observation_space", json.loads(json.dumps(space.to_json()))) == space
+
+
+@pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])
+def test_a_missing_file_is_named(artifact, name):
+    (artifact / name).unlink()
+    with pytest.raises(PolicyError, match=name.replace(".", r"\.")):
+        Policy.load(artifact)
+
+
+@pytest.mark.parametrize("name", ["policy-symbol.json", "policy-0000.params"])
+def test_a_damaged_file_is_named(artifact, name):
+    content = bytearray((artifact / name).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (artifact / name).write_bytes(content)
+    with pytest.raises(PolicyError, match=f"{name} is not the file"):
+        Policy.load(artifact)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"schema_version": 99}, "schema_version is 99, expected 1"),
+        ({"heads": []}, "heads is []"),
+        ({"heads": ["action_mean", "state_value"]}, "expected one row for each"),
+        ({"action_head": "x"}, "action_head is 'x'"),
+        ({"schema_version": True}, "schema_version is True, expected 1"),
+        ({"schema_version": 1.0}, "schema_version is 1.0, expected 1"),
+        ({"heads": ["state_value", "state_value", "action_mean"]}, "expected each name once"),
+        ({"heads": [["action_mean"]]}, "expected a list of names"),
+        ({"action_head": ["action_mean"]}, "action_head is ['action_mean']"),
+        ({"preset": ...}, "preset is None"),
+        ({"preset": "two\nlines"}, "preset is 'two\\nlines'"),
+        ({"observation_space": box((3,), [0] * 3, [1] * 3)}, "cannot be run: Error in operator broadcast_sub0"),
+        ({"observation_space": box((np.inf,))}, "observation_space is {"),
+        ({"observation_space": box((10**400,))}, "observation_space is {"),
+        ({"observation_space": box((2.0,))}, "observation_space is {"),
+        ({"observation_space": box(low=(-(10**400), 0))}, "observation_space is {"),
+        ({"observation_space": box(high=(np.inf, 1))}, "observation_space is {"),
+        ({"observation_space": box(high=(True, 1))}, "observation_space is {"),
+        ({"observation_space": box(high=("1", 1))}, "observation_space is {"),
+        ({"action_space": box((1,), [np.nan], [1])}, "action_space is {"),
+        ({"action_space": box((1,), [-1], [np.nan])}, "action_space is {"),
+        ({"action_space": box((1,), [1], [-1])}, "action_space is {"),
+        ({"action_space": {"type": "discrete", "n": True}}, "action_space is {"),
+        ({"observation_space": None}, "observation_space is None"),
+        ({"action_space": {"type": "discrete", "n": 3}}, "has 1 units, expected 3"),
+        ({"sha256": ...}, "sha256 is None"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused(artifact, changes, sentence):
+    edit(artifact, **changes)
+    assert sentence in refusal(artifact)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, '{"a":' * 100_000, '{"n": ' + "9" * 5000 + "}", "{", ""],
+    ids=["nested lists", "nested objects", "a number of 5000 digits", "half an object", "nothing"],
+)
+def test_a_description_that_is_not_json_is_refused(artifact, content):
+    (artifact / "policy.json").write_text(content)
+    assert "policy.json is not JSON: " in refusal(artifact)
+
+
+@pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])
+def test_a_file_that_cannot_be_read_is_named(artifact, name):
+    (artifact / name).unlink()
+    (artifact / name).mkdir()  # unreadable for root, too
+    assert refusal(artifact) == f"{artifact / name} cannot be read: Is a directory."
+
+
+@pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])
+def test_a_link_out_of_the_folder_is_not_followed(artifact, name, tmp_path):
+    elsewhere = (artifact / name).rename(tmp_path / name)
+    (artifact / name).symlink_to(elsewhere)
+    assert refusal(artifact) == f"{artifact / name} is a link to {elsewhere}, expected a file in the artifact's folder."
+
+
+def test_a_huge_description_is_not_read(artifact):
+    with (artifact / "policy.json").open("a") as file:
+        file.truncate(10**12)
+    assert "policy.json has 1000000000000 bytes, expected at most 1048576" in refusal(artifact)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("policy-symbol.json", b"{}", 'Missing field "arg_nodes".'),
+        ("policy-symbol.json", b"hello", "Expect '{' but get 'h'."),
+        ("policy-0000.params", b"x" * 500, "Invalid NDArray file format."),
+    ],
+)
+def test_what_mxnet_refuses_is_said_in_one_sentence(artifact, name, content, reason):
+    (artifact / name).write_bytes(content)
+    edit(artifact, sha256={file: sha256(artifact / file) for file in ("policy-symbol.json", "policy-0000.params")})
+    assert refusal(artifact).endswith(reason)
+
+
+def test_no_pickle_anywhere(artifact):
+    assert {file.name for file in artifact.iterdir()} == {"policy.json", "policy-symbol.json", "policy-0000.params"}
+    content = (artifact / "policy-0000.params").read_bytes()
+    assert content[:8] == (0x112).to_bytes(
+        8, "little"
+    )  # MXNet's own format (src/ndarray/ndarray.cc: kMXAPINDArrayListMagic)
+    with pytest.raises(pickle.UnpicklingError):
+        pickle.loads(content)

@@ -1,0 +1,95 @@
+"""Batches of environments against gym's own, bit for bit."""
+
+import numpy as np
+import pytest
+from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from patient_envs import PatientContinuousMountainCar, PatientMountainCar
+from sagemaker_rl.training.accelerated.vector_envs import make_vector_env
+
+CARS = 8
+
+
+def gym_cars(continuous: bool, position: np.ndarray, velocity: np.ndarray) -> list:
+    cars = [(Continuous_MountainCarEnv if continuous else MountainCarEnv)() for _ in range(CARS)]
+    for car, *state in zip(cars, position, velocity, strict=True):
+        car.reset(seed=0)
+        car.state = np.array(state) if continuous else tuple(state)
+    return cars
+
+
+@settings(max_examples=60, deadline=None)
+@given(continuous=st.booleans(), seed=st.integers(0, 2**32 - 1), from_float32=st.booleans(), bias=st.floats(-1, 1))
+def test_trajectories_equal_gyms_bit_for_bit(continuous, seed, from_float32, bias):
+    random = np.random.default_rng(seed)
+    position = random.uniform(-1.2, 0.6, CARS)
+    velocity = random.uniform(-0.07, 0.07, CARS)
+    if from_float32:
+        position, velocity = (x.astype(np.float32).astype(np.float64) for x in (position, velocity))
+    batch = make_vector_env(PatientContinuousMountainCar if continuous else PatientMountainCar, CARS, seed)
+    batch.reset()
+    batch.position[:], batch.velocity[:] = position, velocity
+    cars = gym_cars(continuous, position, velocity)
+    running = np.ones(CARS, dtype=bool)
+    for _ in range(120):
+        actions = np.clip(random.normal(bias, 1, (CARS, 1)), -1, 1) if continuous else random.integers(0, 3, CARS)
+        reached, following, rewards, ended = batch.step(actions)
+        for index in np.flatnonzero(running):
+            observation, reward, terminated, _, _ = cars[index].step(actions[index])
+            assert np.array_equal(reached[index], np.asarray(observation, dtype=np.float32))
+            assert reward == rewards[index]
+            assert terminated == ended[index]
+            if not terminated:  # else the next episode has begun
+                assert tuple(map(float, cars[index].state)) == (batch.position[index], batch.velocity[index])
+        running &= ~ended
+        assert np.array_equal(reached[~ended], following[~ended])
+        assert (following[ended, 1] == 0).all()
+        assert ((following[ended, 0] >= -0.6) & (following[ended, 0] <= -0.4)).all()
+
+
+@pytest.mark.parametrize("make", [PatientMountainCar, PatientContinuousMountainCar])
+def test_the_time_limit_ends_episodes(make):
+    batch = make_vector_env(make, 3, seed=0)
+    batch.reset()
+    batch.steps[1] = 100
+    idle = np.ones(3, dtype=np.int64) if make is PatientMountainCar else np.zeros((3, 1))
+    ends = {index: [] for index in range(3)}
+    for step in range(1, 10_001):
+        for index in np.flatnonzero(batch.step(idle)[3]):
+            ends[index].append(step)
+    assert ends == {0: [10_000], 1: [9_900], 2: [10_000]}
+
+
+def test_a_seed_gives_the_same_starts():
+    first, again, other = (make_vector_env(PatientMountainCar, 5, seed).reset() for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert len(np.unique(first[:, 0])) == 5
+
+
+class Countdown:
+    """A tiny environment that is no car: ends after as many steps as its seed says."""
+
+    def seed(self, seed):
+        self.length = seed
+
+    def reset(self):
+        self.left = self.length
+        return np.array([self.left])
+
+    def step(self, action):
+        self.left -= 1
+        return np.array([self.left]), float(action), self.left == 0, {}
+
+
+def test_any_other_environment_becomes_a_batch_of_instances():
+    batch = make_vector_env(Countdown, 3, seed=2)  # of 2, 3 and 4 steps
+    assert batch.reset().tolist() == [[2], [3], [4]]
+    assert batch.reset().dtype == np.float32
+    batch.step(np.arange(3))
+    reached, following, rewards, ended = batch.step(np.arange(3))
+    assert reached.tolist() == [[0], [1], [2]]
+    assert following.tolist() == [[2], [1], [2]]
+    assert rewards.tolist() == [0, 1, 2]
+    assert ended.tolist() == [True, False, False]

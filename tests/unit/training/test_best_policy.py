@@ -1,0 +1,45 @@
+"""The policy of the best evaluation is what a job ends with."""
+
+import math
+
+import numpy as np
+from jobs import PPO
+from test_accelerated_ppo import agent_of, make_graph
+
+
+def weights_of(agent) -> list[np.ndarray]:
+    parameters = agent.networks["main"].online_network.model.collect_params().values()
+    return [parameter.data().asnumpy().copy() for parameter in parameters]
+
+
+def change(agent, by: float) -> None:
+    for parameter in agent.networks["main"].online_network.model.collect_params().values():
+        if parameter.grad_req != "null":
+            parameter.set_data(parameter.data() + by)
+
+
+def test_weights_and_statistics_of_the_best_evaluation_come_back(tmp_path):
+    from sagemaker_rl.training.best_policy import BestPolicy
+
+    graph_manager = make_graph(tmp_path, PPO)
+    agent = agent_of(graph_manager)
+    (statistics,) = [
+        f.running_observation_stats for f in agent.pre_network_filter.observation_filters["observation"].values()
+    ]
+    best = BestPolicy(graph_manager)
+    best.restore()  # nothing yet, and nothing happens
+    best.consider(-5.0, 10)
+    change(agent, 0.5)
+    statistics.push_val(np.array([[0.3, 0.05], [0.1, -0.02]]))
+    wanted, mean = weights_of(agent), statistics.mean.copy()
+    best.consider(7.0, 20)
+    for worse in (6.9, math.nan, None):
+        change(agent, 0.1)
+        statistics.push_val(np.array([[0.6, 0.07]]))
+        best.consider(worse, 30)
+    assert (best.reward, best.steps) == (7.0, 20)
+    assert any((now != then).any() for now, then in zip(weights_of(agent), wanted, strict=True))
+    best.restore()
+    for now, then in zip(weights_of(agent), wanted, strict=True):
+        assert (now == then).all()
+    assert (statistics.mean == mean).all()
