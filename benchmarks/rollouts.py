@@ -45,8 +45,8 @@ def measure(system: str, environments: str, log: Path) -> dict[str, Any]:
 
 def act_with_ours(environments: str) -> tuple[int, Callable[[], int], Callable[[], bool]]:
     """Return the number of environments, what plays a step in each, and whether it may be called once more."""
-    from sagemaker_rl.coach_launcher import import_preset
-    from sagemaker_rl.training.loop import Options, create_graph
+    from sagemaker_rl.coach.graph import create_graph
+    from sagemaker_rl.coach.presets import import_preset
 
     graph_manager = import_preset(CONTAINER_SRC / "preset-mountain-car-continuous-clipped-ppo.py")
     from rl_coach.core_types import EnvironmentSteps, RunPhase
@@ -54,7 +54,7 @@ def act_with_ours(environments: str) -> tuple[int, Callable[[], int], Callable[[
 
     graph_manager.agent_params.algorithm.num_consecutive_playing_steps = EnvironmentSteps(COLLECTION_STEPS)
     create_graph(graph_manager, Path.cwd(), seed=0)
-    wanted = Options().parallel_environments if environments == "default" else int(environments)
+    wanted = None if environments == "default" else int(environments)
     run = PPORun(graph_manager, wanted, 0, lambda: None)
     graph_manager.phase = RunPhase.TRAIN
     played = 0

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from events import emit
-from sagemaker_rl.coach import repairs as coach_repairs
+from sagemaker_rl.coach import repairs
 from unseen_starts import Act, play, unseen_starts
 
 CONTAINER_SRC = Path(__file__).resolve().parents[2] / "container_src"
@@ -28,7 +28,7 @@ ENGINE = "NaiveEngine"
 def load_preset(file: Path) -> Any:
     """Return a preset's graph manager, set to run on MXNet, with Coach's log going to the current folder."""
     os.environ.setdefault("MXNET_ENGINE_TYPE", ENGINE)
-    coach_repairs.apply()
+    repairs.apply()
     from rl_coach import logger
     from rl_coach.base_parameters import Frameworks
 

@@ -16,7 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sagemaker_rl.coach_launcher import BUNDLED_CODE
+from sagemaker_rl.coach.presets import BUNDLED_CODE
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import failures
 from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters

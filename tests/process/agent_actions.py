@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from sagemaker_rl.coach_launcher import find_preset, import_preset
+from sagemaker_rl.coach.graph import create_graph
+from sagemaker_rl.coach.presets import find_preset, import_preset
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints
-from sagemaker_rl.training import loop as training
 
 
 def main(preset: str, checkpoint: str, observations_file: str, actions_file: str) -> None:
     graph_manager = import_preset(find_preset(preset, MLPaths(Path(checkpoint))))
-    training.create_graph(graph_manager, Path(actions_file).parent, seed=0, evaluate_only=1)
+    create_graph(graph_manager, Path(actions_file).parent, seed=0, evaluate_only=1)
     checkpoints.restore(graph_manager, Path(checkpoint), preset)
     from rl_coach.core_types import EnvResponse, RunPhase
 

@@ -34,7 +34,7 @@ from jobs import (
 from PIL import Image
 from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.report.run import Run
-from sagemaker_rl.report.trial import EPISODES
+from sagemaker_rl.training.trial import EPISODES
 
 METRICS = {
     "training reward": r"^Training> .*Total reward=([-\d.]+)",

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from graphs import make_graph
 from jobs import DQN
-from test_accelerated_ppo import agent_of, make_graph
+from sagemaker_rl.coach.graph import agent_of
 
 
 def test_durations_are_uniform_and_actions_do_not_change_meanwhile():
@@ -67,33 +68,13 @@ def test_coachs_own_path_explores_alike(tmp_path):
     assert shares[RunPhase.TEST] == 0
 
 
-def test_a_film_of_some_evaluations():
-    from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
-
-    film = FirstEpisodeOfEvaluation(every=3)
-    assert [film.begin_evaluation() for _ in range(7)] == [True, False, True, False, False, True, False]
-
-
-def test_coach_asks_the_film_step_by_step():
-    from rl_coach.core_types import RunPhase
-    from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
-
-    film = FirstEpisodeOfEvaluation(every=2)
-    kept = []
-    for _ in range(3):
-        assert not film.should_dump(_phase=RunPhase.TRAIN)
-        for _ in range(2):  # episodes
-            kept.append((film.should_dump(_phase=RunPhase.TEST), film.should_dump(True, _phase=RunPhase.TEST)))
-    assert kept == [(True, True), (False, False)] * 2 + [(False, False)] * 2
-
-
 def test_a_car_that_reaches_the_flag_lets_go(tmp_path):
     from sagemaker_rl.training.accelerated.dqn import DQNRun
 
     run = DQNRun(make_graph(tmp_path, DQN), None, 0, lambda: None)
     run.held.steps_left[:] = 30
     run.envs.position[0], run.envs.velocity[0] = 0.49, 0.05
-    run._play(np.full(run.envs.num_envs, 2))
+    run._step_and_store(np.full(run.envs.num_envs, 2))
     assert run.held.steps_left.tolist() == [0] + [30] * (run.envs.num_envs - 1)
 
 
@@ -106,5 +87,5 @@ def test_heatup_of_the_preset_finds_the_flag_and_without_holding_it_does_not(tmp
     run = DQNRun(graph_manager, None, 11, lambda: None)
     run.heatup(graph_manager.heatup_steps)
     assert len(run.replay) == graph_manager.heatup_steps.num_steps
-    climbs = int((run.replay.goes_on[: len(run.replay)] == 0).sum())
+    climbs = int((run.replay.not_done[: len(run.replay)] == 0).sum())
     assert least <= climbs <= most

@@ -1,11 +1,26 @@
-"""What an environment of one's own gives is looked at before it reaches the networks."""
+"""A preset's environment: made from its level, and its observations and rewards checked."""
 
+import importlib
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from sagemaker_rl.errors import InputError
+
+
+def environment_maker(graph_manager: Any) -> Callable[[], Any] | None:
+    """Return a function that makes the preset's environment, checked; None unless its level is ``module:name``.
+
+    ``name`` is a class, or a function that returns an environment.
+    """
+    level = str(graph_manager.env_params.level)
+    module, separator, name = level.partition(":")
+    if not separator or "/" in level or "." in level:
+        return None
+    make = getattr(importlib.import_module(module), name)
+    return lambda: check_steps(make(**graph_manager.env_params.additional_simulator_parameters), level)
 
 
 def check_steps(env: Any, name: str) -> Any:

@@ -3,14 +3,16 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-output.html
 """
 
+import contextlib
 import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sagemaker_rl.errors import InputError
+from sagemaker_rl.job import outputs
 from sagemaker_rl.job.stopping import Stopped
 
 FAILURE_REASON_LENGTH = 1024
@@ -61,3 +63,24 @@ def _write(failure_file: Path, reason: str) -> None:
         os.replace(staged, failure_file)
     except OSError as error:
         print(f"The failure file {failure_file} cannot be written: {error.strerror}.", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def tolerated(name: str, note: Callable[[str], None] = lambda reason: None) -> Iterator[None]:
+    """Let the block fail without the job's failing: for what none of the job's results depends on.
+
+    Args:
+        name: what is missing then, for the log.
+        note: called with the reason.
+    """
+    try:
+        yield
+        return
+    except Stopped:
+        reason = "the job was stopped"
+    except InputError as error:
+        reason = str(error).rstrip(".")
+    except Exception as error:  # of a user's own environment, of a full disk
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+    outputs.metric_line("Report", Missing=name, Reason=reason)
+    note(reason)

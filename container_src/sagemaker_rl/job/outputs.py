@@ -6,17 +6,14 @@ one ``Evaluation> …`` line per evaluation, with the losses since the one befor
 
 import json
 import math
-import numbers
 import os
 import platform
-import sys
-from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 JOB_FILE = "job.json"
-"""What a job says about itself when it begins."""
+"""What a job says about itself when it begins (job/introduction.py)."""
 METADATA_FILE = "metadata.json"
 """How far it has come."""
 PACKAGES = ("mxnet", "rl-coach-slim", "gym", "numpy", "sagemaker-training")
@@ -30,15 +27,6 @@ def versions() -> dict[str, str]:
 def git_revision() -> str:
     """Return the revision of this project that the image was built from."""
     return os.environ.get("GIT_REVISION", "unknown")
-
-
-def direct_coach_to(folder: Path) -> None:
-    """Have Coach's loggers write into ``folder``, and its progress reach a log at once."""
-    from rl_coach import logger
-
-    logger.experiment_path = str(folder)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -84,29 +72,3 @@ def metric_line(name: str, **values: Any) -> None:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-class SignalMeans:
-    """Means of an agent's logged signals over the training episodes since the last call."""
-
-    def __init__(self, agent: Any) -> None:
-        self.agent = agent
-        self.episodes_seen = 0
-
-    def take(self, signals: Iterable[str]) -> dict[str, float | None]:
-        """Return each signal's mean over the new episodes; None where the agent has logged nothing."""
-        table = self.agent.agent_logger.data
-        rows = table[(table.index > self.episodes_seen) & (table.index <= self.agent.current_episode)]
-        self.episodes_seen = self.agent.current_episode
-        return {signal: self._mean(rows, f"{signal}/Mean") for signal in signals}
-
-    @staticmethod
-    def _mean(rows: Any, column: str) -> float | None:
-        values = [float(v) for v in rows.get(column, ()) if isinstance(v, numbers.Real) and math.isfinite(v)]
-        return sum(values) / len(values) if values else None
-
-
-def close_csv(agent: Any) -> None:
-    """Write the CSV's last row, which waits for the losses of its episode (see coach_repairs)."""
-    if len(agent.agent_logger.data):
-        agent.agent_logger.dump_output_csv(everything=True)

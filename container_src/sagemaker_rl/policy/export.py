@@ -8,12 +8,31 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach.normalization import NUMERICAL_FLOOR
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
-from sagemaker_rl.policy import artifact as policy
+from sagemaker_rl.policy.artifact import (
+    DESCRIPTION_FILE,
+    INPUT,
+    PARAMS_FILE,
+    SCHEMA_VERSION,
+    SYMBOL_FILE,
+    Policy,
+    Space,
+    sha256,
+)
 
-NUMERICAL_FLOOR = 1e-15
-"""What Coach adds to the standard deviation (utilities/shared_running_stats.py:168)."""
+HEADS: dict[str, dict[str, tuple[str, ...]]] = {
+    "VHead": {"discrete": ("state_value",), "box": ("state_value",)},
+    "QHead": {"discrete": ("q_values",)},
+    "PPOHead": {"discrete": ("action_probabilities",), "box": ("action_mean", "action_standard_deviation")},
+}
+"""The heads of Coach that an artifact can hold: for each kind of action space the names of a head's outputs.
+
+What an output means for a map of the policy stands in training/trial.py: STATE_VALUES.
+"""
+ACTION_HEADS = ("q_values", "action_probabilities", "action_mean")
+"""The outputs that decide the action: the best of a discrete space, or the action itself."""
 
 
 def check_exportable(agent: Any) -> None:
@@ -54,10 +73,10 @@ def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[s
         staging.mkdir(parents=True)
         _save_graph(agent, staging)
         description = _describe(agent, graph_manager, training)
-        description["sha256"] = {n: policy.sha256(staging / n) for n in (policy.SYMBOL_FILE, policy.PARAMS_FILE)}
-        outputs.write_json(staging / policy.DESCRIPTION_FILE, description)
-        policy.Policy.load(staging)
-        for name in (policy.SYMBOL_FILE, policy.PARAMS_FILE, policy.DESCRIPTION_FILE):
+        description["sha256"] = {name: sha256(staging / name) for name in (SYMBOL_FILE, PARAMS_FILE)}
+        outputs.write_json(staging / DESCRIPTION_FILE, description)
+        Policy.load(staging)  # it refuses what an endpoint would refuse
+        for name in (SYMBOL_FILE, PARAMS_FILE, DESCRIPTION_FILE):
             os.replace(staging / name, folder / name)
     except (OSError, mx.MXNetError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
@@ -74,7 +93,7 @@ def _normalizations(agent: Any) -> list[Any]:
     """Return the agent's normalization filters, in the order in which they see an observation."""
     from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
 
-    found = []
+    normalizations = []
     for stage in (agent.input_filter, agent.pre_network_filter):
         for filters in stage.observation_filters.values():
             for name, observation_filter in filters.items():
@@ -83,28 +102,20 @@ def _normalizations(agent: Any) -> list[Any]:
                         f"save_model is 1, but observation filter {name!r} is a {type(observation_filter).__name__}, "
                         "expected none or an ObservationNormalizationFilter."
                     )
-                found.append(observation_filter)
-    return found
+                normalizations.append(observation_filter)
+    return normalizations
 
 
 def _head_names(agent: Any) -> tuple[list[str], str]:
     """Return the names of the network's outputs and of the one that decides the action."""
-    from rl_coach.architectures.mxnet_components.heads import PPOHead, QHead, VHead
-
+    kind = _action_space(agent).kind
     names: list[str] = []
-    action_head = ""
     for head in agent.networks["main"].online_network.model.output_heads:
-        if isinstance(head, VHead):
-            names.append("state_value")
-        elif isinstance(head, QHead):
-            names.append("q_values")
-            action_head = "q_values"
-        elif isinstance(head, PPOHead):
-            discrete = _action_space(agent).kind == "discrete"
-            action_head = "action_probabilities" if discrete else "action_mean"
-            names += [action_head] if discrete else [action_head, "action_standard_deviation"]
-        else:
+        known = next((HEADS[cls.__name__] for cls in type(head).__mro__ if cls.__name__ in HEADS), {})
+        if kind not in known:
             raise InputError(f"save_model is 1, but no artifact can hold a {type(head).__name__}.")
+        names += known[kind]
+    action_head = next((name for name in names if name in ACTION_HEADS), "")
     if not action_head:
         raise InputError(f"save_model is 1, but the network's heads {names} decide no action.")
     return names, action_head
@@ -114,7 +125,7 @@ def _save_graph(agent: Any, folder: Path) -> None:
     import mxnet as mx
 
     network = agent.networks["main"].online_network
-    data = mx.sym.var(policy.INPUT, dtype=np.float32)
+    data = mx.sym.var(INPUT, dtype=np.float32)
     params = {f"arg:{name}": parameter.data().as_in_context(mx.cpu()) for name, parameter in _parameters(network)}
     # In float64, as Coach's filter computes it in NumPy; the network itself is float32.
     x = mx.sym.cast(data, dtype="float64")
@@ -133,37 +144,37 @@ def _save_graph(agent: Any, folder: Path) -> None:
         mx.sym.reshape(head, shape=(-1, 1)) if name == "state_value" else head
         for head, name in zip(heads, _head_names(agent)[0], strict=True)
     ]
-    mx.sym.Group(heads).save(str(folder / policy.SYMBOL_FILE))
-    mx.nd.save(str(folder / policy.PARAMS_FILE), params)
+    mx.sym.Group(heads).save(str(folder / SYMBOL_FILE))
+    mx.nd.save(str(folder / PARAMS_FILE), params)
 
 
 def _parameters(network: Any) -> list[tuple[str, Any]]:
     return list(network.model.collect_params().items())
 
 
-def _action_space(agent: Any) -> policy.Space:
+def _action_space(agent: Any) -> Space:
     from rl_coach.spaces import BoxActionSpace, DiscreteActionSpace
 
     space = agent.spaces.action
     if isinstance(space, DiscreteActionSpace):
-        return policy.Space("discrete", (), n=len(space.actions))
+        return Space("discrete", (), n=len(space.actions))
     if isinstance(space, BoxActionSpace):
         return _box(space)
     raise InputError(f"save_model is 1, but the action space is a {type(space).__name__}, expected box or discrete.")
 
 
-def _box(space: Any) -> policy.Space:
+def _box(space: Any) -> Space:
     shape = tuple(int(size) for size in np.atleast_1d(space.shape))
     bounds = (np.broadcast_to(np.asarray(bound, dtype=np.float64), shape) for bound in (space.low, space.high))
     low, high = (tuple(float(value) for value in bound.ravel()) for bound in bounds)
-    return policy.Space("box", shape, low, high)
+    return Space("box", shape, low, high)
 
 
 def _describe(agent: Any, graph_manager: Any, training: dict[str, Any]) -> dict[str, Any]:
     heads, action_head = _head_names(agent)
     reward = training.get("evaluation_reward")
     return {
-        "schema_version": policy.SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
         "algorithm": type(agent).__name__.removesuffix("Agent"),
         "preset": training["preset"],
         "environment": str(graph_manager.env_params.level),

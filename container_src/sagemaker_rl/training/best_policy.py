@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach.graph import agent_of
+
 
 class BestPolicy:
     """Remembers a Coach agent's weights and the statistics that its observations are normalized with."""
 
     def __init__(self, graph_manager: Any) -> None:
-        agent = graph_manager.level_managers[0].acting_agent()
+        agent = agent_of(graph_manager)
         self._parameters = {
             (saver.path, name): parameter
             for saver in graph_manager.checkpoint_saver

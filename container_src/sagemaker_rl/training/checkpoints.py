@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.errors import InputError
 
 STATE_FILE = ".coach_checkpoint"
@@ -177,7 +178,7 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
 
 def _check(graph_manager: Any, files: list[Path], preset: str) -> None:
     """Look at every file of a checkpoint; Coach would meet a fault in the middle of restoring."""
-    agent = graph_manager.level_managers[0].acting_agent()
+    agent = agent_of(graph_manager)
     normalizations = [f for filters in agent.pre_network_filter.observation_filters.values() for f in filters.values()]
     statistics = [file for file in files if file.suffix == ".srs"]
     if len(statistics) < len(normalizations):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sagemaker_rl.coach.graph import create_graph
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.ml_paths import MLPaths
-from sagemaker_rl.report.job import put_on_trial
-from sagemaker_rl.training import checkpoints
-from sagemaker_rl.training.loop import Options, StockRun, choose_run, create_graph
+from sagemaker_rl.training import checkpoints, trial
+from sagemaker_rl.training.choice import choose_run
 
 RESULT_FILE = "evaluation.json"
 
@@ -33,25 +33,29 @@ def evaluate(
     seed: int,
     accelerate: bool,
 ) -> None:
-    """Play the policy of the checkpoint in ``folder`` on start states drawn with ``seed``, and write the returns.
+    """Play a checkpoint's deterministic policy, and write the returns to ``evaluation.json``.
 
-    With ``accelerate`` all episodes are played together, where the fast path knows the agent.
+    That file, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the population),
+    ``episodes``, ``returns`` and the ``seconds`` that they took.
 
-    ``evaluation.json``, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the
-    population), ``episodes``, ``returns`` and the ``seconds`` that they took.
+    Args:
+        graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
+        paths: where results go.
+        folder: of the checkpoint.
+        preset: its name.
+        hyperparameters: as the user gave them, for the record.
+        extent: how much is played.
+        seed: of the start states.
+        accelerate: whether to play all episodes together, where the fast path knows the agent.
 
     Raises:
         InputError: The folder holds no whole checkpoint of this preset.
     """
     create_graph(graph_manager, paths.intermediate, seed, evaluate_only=extent.steps)
     checkpoints.restore(graph_manager, folder, preset)
-    agent = graph_manager.level_managers[0].acting_agent()
-    run = choose_run(graph_manager, agent, Options(seed, accelerate=accelerate, parallel_environments=1), paths)
+    run = choose_run(graph_manager, paths, seed, accelerate, parallel_environments=1)
     started = time.monotonic()
-    if isinstance(run, StockRun):
-        returns = play(graph_manager, extent)
-    else:
-        returns = run.play_at_least(extent.steps, extent.episodes)
+    returns = run.play_at_least(extent.steps, extent.episodes)
     seconds = time.monotonic() - started
     run.close()
     result = {
@@ -74,21 +78,5 @@ def evaluate(
         Standard_deviation=result["std_return"],
         Episodes=result["episodes"],
     )
-    put_on_trial(agent, graph_manager, paths)
+    trial.put_on_trial(graph_manager, paths)
     graph_manager.close()
-
-
-def play(graph_manager: Any, extent: Extent) -> list[float]:
-    """Play whole episodes of the deterministic policy; return their returns."""
-    from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase
-
-    agent = graph_manager.level_managers[0].acting_agent()
-    counter = graph_manager.total_steps_counters[RunPhase.TEST]
-    returns: list[float] = []
-    with graph_manager.phase_context(RunPhase.TEST):
-        graph_manager.reset_internal_state(force_environment_reset=True)
-        end = counter[EnvironmentSteps] + extent.steps
-        while counter[EnvironmentSteps] < end or len(returns) < extent.episodes:
-            graph_manager.act(EnvironmentEpisodes(1))
-            returns.append(float(agent.total_reward_in_current_episode))
-    return returns

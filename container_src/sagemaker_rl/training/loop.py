@@ -1,27 +1,40 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
-import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sagemaker_rl.coach import repairs as coach_repairs
-from sagemaker_rl.coach.environments import check_steps
-from sagemaker_rl.errors import InputError
+from sagemaker_rl.coach.graph import agent_of, create_graph
+from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
-from sagemaker_rl.report import job
-from sagemaker_rl.training import checkpoints
+from sagemaker_rl.training import checkpoints, trial
 from sagemaker_rl.training.best_policy import BestPolicy
+from sagemaker_rl.training.choice import choose_run
+from sagemaker_rl.training.schedule import check_schedule
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a job's hyperparameters say about the job and not about its preset."""
+
+    seed: int | None = None
+    """Of everything random; None for a different run each time."""
+    save_model: bool = True
+    """Whether to write the policy artifact."""
+    accelerate: bool = True
+    """Whether to take the fast path where it does all that the preset asks for."""
+    parallel_environments: int | None = None
+    """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
+    keep_best: bool = True
+    """Whether to end with the policy of the best evaluation, else with the last."""
 
 
 @dataclass
 class Progress:
-    """What has been done so far.
+    """What has been done so far: ``metadata.json``, and a part of ``policy.json``.
 
     ``evaluation_reward`` is the mean return of the last evaluation; at the end, with ``keep_best``, of the policy that
     is kept, which had been trained for ``policy_steps`` environment steps.
@@ -39,45 +52,6 @@ class Progress:
     stopped: bool = False
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a job says about itself and not about its preset."""
-
-    seed: int | None = None
-    """Of everything random; None for a different run each time."""
-    save_model: bool = True
-    """Whether to write the policy artifact."""
-    accelerate: bool = True
-    """Whether to take the fast path where it does all that the preset asks for."""
-    parallel_environments: int | None = None
-    """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
-    keep_best: bool = True
-    """Whether to end with the policy of the best evaluation, else with the last."""
-
-
-class StockRun:
-    """Stock Coach: its graph manager, and what the improve loop needs beside it."""
-
-    def __init__(self, graph_manager: Any, agent: Any) -> None:
-        self.sync = graph_manager.sync
-        self.heatup = graph_manager.heatup
-        self.train_and_act = graph_manager.train_and_act
-        self.evaluate = graph_manager.evaluate
-        self._agent = agent
-        self._means = outputs.SignalMeans(agent)
-
-    def take_losses(self) -> dict[str, float | None]:
-        """Return the means of the losses since the last call, under Coach's names."""
-        return self._means.take(LOSSES)
-
-    def close(self) -> None:
-        """Write what the CSV still lacks."""
-        outputs.close_csv(self._agent)
-
-
-LOSSES = ("Loss", "Value Loss", "Policy Loss", "Entropy", "KL Divergence")
-
-
 def train(
     graph_manager: Any,
     paths: MLPaths,
@@ -86,7 +60,7 @@ def train(
     changes: list[tuple[str, Any]],
     options: Options,
 ) -> None:
-    """Train as the preset's schedule says.
+    """Train as the preset's schedule says; the results are in the folders of ``paths``.
 
     Args:
         graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
@@ -101,211 +75,136 @@ def train(
     """
     check_schedule(graph_manager, options.parallel_environments)
     create_graph(graph_manager, paths.intermediate, options.seed)
-    agent = graph_manager.level_managers[0].acting_agent()
     if options.save_model:
-        export.check_exportable(agent)
-    checkpoint_folders = [paths.checkpoint]
-
-    def save_checkpoint() -> None:
-        checkpoints.save(graph_manager, checkpoint_folders, preset, changes)
-
-    if paths.synced_checkpoint.is_dir():
-        checkpoint_folders.append(paths.synced_checkpoint)
-        if (paths.synced_checkpoint / checkpoints.STATE_FILE).is_file():
-            print(f"Checkpoint> Starting from the weights in={paths.synced_checkpoint}", flush=True)
-            checkpoints.restore(graph_manager, paths.synced_checkpoint, preset)
-
-    progress = Progress(preset, hyperparameters, options.seed)
-    outputs.metric_line(
-        "Schedule",
-        Preset=preset,
-        Improve_steps=graph_manager.improve_steps.num_steps,
-        Seed=options.seed,
-        Agent=type(agent).__name__,
-    )
-    run = choose_run(graph_manager, agent, options, paths)
-    best = BestPolicy(graph_manager)
-    with STOP.deferred():
-        try:
-            _improve(run, graph_manager, agent, progress, save_checkpoint, paths, best)
-        except Stopped:
-            progress.stopped = True
-            save_checkpoint()  # of the last policy, to go on from
-            print(f"Stopped by SIGTERM after {progress_steps(graph_manager)} environment steps.", flush=True)
-        run.close()
-        if options.keep_best and best.reward is not None and best.steps < progress_steps(graph_manager):
-            best.restore()
-            progress.evaluation_reward, progress.policy_steps = best.reward, best.steps
-            outputs.metric_line("Best", Evaluation_reward=best.reward, Steps=best.steps)
-            if not progress.stopped:
-                save_checkpoint()
-        _record(graph_manager, agent, progress, paths)
-        if options.save_model:
-            export.export_policy(agent, graph_manager, paths.model, vars(progress))
-            print(f"Model> Saved in={paths.model}", flush=True)
-        job.put_on_trial(agent, graph_manager, paths)
+        export.check_exportable(agent_of(graph_manager))
+    TrainingJob(graph_manager, paths, Progress(preset, hyperparameters, options.seed), changes, options).run()
     graph_manager.close()
 
 
-def choose_run(graph_manager: Any, agent: Any, options: Options, paths: MLPaths) -> Any:
-    """Return the fast path, or stock Coach if that is asked for or the fast path does not do all that is; say which."""
-    from sagemaker_rl.training.accelerated.support import reason_for_stock
+class TrainingJob:
+    """The run of one training job on a graph that has been created."""
 
-    reason = reason_for_stock(graph_manager) if options.accelerate else "accelerate is 0"
-    if reason is None:
-        from sagemaker_rl.training.accelerated.dqn import DQNRun
-        from sagemaker_rl.training.accelerated.ppo import PPORun
+    def __init__(
+        self, graph_manager: Any, paths: MLPaths, progress: Progress, changes: list[tuple[str, Any]], options: Options
+    ) -> None:
+        self.graph_manager = graph_manager
+        self.agent = agent_of(graph_manager)
+        self.paths = paths
+        self.progress = progress
+        self.changes = changes
+        self.options = options
+        self.checkpoint_folders = [paths.checkpoint]
+        if paths.synced_checkpoint.is_dir():
+            self.checkpoint_folders.append(paths.synced_checkpoint)
 
-        kind = PPORun if type(agent).__name__ == "ClippedPPOAgent" else DQNRun
-        run = kind(graph_manager, options.parallel_environments, options.seed, STOP.check)
-        outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
-        job.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
-        return run
-    outputs.metric_line("Path", Path="stock Coach", Reason=reason)
-    job.add(paths, path=f"stock Coach: {reason}")
-    STOP.guard(graph_manager.environments[0], "step")
-    for network in agent.networks.values():
-        STOP.guard(network, "train_and_sync_networks")
-    return StockRun(graph_manager, agent)
-
-
-def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, evaluate_only: int | None = None) -> None:
-    """Create the preset's environment, agent and networks.
-
-    Raises:
-        InputError: The environment cannot be found.
-    """
-    from rl_coach.base_parameters import Frameworks, TaskParameters
-
-    outputs.direct_coach_to(experiment_path)
-    parameters = TaskParameters(
-        framework_type=Frameworks.mxnet,
-        evaluate_only=evaluate_only,
-        experiment_path=str(experiment_path),
-        seed=seed,
-        use_cpu=True,
-    )
-    # Coach seeds gym's environment, `random`, `numpy.random` and `mxnet.random` with it.
-    try:
-        graph_manager.create_graph(parameters)
-    except ModuleNotFoundError as error:
-        level = str(graph_manager.env_params.level)
-        if error.name == level.partition(":")[0]:
-            raise InputError(f"Environment {level} cannot be imported: there is no module {error.name!r}.") from None
-        raise
-    coach_repairs.forget_placeholders()
-    for environment in graph_manager.environments:
-        if hasattr(environment, "env"):  # gym's
-            check_steps(environment.env, str(graph_manager.env_params.level))
-            _film_only_what_renders(graph_manager, environment)
-
-
-def _film_only_what_renders(graph_manager: Any, environment: Any) -> None:
-    """Do without GIFs of an environment that has no ``render`` of its own, and say so."""
-    import gym
-
-    visualization = environment.visualization_parameters
-    kinds = set(type(environment.env.unwrapped).__mro__) - set(gym.Env.__mro__)
-    if visualization.dump_gifs and not any("render" in vars(kind) for kind in kinds):
-        agent = graph_manager.level_managers[0].acting_agent()
-        visualization.dump_gifs = agent.ap.visualization.dump_gifs = False
-        outputs.metric_line("GIFs", GIFs="none", Reason=f"{graph_manager.env_params.level} has no render()")
-
-
-def check_schedule(graph_manager: Any, environments: int | None) -> None:
-    """Raise InputError if there is too little data for what is asked for: Coach would train on nothing, or never.
-
-    Args:
-        graph_manager: the preset's, with hyperparameters in place.
-        environments: how many are to be stepped together; None if nobody said.
-    """
-    from rl_coach.core_types import EnvironmentSteps
-
-    algorithm = graph_manager.agent_params.algorithm
-    playing = algorithm.num_consecutive_playing_steps
-    if not isinstance(playing, EnvironmentSteps):
-        return
-    batch_size = graph_manager.agent_params.network_wrappers["main"].batch_size
-    if hasattr(algorithm, "optimization_epochs") and batch_size > playing.num_steps:
-        raise InputError(
-            f"Hyperparameter training_batch_size is {batch_size}, expected at most the {playing.num_steps} "
-            "environment steps between two trainings (training_freq_env_steps)."
+    def run(self) -> None:
+        """Restore a synced checkpoint, train, and write the model and the trial of its policy."""
+        self._restore()
+        outputs.metric_line(
+            "Schedule",
+            Preset=self.progress.preset,
+            Improve_steps=self.graph_manager.improve_steps.num_steps,
+            Seed=self.options.seed,
+            Agent=type(self.agent).__name__,
         )
-    if environments is not None and environments > playing.num_steps:
-        raise InputError(
-            f"Hyperparameter parallel_environments is {environments}, expected at most the {playing.num_steps} "
-            "environment steps between two trainings."
+        options = self.options
+        run = choose_run(
+            self.graph_manager, self.paths, options.seed, options.accelerate, options.parallel_environments
         )
-    improve, period = graph_manager.improve_steps, graph_manager.steps_between_evaluation_periods
-    if isinstance(improve, EnvironmentSteps) and isinstance(period, EnvironmentSteps):
-        steps = math.ceil(improve.num_steps / period.num_steps) * period.num_steps  # Coach's whole periods
-        if steps < playing.num_steps:
-            raise InputError(
-                f"Hyperparameter improve_steps is {improve.num_steps}, expected at least the {playing.num_steps} "
-                "environment steps between two trainings: nothing would be learnt."
+        best = BestPolicy(self.graph_manager)
+        with STOP.deferred():
+            try:
+                self._improve(run, best)
+            except Stopped:
+                self.progress.stopped = True
+                self._save_checkpoint()  # of the last policy, to go on from
+                print(f"Stopped by SIGTERM after {self._steps_trained()} environment steps.", flush=True)
+            run.close()
+            if options.keep_best:
+                self._return_to(best)
+            self._record_progress()
+            if options.save_model:
+                export.export_policy(self.agent, self.graph_manager, self.paths.model, vars(self.progress))
+                print(f"Model> Saved in={self.paths.model}", flush=True)
+            trial.put_on_trial(self.graph_manager, self.paths)
+
+    def _restore(self) -> None:
+        folder = self.paths.synced_checkpoint
+        if (folder / checkpoints.STATE_FILE).is_file():
+            print(f"Checkpoint> Starting from the weights in={folder}", flush=True)
+            checkpoints.restore(self.graph_manager, folder, self.progress.preset)
+
+    def _improve(self, run: Any, best: BestPolicy) -> None:
+        """Do what Coach's ``GraphManager.improve`` does, with a checkpoint and a metric line after every evaluation."""
+        from rl_coach.core_types import RunPhase
+
+        graph_manager = self.graph_manager
+        started = time.monotonic()
+        run.sync()
+        run.heatup(graph_manager.heatup_steps)
+        end = graph_manager.total_steps_counters[RunPhase.TRAIN] + graph_manager.improve_steps
+        done = False
+        while not done and graph_manager.total_steps_counters[RunPhase.TRAIN] < end:
+            run.train_and_act(graph_manager.steps_between_evaluation_periods)
+            checkpoints.check_finite(graph_manager)
+            done = run.evaluate(graph_manager.evaluation_steps)
+            self.progress.train_seconds = time.monotonic() - started
+            self._take_evaluation(best)
+            self._save_checkpoint()
+            self._record_progress()
+            self._print_evaluation(run.take_losses())
+
+    def _take_evaluation(self, best: BestPolicy) -> None:
+        """Record what the last evaluation found; ``best`` keeps the policy if none was better."""
+        episodes = self.agent.num_evaluation_episodes_completed
+        if episodes:
+            self.progress.evaluation_reward = float(
+                self.agent.accumulated_rewards_across_evaluation_episodes / episodes
             )
+        self.progress.policy_steps = self._steps_trained()
+        best.consider(self.progress.evaluation_reward, self.progress.policy_steps)
 
-
-def progress_steps(graph_manager: Any) -> int:
-    """Return the environment steps taken in training so far."""
-    from rl_coach.core_types import EnvironmentSteps, RunPhase
-
-    return int(graph_manager.total_steps_counters[RunPhase.TRAIN][EnvironmentSteps])
-
-
-def _improve(
-    run: Any,
-    graph_manager: Any,
-    agent: Any,
-    progress: Progress,
-    save_checkpoint: Callable[[], None],
-    paths: MLPaths,
-    best: BestPolicy,
-) -> None:
-    """Coach's ``GraphManager.improve``, with a checkpoint and a metric line after every evaluation."""
-    from rl_coach.core_types import RunPhase
-
-    started = time.monotonic()
-    run.sync()
-    run.heatup(graph_manager.heatup_steps)
-    end = graph_manager.total_steps_counters[RunPhase.TRAIN] + graph_manager.improve_steps
-    done = False
-    while not done and graph_manager.total_steps_counters[RunPhase.TRAIN] < end:
-        run.train_and_act(graph_manager.steps_between_evaluation_periods)
-        checkpoints.check_finite(graph_manager)
-        done = run.evaluate(graph_manager.evaluation_steps)
-        if agent.num_evaluation_episodes_completed:
-            progress.evaluation_reward = float(
-                agent.accumulated_rewards_across_evaluation_episodes / agent.num_evaluation_episodes_completed
-            )
-        progress.train_seconds = time.monotonic() - started
-        progress.policy_steps = progress_steps(graph_manager)
-        best.consider(progress.evaluation_reward, progress.policy_steps)
-        save_checkpoint()
-        _record(graph_manager, agent, progress, paths)
-        losses = run.take_losses()
+    def _print_evaluation(self, losses: dict[str, float | None]) -> None:
         outputs.metric_line(
             "Evaluation",
-            Evaluation_reward=progress.evaluation_reward,
-            Episode=progress.episodes,
-            Steps=progress.environment_steps,
-            Training_iteration=progress.training_iterations,
+            Evaluation_reward=self.progress.evaluation_reward,
+            Episode=self.progress.episodes,
+            Steps=self.progress.environment_steps,
+            Training_iteration=self.progress.training_iterations,
             **{_metric_name(name): losses.get(name) for name in LOSSES},
-            Seconds=round(progress.train_seconds, 1),
+            Seconds=round(self.progress.train_seconds, 1),
+        )
+
+    def _return_to(self, best: BestPolicy) -> None:
+        """Give the agent the best policy again, if training has gone on since."""
+        if best.reward is None or best.steps >= self._steps_trained():
+            return
+        best.restore()
+        self.progress.evaluation_reward, self.progress.policy_steps = best.reward, best.steps
+        outputs.metric_line("Best", Evaluation_reward=best.reward, Steps=best.steps)
+        if not self.progress.stopped:
+            self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
+        checkpoints.save(self.graph_manager, self.checkpoint_folders, self.progress.preset, self.changes)
+
+    def _steps_trained(self) -> int:
+        """Return the environment steps taken in training so far."""
+        from rl_coach.core_types import EnvironmentSteps, RunPhase
+
+        return int(self.graph_manager.total_steps_counters[RunPhase.TRAIN][EnvironmentSteps])
+
+    def _record_progress(self) -> None:
+        self.progress.environment_steps = self._steps_trained()
+        self.progress.episodes = self.agent.current_episode
+        self.progress.training_iterations = self.agent.training_iteration
+        outputs.publish_json(
+            self.paths.intermediate / outputs.METADATA_FILE,
+            {**vars(self.progress), "versions": outputs.versions(), "git_revision": outputs.git_revision()},
         )
 
 
 def _metric_name(signal: str) -> str:
-    """Return ``Value loss`` for ``Value Loss``, but ``KL divergence`` for ``KL Divergence``."""
+    """Return ``Value_loss`` for ``Value Loss``, but ``KL_divergence`` for ``KL Divergence``."""
     first, *rest = signal.split(" ")
     return "_".join([first, *(word.lower() for word in rest)])
-
-
-def _record(graph_manager: Any, agent: Any, progress: Progress, paths: MLPaths) -> None:
-    progress.environment_steps = progress_steps(graph_manager)
-    progress.episodes = agent.current_episode
-    progress.training_iterations = agent.training_iteration
-    outputs.publish_json(
-        paths.intermediate / outputs.METADATA_FILE,
-        {**vars(progress), "versions": outputs.versions(), "git_revision": outputs.git_revision()},
-    )

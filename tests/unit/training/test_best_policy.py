@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+from graphs import make_graph
 from jobs import PPO
-from test_accelerated_ppo import agent_of, make_graph
+from sagemaker_rl.coach.graph import agent_of
 
 
 def weights_of(agent) -> list[np.ndarray]:

@@ -5,15 +5,26 @@ from typing import Any
 
 import mxnet as mx
 import numpy as np
+from rl_coach.core_types import EnvironmentSteps, RunPhase
+from rl_coach.exploration_policies.e_greedy import EGreedy
+from rl_coach.memories.memory import MemoryGranularity
+from rl_coach.memories.non_episodic.experience_replay import ExperienceReplay
 from rl_coach.schedules import LinearSchedule
 
 from sagemaker_rl.exploration import HeldActions, HeldEGreedy
 from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph
 from sagemaker_rl.training.accelerated.optimizer import adam_for
-from sagemaker_rl.training.accelerated.run import AcceleratedRun
+from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
 
-INPUTS = (INPUT, "next_states", "actions", "rewards", "goes_on")
+INPUTS = (INPUT, "next_states", "actions", "rewards", "not_done")
 """Of a gradient step: normalized states ``(batch, *shape)`` twice, then ``(batch,)`` each."""
+
+
+LONGEST_HOLD: dict[type, Callable[[Any], int]] = {
+    EGreedy: lambda exploration: 1,
+    HeldEGreedy: lambda exploration: int(exploration.held.max_duration),
+}
+"""Coach's explorations that this run plays, and for how many steps at most each holds a random action."""
 
 
 class Replay:
@@ -26,7 +37,7 @@ class Replay:
         self.next_states = np.empty((size, *shape), dtype=np.float32)
         self.actions = np.empty(size, dtype=np.int64)
         self.rewards = np.empty(size, dtype=np.float32)
-        self.goes_on = np.empty(size, dtype=np.float32)
+        self.not_done = np.empty(size, dtype=np.float32)
 
     def __len__(self) -> int:
         return min(self.count, self.size)
@@ -34,7 +45,7 @@ class Replay:
     def add(self, *columns: np.ndarray) -> None:
         """Add a batch of transitions: states, next states, actions, rewards, and 0 where an episode ended, else 1."""
         rows = np.arange(self.count, self.count + len(columns[0])) % self.size
-        arrays: tuple[np.ndarray, ...] = (self.states, self.next_states, self.actions, self.rewards, self.goes_on)
+        arrays: tuple[np.ndarray, ...] = (self.states, self.next_states, self.actions, self.rewards, self.not_done)
         for array, column in zip(arrays, columns, strict=True):
             array[rows] = column
         self.count += len(rows)
@@ -42,7 +53,7 @@ class Replay:
     def sample(self, size: int, random: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Return ``size`` transitions, as the columns of ``add``."""
         rows = random.integers(len(self), size=size)
-        return self.states[rows], self.next_states[rows], self.actions[rows], self.rewards[rows], self.goes_on[rows]
+        return self.states[rows], self.next_states[rows], self.actions[rows], self.rewards[rows], self.not_done[rows]
 
 
 class DQNLearner:
@@ -84,12 +95,12 @@ class DQNLearner:
             loss.backward()
             return float(loss.asscalar()), predicted.asnumpy()
         assert self.dense is not None and self.dense_target is not None
-        states, next_states, actions, rewards, goes_on = batch
-        following = self.dense_target.forward(next_states)[0].max(axis=1)
+        states, next_states, actions, rewards, not_done = batch
+        next_values = self.dense_target.forward(next_states)[0].max(axis=1)
         values = self.dense.forward(states)[0]
         rows = np.arange(len(actions))
         predicted = values[rows, actions]
-        errors = predicted - (rewards + goes_on * np.float32(self.discount) * following)
+        errors = predicted - (rewards + not_done * np.float32(self.discount) * next_values)
         of_values = np.zeros(values.shape, dtype=np.float32)
         of_values[rows, actions] = errors * np.float32(self.weight / len(actions))
         self.dense.backward([of_values])
@@ -97,13 +108,13 @@ class DQNLearner:
 
     def _fused(self) -> Any:
         """Return both networks and the loss as one hybridized MXNet graph."""
-        _, next_states, actions, rewards, goes_on = inputs = [mx.sym.var(name) for name in INPUTS]
+        _, next_states, actions, rewards, not_done = inputs = [mx.sym.var(name) for name in INPUTS]
         for parameter in self.target_graph.parameters.values():
             parameter.grad_req = "null"  # it is copied to, never trained; else MXNet carries zeros back through it
-        following = mx.sym.max(self.target_graph.symbol[0](**{INPUT: next_states}), axis=1)
-        wanted = rewards + goes_on * self.discount * following
+        next_values = mx.sym.max(self.target_graph.symbol[0](**{INPUT: next_states}), axis=1)
+        targets = rewards + not_done * self.discount * next_values
         predicted = mx.sym.pick(self.graph.symbol[0], actions, axis=1)
-        loss = 0.5 * self.weight * mx.sym.mean(mx.sym.square(predicted - wanted))
+        loss = 0.5 * self.weight * mx.sym.mean(mx.sym.square(predicted - targets))
         parameters = mx.gluon.ParameterDict()
         for graph in (self.graph, self.target_graph):
             parameters.update(graph.parameters)
@@ -140,6 +151,32 @@ class DQNRun(AcceleratedRun):
 
     default_environments = 16
 
+    @staticmethod
+    def unsupported(agent: Any) -> str | None:
+        algorithm, memory = agent.ap.algorithm, agent.memory
+        heads = [type(head).__name__ for head in agent.networks["main"].online_network.model.output_heads]
+        options = {
+            "heads_parameters": (heads, ["QHead"]),
+            "memory": (type(memory), ExperienceReplay),
+            "memory.max_size": (agent.ap.memory.max_size[0], MemoryGranularity.Transitions),
+            "allow_duplicates_in_batch_sampling": (memory.allow_duplicates_in_batch_sampling, True),
+            "load_memory_from_file_path": (agent.ap.memory.load_memory_from_file_path, None),
+            "num_consecutive_playing_steps": (type(algorithm.num_consecutive_playing_steps), EnvironmentSteps),
+            "act_for_full_episodes": (algorithm.act_for_full_episodes, False),
+            "store_transitions_only_when_episodes_are_terminated": (
+                algorithm.store_transitions_only_when_episodes_are_terminated,
+                False,
+            ),
+            "create_target_network": (agent.ap.network_wrappers["main"].create_target_network, True),
+        }
+        if difference := first_difference(options):
+            return difference
+        if type(agent.exploration_policy) not in LONGEST_HOLD:
+            return f"the exploration is {type(agent.exploration_policy).__name__}"
+        if agent.exploration_policy.evaluation_epsilon:
+            return "evaluation is noisy"
+        return None
+
     def __init__(
         self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
     ) -> None:
@@ -147,8 +184,8 @@ class DQNRun(AcceleratedRun):
         self.learner = DQNLearner(self.agent)
         self.replay = Replay(self.agent.ap.memory.max_size[1], self.observations.shape[1:])
         exploration = self.agent.exploration_policy
-        longest = exploration.held.max_duration if isinstance(exploration, HeldEGreedy) else 1
-        self.held = HeldActions(self.envs.num_envs, len(self.agent.spaces.action.actions), longest)
+        longest_hold = LONGEST_HOLD[type(exploration)](exploration)
+        self.held = HeldActions(self.envs.num_envs, len(self.agent.spaces.action.actions), longest_hold)
 
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
         return self.learner.action_values(self.normalize(observations)).argmax(axis=1)
@@ -157,8 +194,6 @@ class DQNRun(AcceleratedRun):
         self.learner.publish()
 
     def heatup(self, steps: Any) -> None:
-        from rl_coach.core_types import EnvironmentSteps, RunPhase
-
         counter = self.graph_manager.total_steps_counters[RunPhase.HEATUP]
         with self.graph_manager.phase_context(RunPhase.HEATUP):
             while counter[EnvironmentSteps] < steps.num_steps:
@@ -166,7 +201,7 @@ class DQNRun(AcceleratedRun):
                 if self.agent.ap.algorithm.heatup_using_network_decisions:
                     self._explore()
                 else:
-                    self._play(self.random.integers(self.held.num_actions, size=self.envs.num_envs))
+                    self._step_and_store(self.random.integers(self.held.num_actions, size=self.envs.num_envs))
                 counter[EnvironmentSteps] += self.envs.num_envs
 
     def play_and_learn(self) -> None:
@@ -185,13 +220,13 @@ class DQNRun(AcceleratedRun):
         """Take a step in every environment by the exploration policy."""
         self.count_for_normalization(self.observations)  # Coach counts every observation that is acted on
         held = self.held.decide(self.random, self.agent.exploration_policy.get_control_param())
-        self._play(self.held.take(None if held.all() else self.best_actions(self.observations)))
+        self._step_and_store(self.held.take(None if held.all() else self.best_actions(self.observations)))
 
-    def _play(self, actions: np.ndarray) -> None:
+    def _step_and_store(self, actions: np.ndarray) -> None:
         observations = self.observations
-        reached, rewards, ended = self.step(actions)
-        self.replay.add(observations, reached, actions, rewards, ~ended)
-        self.held.drop(ended)
+        next_observations, rewards, dones = self.step(actions)
+        self.replay.add(observations, next_observations, actions, rewards, ~dones)
+        self.held.drop(dones)
 
     def _train(self) -> None:
         agent, batch_size = self.agent, self.agent.ap.network_wrappers["main"].batch_size

@@ -4,13 +4,14 @@ MXNet takes longer to begin an operation than a small layer takes to compute, an
 numbers is small layers.
 """
 
-import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import mxnet as mx
 import numpy as np
+
+from sagemaker_rl.training.accelerated.operations import DENSE, Operation, dense_parameter_gradients, operation_of
 
 INPUT = "observation"
 TOLERANCE = 1e-4
@@ -63,79 +64,6 @@ class NetworkGraph:
         for reference in graph["heads"]:
             reference[0] = same_as.get(reference[0], reference[0])
         return mx.sym.load_json(json.dumps(graph))
-
-
-class Operation:
-    """One of MXNet's operations (https://mxnet.apache.org/versions/1.9.1/api) in NumPy.
-
-    ``forward`` takes the inputs, ``backward`` the gradient with respect to the output, the output and the inputs; it
-    returns the gradients with respect to the inputs, in their order and perhaps not yet summed over a broadcast.
-    """
-
-    def __init__(self, forward: Callable[..., np.ndarray], backward: Callable[..., Sequence[np.ndarray]]) -> None:
-        self.forward = forward
-        self.backward = backward
-
-
-def _reshaping(forward: Callable[..., np.ndarray]) -> Operation:
-    return Operation(forward, lambda gradient, y, x: (gradient.reshape(x.shape),))
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def _dense(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    y = x @ weight.T
-    y += bias
-    return y
-
-
-def _dense_gradient(
-    gradient: np.ndarray, y: np.ndarray, x: np.ndarray, weight: np.ndarray, bias: np.ndarray
-) -> tuple[np.ndarray]:
-    """Return the gradient with respect to ``x`` alone: see ``_dense_parameter_gradients`` for the others."""
-    # One column times one row is not worth a matrix product.
-    return (gradient * weight if len(weight) == 1 else gradient @ weight,)
-
-
-def _dense_parameter_gradients(gradient: np.ndarray, x: np.ndarray, of_weight: np.ndarray, of_bias: np.ndarray) -> None:
-    """Write the gradients with respect to weight and bias where they belong."""
-    np.matmul(gradient.T, x, out=of_weight)
-    np.matmul(_ones(len(gradient)), gradient, out=of_bias)  # sums faster than `sum` does
-
-
-@functools.lru_cache(maxsize=8)
-def _ones(size: int) -> np.ndarray:
-    return np.ones(size, dtype=np.float32)
-
-
-DENSE = Operation(_dense, _dense_gradient)
-TANH = Operation(np.tanh, lambda gradient, y, x: (gradient * (1 - y * y),))
-RELU = Operation(lambda x: np.maximum(x, np.float32(0)), lambda gradient, y, x: (gradient * (y > 0),))
-EXP = Operation(np.exp, lambda gradient, y, x: (gradient * y,))
-SOFTMAX = Operation(_softmax, lambda gradient, y, x: (y * (gradient - (gradient * y).sum(axis=-1, keepdims=True)),))
-MULTIPLY = Operation(np.multiply, lambda gradient, y, a, b: (gradient * b, gradient * a))
-
-
-def operation_of(node: dict[str, Any]) -> Operation | None:
-    """Return what computes a node of a graph; None if that is not known."""
-    name, attributes = node["op"], node.get("attrs", {})
-    scalar = np.float32(attributes.get("scalar", "nan"))
-    known = {
-        "FullyConnected": lambda: DENSE if attributes.get("no_bias") == "False" else None,
-        "Activation": lambda: {"tanh": TANH, "relu": RELU}.get(attributes["act_type"]),
-        "exp": lambda: EXP,
-        "softmax": lambda: SOFTMAX,
-        "broadcast_mul": lambda: MULTIPLY,
-        "Flatten": lambda: _reshaping(lambda x: x.reshape(len(x), -1)),
-        "squeeze": lambda: _reshaping(lambda x: np.squeeze(x, int(attributes["axis"]))),
-        "expand_dims": lambda: _reshaping(lambda x: np.expand_dims(x, int(attributes["axis"]))),
-        "_mul_scalar": lambda: Operation(lambda x: x * scalar, lambda gradient, y, x: (gradient * scalar,)),
-        "_plus_scalar": lambda: Operation(lambda x: x + scalar, lambda gradient, y, x: (gradient,)),
-    }
-    return known[name]() if name in known else None
 
 
 class DenseNetwork:
@@ -253,7 +181,7 @@ class DenseNetwork:
             if operation is DENSE:
                 x, weight, bias = inputs
                 of_parameters = self._gradient_of[weight], self._gradient_of[bias]
-                _dense_parameter_gradients(gradient, values[x], *of_parameters)
+                dense_parameter_gradients(gradient, values[x], *of_parameters)
                 if x not in self._depends:
                     continue
             found = operation.backward(gradient, values[index], *[values[number] for number in inputs])

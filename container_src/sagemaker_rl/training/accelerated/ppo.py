@@ -1,26 +1,31 @@
 """Clipped PPO (https://arxiv.org/abs/1707.06347) on batches: Coach's mathematics, one graph for a gradient step."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import mxnet as mx
 import numpy as np
+from rl_coach.agents.policy_optimization_agent import PolicyGradientRescaler
+from rl_coach.core_types import EnvironmentSteps
+from rl_coach.exploration_policies.additive_noise import AdditiveNoise
+from rl_coach.exploration_policies.categorical import Categorical
+from rl_coach.spaces import DiscreteActionSpace
 
 from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph
 from sagemaker_rl.training.accelerated.optimizer import adam_for
-from sagemaker_rl.training.accelerated.run import AcceleratedRun
+from sagemaker_rl.training.accelerated.ppo_loss import Loss, StepResult, log_probs_and_entropy
+from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
 from sagemaker_rl.training.checkpoints import check_finite
 
-LOG_2_PI = math.log(2 * math.pi)
+EXPLORATIONS = (AdditiveNoise, Categorical)
+"""Coach's explorations that sample from the policy itself, as this run does."""
 ROWS_AT_A_TIME = 8_192
 INPUTS = (INPUT, "actions", "old_log_probs", "advantages", "value_targets")
 """Of a gradient step: normalized states ``(batch, *shape)``, actions ``(batch, *shape)``, and ``(batch,)`` each."""
 
 
 def generalized_advantages(
-    rewards: np.ndarray, values: np.ndarray, last_values: np.ndarray, ended: np.ndarray, discount: float, lambda_: float
+    rewards: np.ndarray, values: np.ndarray, last_values: np.ndarray, dones: np.ndarray, discount: float, lambda_: float
 ) -> np.ndarray:
     """Return GAE(lambda) (https://arxiv.org/abs/1506.02438, equation 16) for trajectories of several environments.
 
@@ -28,148 +33,25 @@ def generalized_advantages(
         rewards: shape ``(steps, environments)``.
         values: V of the state before each step, same shape.
         last_values: V of the states after the last step, ``(environments,)``.
-        ended: whether an episode ended with each step, bool, same shape as rewards; V is 0 after the end.
+        dones: whether an episode ended with each step, bool, same shape as rewards; V is 0 after the end.
         discount: gamma.
         lambda_: of GAE.
     """
     advantages = np.empty_like(values, dtype=np.float64)
-    following_values = last_values.astype(np.float64)
-    following = np.zeros(values.shape[1])
+    next_values = last_values.astype(np.float64)
+    next_advantages = np.zeros(values.shape[1])
     for step in range(len(rewards) - 1, -1, -1):
-        goes_on = ~ended[step]
-        delta = rewards[step] + discount * following_values * goes_on - values[step]
-        following = advantages[step] = delta + discount * lambda_ * goes_on * following
-        following_values = values[step]
+        not_done = ~dones[step]
+        delta = rewards[step] + discount * next_values * not_done - values[step]
+        next_advantages = advantages[step] = delta + discount * lambda_ * not_done * next_advantages
+        next_values = values[step]
     return advantages
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What one gradient step says; ratios have shape ``(batch,)``."""
-
-    total_loss: float
-    value_loss: float
-    policy_loss: float
-    entropy_loss: float
-    ratios: np.ndarray
-    clipped_ratios: np.ndarray
-
-
-@dataclass(frozen=True)
-class Loss:
-    """Coach's loss for clipped PPO, in NumPy and as a part of an MXNet graph.
-
-    What Coach computes with dense covariance matrices (heads/ppo_head.py: MultivariateNormalDist) is here the closed
-    form for a diagonal one.
-    """
-
-    discrete: bool
-    epsilon: float | None
-    """How far ratios may be from 1; None does not clip them."""
-    beta: float
-    """Weight of the entropy."""
-    value_weight: float
-    policy_weight: float
-
-    def gradients(
-        self,
-        heads: list[np.ndarray],
-        actions: np.ndarray,
-        old_log_probs: np.ndarray,
-        advantages: np.ndarray,
-        value_targets: np.ndarray,
-    ) -> tuple[StepResult, list[np.ndarray]]:
-        """Return the losses, and the gradients of their sum with respect to the heads, float32 of the heads' shapes."""
-        value, *policy = heads
-        size = len(actions)
-        errors = value.reshape(-1) - value_targets
-        log_probs, entropy = log_probs_and_entropy(np, self.discrete, policy, actions)
-        ratios = np.exp(log_probs - old_log_probs)
-        clipped, objective, slope = ratios, ratios * advantages, advantages
-        if self.epsilon is not None:
-            low, high = np.float32(1 - self.epsilon), np.float32(1 + self.epsilon)
-            clipped = np.minimum(np.maximum(ratios, low), high)
-            other = clipped * advantages
-            # Where both objectives are the same, in the clipping range, Coach's gradient flows through both
-            # (heads/ppo_head.py:565, the minimum along an axis): it is twice what it would be without clipping.
-            of_clipped = (other <= objective) & (clipped == ratios)
-            slope = advantages * ((objective <= other).astype(np.float32) + of_clipped)
-            objective = np.minimum(objective, other)
-        value_loss = 0.5 * self.value_weight * float(errors @ errors) / size
-        policy_loss = -self.policy_weight * float(objective.mean())
-        entropy_loss = -self.beta * float(entropy.mean())
-        result = StepResult(
-            value_loss + policy_loss + entropy_loss, value_loss, policy_loss, entropy_loss, ratios, clipped
-        )
-        of_log_probs = (slope * ratios * np.float32(-self.policy_weight / size)).astype(np.float32)
-        of_entropy = np.float32(-self.beta / size)
-        of_policy = (self._through_categorical if self.discrete else self._through_gaussian)(
-            policy, actions, of_log_probs, of_entropy
-        )
-        return result, [(errors * np.float32(self.value_weight / size)).reshape(value.shape), *of_policy]
-
-    def _through_gaussian(
-        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
-    ) -> list[np.ndarray]:
-        mean, deviation = policy
-        z = (actions - mean) / deviation
-        of_mean = of_log_probs[:, None] * z / deviation
-        return [of_mean, of_mean * z + (of_entropy - of_log_probs[:, None]) / deviation]
-
-    def _through_categorical(
-        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
-    ) -> list[np.ndarray]:
-        (probabilities,) = policy
-        of_probabilities = -of_entropy * (np.log(probabilities) + 1)
-        rows = np.arange(len(actions))
-        of_probabilities[rows, actions] += of_log_probs / probabilities[rows, actions]
-        return [of_probabilities]
-
-    def graph(
-        self, F: Any, heads: list[Any], actions: Any, old_log_probs: Any, advantages: Any, value_targets: Any
-    ) -> list[Any]:
-        """Return the total loss (1,), it and the other losses (4,), and both ratios ``(2, batch)``; F is ``mx.sym``."""
-        value, *policy = heads
-        log_probs, entropy = log_probs_and_entropy(F, self.discrete, policy, actions)
-        ratios = F.exp(log_probs - old_log_probs)
-        clipped, objective = ratios, ratios * advantages
-        if self.epsilon is not None:
-            clipped = F.clip(ratios, 1 - self.epsilon, 1 + self.epsilon)
-            objective = F.min(F.stack(objective, clipped * advantages), axis=0)  # Coach's own way, see `gradients`
-        value_loss = 0.5 * self.value_weight * F.mean(F.square(F.reshape(value, shape=(-1,)) - value_targets))
-        policy_loss = -self.policy_weight * F.mean(objective)
-        entropy_loss = -self.beta * F.mean(entropy)
-        total = value_loss + policy_loss + entropy_loss
-        return [total, F.concat(total, value_loss, policy_loss, entropy_loss, dim=0), F.stack(ratios, clipped)]
-
-
-def log_probs_and_entropy(F: Any, discrete: bool, policy: list[Any], actions: Any) -> tuple[Any, Any]:
-    """Return the log probabilities (densities) of ``actions`` and the policy's entropy, ``(batch,)`` each.
-
-    Args:
-        F: NumPy, or ``mx.sym``.
-        discrete: whether the policy is categorical, else it is a diagonal normal distribution.
-        policy: probabilities ``(batch, actions)``; or mean and standard deviation, ``(batch, size)`` each.
-        actions: ``(batch,)``, or ``(batch, size)``.
-    """
-    if discrete:
-        log_probabilities = F.log(policy[0])
-        entropy = -F.sum(log_probabilities * policy[0], axis=1)
-        if F is np:
-            return log_probabilities[np.arange(len(actions)), actions], entropy
-        return F.pick(log_probabilities, actions, axis=1), entropy
-    mean, deviation = policy
-    z, log_deviation = (actions - mean) / deviation, F.log(deviation)
-    log_density = -F.sum(0.5 * z * z + log_deviation + 0.5 * LOG_2_PI, axis=1)
-    return log_density, F.sum(log_deviation + 0.5 * (1 + LOG_2_PI), axis=1)
 
 
 class PPOLearner:
     """Trains the network of a Coach ClippedPPOAgent as Coach does, in NumPy where that knows the network."""
 
     def __init__(self, agent: Any, random: np.random.Generator, in_numpy: bool = True) -> None:
-        from rl_coach.spaces import DiscreteActionSpace
-
         self.agent = agent
         self.random = random
         self.algorithm = agent.ap.algorithm
@@ -315,6 +197,27 @@ class PPORun(AcceleratedRun):
 
     default_environments = 64
 
+    @staticmethod
+    def unsupported(agent: Any) -> str | None:
+        algorithm = agent.ap.algorithm
+        heads = [type(head).__name__ for head in agent.networks["main"].online_network.model.output_heads]
+        options = {
+            "policy_gradient_rescaler": (algorithm.policy_gradient_rescaler, PolicyGradientRescaler.GAE),
+            "use_kl_regularization": (algorithm.use_kl_regularization, False),
+            "estimate_state_value_using_gae": (algorithm.estimate_state_value_using_gae, True),
+            "normalization_stats": (algorithm.normalization_stats, None),
+            "num_consecutive_training_steps": (algorithm.num_consecutive_training_steps, 1),
+            "heads_parameters": (heads, ["VHead", "PPOHead"]),
+            "num_consecutive_playing_steps": (type(algorithm.num_consecutive_playing_steps), EnvironmentSteps),
+        }
+        if difference := first_difference(options):
+            return difference
+        if type(agent.exploration_policy) not in EXPLORATIONS:
+            return f"the exploration is {type(agent.exploration_policy).__name__}"
+        if isinstance(agent.exploration_policy, AdditiveNoise) and agent.exploration_policy.evaluation_noise_percentage:
+            return "evaluation is noisy"
+        return None
+
     def __init__(
         self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
     ) -> None:
@@ -336,8 +239,8 @@ class PPORun(AcceleratedRun):
     def play_and_learn(self) -> None:
         actions = self._sample(self.policy(self.normalize(self.observations)))
         observations = self.observations
-        _, rewards, ended = self.step(self._within_bounds(actions))
-        self.rollout.append((observations, actions, rewards, ended))
+        _, rewards, dones = self.step(self._within_bounds(actions))
+        self.rollout.append((observations, actions, rewards, dones))
         needed = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         if len(self.rollout) * self.envs.num_envs >= needed:
             self._train(needed)
@@ -358,7 +261,7 @@ class PPORun(AcceleratedRun):
         return mean + standard_deviation * self.random.standard_normal(mean.shape)
 
     def _train(self, needed: int) -> None:
-        observations, actions, rewards, ended = (np.stack(column) for column in zip(*self.rollout, strict=True))
+        observations, actions, rewards, dones = (np.stack(column) for column in zip(*self.rollout, strict=True))
         self.rollout = []
         shape = self.observations.shape[1:]
         flat = observations.reshape(-1, *shape)
@@ -366,13 +269,14 @@ class PPORun(AcceleratedRun):
         states = self.normalize(flat)
         values = self.learner.heads(states)[0].reshape(rewards.shape)
         last_values = self.learner.heads(self.normalize(self.observations))[0]
-        following = np.concatenate([observations[1:], self.observations[None]])
-        self.count_for_normalization(following.reshape(-1, *shape))  # Coach counts each transition's next state too
+        next_observations = np.concatenate([observations[1:], self.observations[None]])
+        # Coach counts each transition's next state too.
+        self.count_for_normalization(next_observations.reshape(-1, *shape))
         algorithm = self.agent.ap.algorithm
         for _ in range(len(flat)):
             algorithm.clipping_decay_schedule.step()
         advantages = generalized_advantages(
-            rewards, values, last_values, ended, algorithm.discount, algorithm.gae_lambda
+            rewards, values, last_values, dones, algorithm.discount, algorithm.gae_lambda
         )
         value_targets = (advantages + values).reshape(-1)
         advantages = advantages.reshape(-1)

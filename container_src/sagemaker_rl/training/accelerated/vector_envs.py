@@ -32,27 +32,33 @@ class VectorEnv(Protocol):
             actions: shape ``(num_envs, *action_shape)``, float within the action space, or int64 ``(num_envs,)``.
 
         Returns:
-            The observations that these actions led to; those to act on next, of a new episode where one has ended; the
-            rewards (float64); and whether the episode has ended, by itself or by its time limit (bool).
+            ``final_observations``, which these actions led to; ``observations``, to act on next: the same, or those of
+            a new episode where one has ended; ``rewards``, float64; and ``dones``, whether the episode has ended, by
+            itself or by its time limit, bool. Rewards and dones have the shape ``(num_envs,)``.
         """
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
-        """Return what draws one environment as it is now: a picture, uint8 of shape ``(height, width, 3)``."""
+        """Return a function that draws one environment as it is now: a picture, uint8 ``(height, width, 3)``."""
 
 
 def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> VectorEnv:
     """Return ``num_envs`` copies of the environment that ``make`` returns, on arrays where it is a patient car."""
-    env = make()
-    if type(env) is TimeLimit and type(env.env) in (MountainCarEnv, Continuous_MountainCarEnv):
-        return _CarBatch(env.env, int(env._max_episode_steps or 0), num_envs, seed)
-    return _InstanceBatch(make, num_envs, seed)
+    env: Any = make()
+    if is_car(env):
+        return _CarsOnArrays(env.env, int(env._max_episode_steps or 0), num_envs, seed)
+    return _Instances(make, num_envs, seed)
 
 
-class _CarBatch:
+def is_car(env: Any) -> bool:
+    """Tell whether an environment is one of the patient cars, whose copies are stepped on arrays."""
+    return type(env) is TimeLimit and type(env.env) in (MountainCarEnv, Continuous_MountainCarEnv)
+
+
+class _CarsOnArrays:
     """gym's two Mountain Cars on arrays (gym/envs/classic_control, 0.25.2).
 
-    Bit for bit: gym computes in float64 what follows from ``math.cos`` and ``math.pow`` (NumPy's own differ in the last
-    bit); the continuous car's state is rounded to float32 after every step, the discrete one's is not.
+    To equal gym bit for bit, it takes ``math.cos`` and ``math.pow`` in float64 as gym does (NumPy's differ in the last
+    bit), and rounds the continuous car's state to float32 after every step, but not the discrete car's.
     """
 
     def __init__(self, car: Any, patience: int, num_envs: int, seed: int | None) -> None:
@@ -72,10 +78,10 @@ class _CarBatch:
         self._start(np.ones(self.num_envs, dtype=bool))
         return self._observe()
 
-    def _start(self, which: np.ndarray) -> None:
-        self.position[which] = self.random.uniform(-0.6, -0.4, size=int(which.sum()))
-        self.velocity[which] = 0.0
-        self.steps[which] = 0
+    def _start(self, where: np.ndarray) -> None:
+        self.position[where] = self.random.uniform(-0.6, -0.4, size=int(where.sum()))
+        self.velocity[where] = 0.0
+        self.steps[where] = 0
 
     def _observe(self) -> np.ndarray:
         return np.stack([self.position, self.velocity], axis=1).astype(np.float32)
@@ -88,12 +94,12 @@ class _CarBatch:
             self.position = self.position.astype(np.float32).astype(np.float64)
             self.velocity = self.velocity.astype(np.float32).astype(np.float64)
         self.steps += 1
-        ended = at_flag | (self.steps >= self.patience)
-        reached = self._observe()
-        if not ended.any():
-            return reached, reached, rewards, ended
-        self._start(ended)
-        return reached, self._observe(), rewards, ended
+        dones = at_flag | (self.steps >= self.patience)
+        final_observations = self._observe()
+        if not dones.any():
+            return final_observations, final_observations, rewards, dones
+        self._start(dones)
+        return final_observations, self._observe(), rewards, dones
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
         state = np.array([self.position[index], self.velocity[index]])
@@ -127,7 +133,7 @@ class _CarBatch:
         self.velocity = np.where((self.position == self.car.min_position) & (velocity < 0), 0.0, velocity)
 
 
-class _InstanceBatch:
+class _Instances:
     """Instances of any gym environment, stepped one after the other."""
 
     def __init__(self, make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> None:
@@ -145,13 +151,13 @@ class _InstanceBatch:
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         results = [env.step(action) for env, action in zip(self.envs, actions, strict=True)]
-        reached = np.stack([np.asarray(result[0], dtype=np.float32) for result in results])
+        final_observations = np.stack([np.asarray(result[0], dtype=np.float32) for result in results])
         rewards = np.array([result[1] for result in results], dtype=np.float64)
-        ended = np.array([bool(result[2]) for result in results])
-        following = reached.copy()
-        for index in np.flatnonzero(ended):
-            following[index] = self.envs[index].reset()
-        return reached, following, rewards, ended
+        dones = np.array([bool(result[2]) for result in results])
+        observations = final_observations.copy()
+        for index in np.flatnonzero(dones):
+            observations[index] = self.envs[index].reset()
+        return final_observations, observations, rewards, dones
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
         picture = np.asarray(self.envs[index].render(mode="rgb_array"))

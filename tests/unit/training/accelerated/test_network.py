@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from graphs import make_graph
 from jobs import DQN, PPO
-from test_accelerated_ppo import agent_of, make_graph
+from sagemaker_rl.coach.graph import agent_of
 
 
 def model_of(folder, preset, **changes):

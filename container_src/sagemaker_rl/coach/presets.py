@@ -1,0 +1,112 @@
+"""Presets: Python files that define a Coach ``graph_manager``; found by name, and imported to run on MXNet."""
+
+import contextlib
+import ctypes
+import gc
+import importlib.util
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.job.hyperparameters import nearest
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP
+
+BUNDLED_CODE = Path(__file__).resolve().parents[2]
+"""The folder of this project's own presets and entry points."""
+
+
+def find_preset(name: str, paths: MLPaths) -> Path:
+    """Return the file of a preset: the user's own, else the bundled one, else Coach's.
+
+    Raises:
+        InputError: There is no such preset.
+    """
+    import rl_coach
+
+    own = list(dict.fromkeys([paths.code, Path.cwd(), BUNDLED_CODE]))
+    folders = [*own, Path(rl_coach.__path__[0]) / "presets"]
+    if Path(name).name == name:
+        for folder in folders:
+            if (folder / f"{name}.py").is_file():
+                return folder / f"{name}.py"
+    known = {file.stem for folder in own for file in folder.glob("preset-*.py")}
+    raise InputError(f"Hyperparameter RLCOACH_PRESET is {name!r}, which is no preset here, {nearest(name, known)}")
+
+
+def import_preset(file: Path) -> Any:
+    """Return the ``graph_manager`` that a preset file defines, set to run on MXNet.
+
+    Raises:
+        InputError: The file defines none.
+    """
+    gc.disable()  # MXNet creates many objects while it is imported, and none of them becomes garbage
+    try:
+        with STOP.deferred():  # raised inside an import, it might be swallowed there
+            graph_manager = _import_preset(file)
+    finally:
+        gc.enable()
+        gc.freeze()
+    STOP.check()
+    return graph_manager
+
+
+def _import_preset(file: Path) -> Any:
+    _prepare_environment()
+    from sagemaker_rl.coach import repairs  # imports NumPy, which reads the environment
+
+    repairs.apply()
+    from rl_coach.base_parameters import Frameworks
+    from rl_coach.logger import screen
+
+    screen.set_use_colors(False)  # so that regular expressions can read the log
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
+    spec = importlib.util.spec_from_file_location(file.stem.replace("-", "_"), file)
+    if spec is None or spec.loader is None:
+        raise InputError(f"Preset {file} cannot be imported.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    _ignore_warnings_of_packages()
+    graph_manager = getattr(module, "graph_manager", None)
+    if graph_manager is None or not hasattr(graph_manager, "agent_params"):
+        raise InputError(f"Preset {file} defines no graph_manager of a single agent, expected a BasicRLGraphManager.")
+    for network in graph_manager.agent_params.network_wrappers.values():
+        network.framework = Frameworks.mxnet
+    return graph_manager
+
+
+def _prepare_environment() -> None:
+    """Set what NumPy, MXNet and pygame read when they are imported, where the user has not set it."""
+    # Its 0.1 ms for one observation is half of the threaded engine's.
+    os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")
+    # Threads take longer to meet than layers of an agent that sees a few numbers take to compute.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _keep_freed_memory()
+    os.environ.setdefault("MXNET_ENGINE_INFO", "0")
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep freed memory for the next array of a batch.
+
+    New pages from the system cost more time than what is computed into them
+    (https://man7.org/linux/man-pages/man3/mallopt.3.html).
+    """
+    with contextlib.suppress(OSError, AttributeError):  # not glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            mallopt(parameter, 32 * 1024 * 1024)  # the most it takes
+
+
+def _ignore_warnings_of_packages() -> None:
+    """Ignore the warnings of packages about each other, which no user can act on."""
+    import gym  # noqa: F401 - importing gym and MXNet changes the filters
+    import mxnet  # noqa: F401
+
+    for package in ("gym", "mxnet", "pygame", "rl_coach"):
+        warnings.filterwarnings("ignore", module=package)

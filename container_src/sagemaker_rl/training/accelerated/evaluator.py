@@ -1,0 +1,80 @@
+"""Evaluation on the fast path: episodes of the deterministic policy, played as one batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sagemaker_rl.coach.recording import Recording
+from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, make_vector_env
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Episodes that were played: their undiscounted returns, all their environment steps, and the first's recording."""
+
+    returns: list[float]
+    steps: int
+    recording: Recording | None
+
+
+class Evaluator:
+    """Plays a policy in environments of its own, whose start states are a stream of their own."""
+
+    def __init__(
+        self,
+        make_env: Callable[[], Any],
+        seed: int,
+        best_actions: Callable[[np.ndarray], np.ndarray],
+        check_stop: Callable[[], None],
+    ) -> None:
+        """Prepare to play.
+
+        Args:
+            make_env: returns a new environment.
+            seed: of the start states.
+            best_actions: the deterministic policy: observations ``(batch, *shape)`` to actions.
+            check_stop: called in every step; may raise.
+        """
+        self.make_env = make_env
+        self.seed = seed
+        self.best_actions = best_actions
+        self.check_stop = check_stop
+        self._envs: VectorEnv | None = None
+
+    def play(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
+        """Play episodes.
+
+        Args:
+            episodes: how many.
+            same_starts: whether to begin the stream of start states anew, as another number of episodes than last time
+                does in any case.
+            record: whether to record the first episode.
+        """
+        envs = self._batch(episodes, same_starts)
+        observations = envs.reset()
+        returns = np.zeros(episodes)
+        running = np.ones(episodes, dtype=bool)
+        steps = 0
+        recording = Recording() if record else None
+        while running.any():
+            self.check_stop()
+            actions = self.best_actions(observations)
+            if recording is not None and running[0]:
+                recording.trace.add(observations[0], actions[0])
+                if recording.count_step():
+                    recording.append(envs.view(0))
+            _, observations, rewards, dones = envs.step(actions)
+            returns += rewards * running
+            steps += int(running.sum())
+            running &= ~dones
+        return Episodes([float(episode_return) for episode_return in returns], steps, recording)
+
+    def _batch(self, episodes: int, same_starts: bool) -> VectorEnv:
+        """Return as many environments, their start states in the place of the stream that is asked for."""
+        if self._envs is None or self._envs.num_envs != episodes:
+            self._envs = make_vector_env(self.make_env, episodes, self.seed)
+        elif same_starts:
+            self._envs.seed(self.seed)
+        return self._envs

@@ -1,0 +1,46 @@
+"""GIFs of evaluations, written beside the training that follows: drawing an episode takes longer than playing it."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sagemaker_rl.coach.recording import Recording
+
+
+@dataclass(frozen=True)
+class RecordedEpisode:
+    """An episode that becomes a GIF: its recording, its number in the run, and its return."""
+
+    recording: Recording
+    number: int
+    score: float
+
+
+class GifWriter:
+    """Writes GIFs, one at a time, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gifs")
+        self._writing: Future[None] | None = None
+
+    def submit(self, episode: RecordedEpisode) -> None:
+        """Begin to write the GIF and the trace of an episode, once the one before it is written."""
+        self.wait()
+        self._writing = self._executor.submit(_write, episode)
+
+    def wait(self) -> None:
+        """Wait until what was submitted is written; raise what went wrong with it."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def close(self) -> None:
+        """Wait, and end the thread."""
+        self.wait()
+        self._executor.shutdown()
+
+
+def _write(episode: RecordedEpisode) -> None:
+    from rl_coach import logger
+
+    logger.create_gif(episode.recording.draw(), name=f"episode-{episode.number}_score-{episode.score}")
+    episode.recording.save_trace(episode.number)

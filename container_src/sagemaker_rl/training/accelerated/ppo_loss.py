@@ -1,0 +1,130 @@
+"""The loss of clipped PPO (https://arxiv.org/abs/1707.06347, equation 9) as Coach computes it, and its gradients."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+LOG_2_PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one gradient step says; ratios have shape ``(batch,)``."""
+
+    total_loss: float
+    value_loss: float
+    policy_loss: float
+    entropy_loss: float
+    ratios: np.ndarray
+    clipped_ratios: np.ndarray
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Coach's loss for clipped PPO, in NumPy and as a part of an MXNet graph.
+
+    Coach computes densities and entropy of a normal distribution with dense covariance matrices (heads/ppo_head.py:
+    MultivariateNormalDist); this is the closed form for a diagonal one.
+    """
+
+    discrete: bool
+    epsilon: float | None
+    """How far ratios may be from 1; None does not clip them."""
+    beta: float
+    """Weight of the entropy."""
+    value_weight: float
+    policy_weight: float
+
+    def gradients(
+        self,
+        heads: list[np.ndarray],
+        actions: np.ndarray,
+        old_log_probs: np.ndarray,
+        advantages: np.ndarray,
+        value_targets: np.ndarray,
+    ) -> tuple[StepResult, list[np.ndarray]]:
+        """Return the losses, and the gradients of their sum with respect to the heads, float32 of the heads' shapes."""
+        value, *policy = heads
+        size = len(actions)
+        errors = value.reshape(-1) - value_targets
+        log_probs, entropy = log_probs_and_entropy(np, self.discrete, policy, actions)
+        ratios = np.exp(log_probs - old_log_probs)
+        clipped, objective, slope = ratios, ratios * advantages, advantages
+        if self.epsilon is not None:
+            low, high = np.float32(1 - self.epsilon), np.float32(1 + self.epsilon)
+            clipped = np.minimum(np.maximum(ratios, low), high)
+            other = clipped * advantages
+            # Where both objectives are the same, in the clipping range, Coach's gradient flows through both
+            # (heads/ppo_head.py:565, the minimum along an axis): it is twice what it would be without clipping.
+            of_clipped = (other <= objective) & (clipped == ratios)
+            slope = advantages * ((objective <= other).astype(np.float32) + of_clipped)
+            objective = np.minimum(objective, other)
+        value_loss = 0.5 * self.value_weight * float(errors @ errors) / size
+        policy_loss = -self.policy_weight * float(objective.mean())
+        entropy_loss = -self.beta * float(entropy.mean())
+        result = StepResult(
+            value_loss + policy_loss + entropy_loss, value_loss, policy_loss, entropy_loss, ratios, clipped
+        )
+        of_log_probs = (slope * ratios * np.float32(-self.policy_weight / size)).astype(np.float32)
+        of_entropy = np.float32(-self.beta / size)
+        of_policy = (self._through_categorical if self.discrete else self._through_gaussian)(
+            policy, actions, of_log_probs, of_entropy
+        )
+        return result, [(errors * np.float32(self.value_weight / size)).reshape(value.shape), *of_policy]
+
+    def _through_gaussian(
+        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
+    ) -> list[np.ndarray]:
+        mean, deviation = policy
+        z = (actions - mean) / deviation
+        of_mean = of_log_probs[:, None] * z / deviation
+        return [of_mean, of_mean * z + (of_entropy - of_log_probs[:, None]) / deviation]
+
+    def _through_categorical(
+        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
+    ) -> list[np.ndarray]:
+        (probabilities,) = policy
+        of_probabilities = -of_entropy * (np.log(probabilities) + 1)
+        rows = np.arange(len(actions))
+        of_probabilities[rows, actions] += of_log_probs / probabilities[rows, actions]
+        return [of_probabilities]
+
+    def graph(
+        self, F: Any, heads: list[Any], actions: Any, old_log_probs: Any, advantages: Any, value_targets: Any
+    ) -> list[Any]:
+        """Return the total loss (1,), it and the other losses (4,), and both ratios ``(2, batch)``; F is ``mx.sym``."""
+        value, *policy = heads
+        log_probs, entropy = log_probs_and_entropy(F, self.discrete, policy, actions)
+        ratios = F.exp(log_probs - old_log_probs)
+        clipped, objective = ratios, ratios * advantages
+        if self.epsilon is not None:
+            clipped = F.clip(ratios, 1 - self.epsilon, 1 + self.epsilon)
+            objective = F.min(F.stack(objective, clipped * advantages), axis=0)  # Coach's own way, see `gradients`
+        value_loss = 0.5 * self.value_weight * F.mean(F.square(F.reshape(value, shape=(-1,)) - value_targets))
+        policy_loss = -self.policy_weight * F.mean(objective)
+        entropy_loss = -self.beta * F.mean(entropy)
+        total = value_loss + policy_loss + entropy_loss
+        return [total, F.concat(total, value_loss, policy_loss, entropy_loss, dim=0), F.stack(ratios, clipped)]
+
+
+def log_probs_and_entropy(F: Any, discrete: bool, policy: list[Any], actions: Any) -> tuple[Any, Any]:
+    """Return the log probabilities (densities) of ``actions`` and the policy's entropy, ``(batch,)`` each.
+
+    Args:
+        F: NumPy, or ``mx.sym``.
+        discrete: whether the policy is categorical, else it is a diagonal normal distribution.
+        policy: probabilities ``(batch, actions)``; or mean and standard deviation, ``(batch, size)`` each.
+        actions: ``(batch,)``, or ``(batch, size)``.
+    """
+    if discrete:
+        log_probabilities = F.log(policy[0])
+        entropy = -F.sum(log_probabilities * policy[0], axis=1)
+        if F is np:
+            return log_probabilities[np.arange(len(actions)), actions], entropy
+        return F.pick(log_probabilities, actions, axis=1), entropy
+    mean, deviation = policy
+    z, log_deviation = (actions - mean) / deviation, F.log(deviation)
+    log_density = -F.sum(0.5 * z * z + log_deviation + 0.5 * LOG_2_PI, axis=1)
+    return log_density, F.sum(log_deviation + 0.5 * (1 + LOG_2_PI), axis=1)

@@ -1,0 +1,75 @@
+"""Which code runs a job: the fast path (``accelerated``), or stock Coach."""
+
+from typing import Any
+
+from sagemaker_rl.coach import signals
+from sagemaker_rl.coach.graph import agent_of
+from sagemaker_rl.job import introduction, outputs
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP
+
+
+class StockRun:
+    """Stock Coach: its graph manager, and what the improve loop needs beside it."""
+
+    def __init__(self, graph_manager: Any) -> None:
+        self.sync = graph_manager.sync
+        self.heatup = graph_manager.heatup
+        self.train_and_act = graph_manager.train_and_act
+        self.evaluate = graph_manager.evaluate
+        self._graph_manager = graph_manager
+        self._agent = agent_of(graph_manager)
+        self._means = signals.SignalMeans(self._agent)
+        STOP.guard(graph_manager.environments[0], "step")
+        for network in self._agent.networks.values():
+            STOP.guard(network, "train_and_sync_networks")
+
+    def play_at_least(self, steps: int, episodes: int) -> list[float]:
+        """Play whole episodes, at least so many environment steps and so many episodes; return their returns."""
+        from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase
+
+        counter = self._graph_manager.total_steps_counters[RunPhase.TEST]
+        returns: list[float] = []
+        with self._graph_manager.phase_context(RunPhase.TEST):
+            self._graph_manager.reset_internal_state(force_environment_reset=True)
+            end = counter[EnvironmentSteps] + steps
+            while counter[EnvironmentSteps] < end or len(returns) < episodes:
+                self._graph_manager.act(EnvironmentEpisodes(1))
+                returns.append(float(self._agent.total_reward_in_current_episode))
+        return returns
+
+    def take_losses(self) -> dict[str, float | None]:
+        """Return the means of the losses since the last call, under Coach's names."""
+        return self._means.take(signals.LOSSES)
+
+    def close(self) -> None:
+        """Write what the CSV still lacks."""
+        signals.close_csv(self._agent)
+
+
+def choose_run(
+    graph_manager: Any, paths: MLPaths, seed: int | None, accelerate: bool, parallel_environments: int | None
+) -> Any:
+    """Return what runs the job, and say which path it is, in the log and for the report.
+
+    Args:
+        graph_manager: its graph created.
+        paths: of the job.
+        seed: of everything random on the fast path.
+        accelerate: whether to take the fast path where it does all that the preset asks for.
+        parallel_environments: how many the fast path steps together at most; None for the algorithm's default.
+
+    Returns:
+        An ``AcceleratedRun``, or a ``StockRun``; the improve loop calls both alike.
+    """
+    from sagemaker_rl.training.accelerated import support  # after the preset has set up and imported MXNet
+
+    reason = support.reason_for_stock(graph_manager) if accelerate else "accelerate is 0"
+    if reason is not None:
+        outputs.metric_line("Path", Path="stock Coach", Reason=reason)
+        introduction.add(paths, path=f"stock Coach: {reason}")
+        return StockRun(graph_manager)
+    run = support.run_of(graph_manager)(graph_manager, parallel_environments, seed, STOP.check)
+    outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
+    introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
+    return run

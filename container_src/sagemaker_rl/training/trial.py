@@ -1,0 +1,161 @@
+"""The finished policy on trial: 100 episodes from start states unseen in training, and a map of its actions.
+
+The report shows it (report/trial.py).
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sagemaker_rl.coach.environments import environment_maker
+from sagemaker_rl.coach.graph import agent_of
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.job import failures, introduction
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP
+from sagemaker_rl.job.traces import Trace
+from sagemaker_rl.policy import export
+from sagemaker_rl.policy.artifact import Policy, Space
+from sagemaker_rl.report.trial import FILE, PolicyMap, Trial
+from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, is_car, make_vector_env
+
+if TYPE_CHECKING:
+    import gym
+
+EVALUATION_SEED = 20_201_122
+"""Of the start states of evaluations and trials. No training uses it unless asked to: they are unseen."""
+EPISODES = 100
+EPISODES_AT_A_TIME = 10
+"""Of an environment that is not stepped on arrays: episodes are played until the time is up."""
+SECONDS = 20.0
+"""For all episodes. A batch that takes longer does not count: its short episodes alone would mislead."""
+PATHS = 3
+"""Episodes whose path the report draws."""
+MAP_NODES = 81
+"""Of each axis of the map."""
+STATE_VALUES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "state_value": lambda head: head[:, 0],
+    "q_values": lambda head: head.max(axis=1),
+}
+"""How the value of a state follows from an output of the artifact (policy/export.py: HEADS), ``(batch, units)``."""
+
+
+def put_on_trial(graph_manager: Any, paths: MLPaths) -> None:
+    """Play the policy that the job ends with on unseen starts, and write ``trial.npz`` into the job's output.
+
+    It is played from the artifact, as an endpoint does it: the fast path's own arrays may hold a later policy.
+    """
+
+    def note(reason: str) -> None:
+        introduction.add(paths, no_trial=f"The finished policy was not put on trial: {reason}.")
+
+    with failures.tolerated("trial of the policy", note):
+        make = environment_maker(graph_manager)
+        if make is None:
+            raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
+        STOP.check()
+        agent = agent_of(graph_manager)
+        export.check_exportable(agent)
+        with tempfile.TemporaryDirectory() as folder:
+            export.export_policy(agent, graph_manager, Path(folder), {"preset": ""})
+            policy = Policy.load(Path(folder))
+        play(policy, make, EVALUATION_SEED, STOP.check).save(paths.output_data / FILE)
+
+
+def play(policy: Policy, make: "Callable[[], gym.Env]", seed: int, check_stop: Callable[[], None]) -> Trial:
+    """Put ``policy`` on trial in the environments that ``make`` returns.
+
+    Args:
+        policy: the job's artifact.
+        make: returns a new environment.
+        seed: of the start states.
+        check_stop: called in every step; may raise.
+
+    Raises:
+        ValueError: Not even one batch of episodes ended in time.
+    """
+    num_envs = EPISODES if is_car(make()) else EPISODES_AT_A_TIME
+    envs = make_vector_env(make, num_envs, seed)
+    deadline = time.monotonic() + SECONDS
+    batches: list[_Episodes] = []
+    while len(batches) * num_envs < EPISODES:
+        episodes = _play_batch(policy, envs, 0 if batches else PATHS, deadline, check_stop)
+        if episodes is None:
+            break
+        batches.append(episodes)
+    if not batches:
+        raise ValueError(f"{num_envs} episodes take more than {SECONDS:.0f} s")
+    paths = batches[0].paths
+    policy_map, no_map = _map(policy, paths)
+    return Trial(
+        starts=np.concatenate([batch.starts for batch in batches]),
+        returns=np.concatenate([batch.returns for batch in batches]),
+        lengths=np.concatenate([batch.lengths for batch in batches]),
+        paths=paths,
+        policy_map=policy_map,
+        no_map=no_map,
+    )
+
+
+class _Episodes(NamedTuple):
+    """A batch of episodes; the fields are those of Trial."""
+
+    starts: np.ndarray
+    returns: np.ndarray
+    lengths: np.ndarray
+    paths: list[np.ndarray]
+
+
+def _play_batch(
+    policy: Policy, envs: VectorEnv, num_paths: int, deadline: float, check_stop: Callable[[], None]
+) -> _Episodes | None:
+    """Play one episode in every environment, and record the paths of the first ones; None if the time is up."""
+    observations = starts = envs.reset()
+    returns, lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, dtype=np.int64)
+    running = np.ones(envs.num_envs, dtype=bool)
+    traces = [Trace() for _ in range(num_paths)]
+    while running.any():
+        check_stop()
+        if time.monotonic() > deadline:
+            return None
+        actions = policy.actions(observations)
+        for index, trace in enumerate(traces):
+            if running[index]:
+                trace.add(observations[index], actions[index])
+        _, observations, rewards, dones = envs.step(actions)
+        returns += rewards * running
+        lengths += running
+        running &= ~dones
+    return _Episodes(starts, returns, lengths, [trace.points() for trace in traces])
+
+
+def _map(policy: Policy, paths: list[np.ndarray]) -> tuple[PolicyMap | None, str]:
+    """Ask the policy about a grid of states; return None and a reason if states or actions are not drawn as a map."""
+    space = policy.observation_space
+    if space.shape != (2,):
+        return None, f"an observation has the shape {list(space.shape)}, and a map has two dimensions"
+    if policy.action_space.kind == "box" and policy.action_space.shape != (1,):
+        return None, f"an action has the shape {list(policy.action_space.shape)}, and a map shows one number"
+    axes = tuple(np.linspace(*_extent(space, dimension, paths), MAP_NODES) for dimension in range(2))
+    states = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
+    heads = policy.heads(states)
+    actions = policy.actions_of(heads).reshape(MAP_NODES, MAP_NODES)
+    values = None
+    for name, head in zip(policy.head_names, heads, strict=True):
+        if name in STATE_VALUES:
+            values = STATE_VALUES[name](head).reshape(MAP_NODES, MAP_NODES)
+    return PolicyMap((axes[0], axes[1]), actions, values), ""
+
+
+def _extent(space: Space, dimension: int, paths: list[np.ndarray]) -> tuple[float, float]:
+    """Return the bounds of a state dimension; where it has none, or gym's largest float, those of the paths."""
+    low, high = space.low[dimension], space.high[dimension]
+    if abs(low) < 1e6 and abs(high) < 1e6:
+        return low, high
+    visited = np.concatenate([path[:, 1 + dimension] for path in paths])
+    margin = 0.1 * (float(np.ptp(visited)) or 1.0)
+    return float(visited.min()) - margin, float(visited.max()) + margin
