@@ -38,8 +38,8 @@ class MyLauncher(SageMakerCoachPresetLauncher):
             self.apply_hyperparameter(self.short_names[name][0], value, name)
             return
         super().map_hyperparameter(name, value)
-        # A negative weight of the entropy lets the policy's noise die within the trainings of the preset's own
-        # schedule. With more gradient steps between two trainings it would be dead before anything is learnt.
+        # A negative weight of the entropy lets the policy's noise vanish within the trainings of the preset's own
+        # schedule. With more gradient steps between two trainings it would be gone before anything is learnt.
         if name in OF_THE_SCHEDULE and getattr(algorithm, "beta_entropy", 0) < 0:
             self.apply_hyperparameter(f"{ALGORITHM}.beta_entropy", 0)
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from graphs import make_graph
 from jobs import DQN
+from sagemaker_rl.coach import repairs
 from sagemaker_rl.coach.graph import agent_of
+
+repairs.apply()
 
 
 def test_durations_are_uniform_and_actions_do_not_change_meanwhile():

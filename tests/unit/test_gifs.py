@@ -1,5 +1,9 @@
 """Which episodes become a GIF."""
 
+from sagemaker_rl.coach import repairs
+
+repairs.apply()
+
 
 def test_some_evaluations_are_recorded():
     from sagemaker_rl.gifs import FirstEpisodeOfEvaluation

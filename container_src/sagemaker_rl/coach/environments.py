@@ -24,9 +24,9 @@ def environment_maker(graph_manager: Any) -> Callable[[], Any] | None:
 
 
 def check_steps(env: Any, name: str) -> Any:
-    """Let ``env.step`` raise InputError if its observation or reward is not finite; return ``env``.
+    """Make ``env.step`` raise InputError where its observation or reward is not finite; return ``env``.
 
-    Without it a NaN travels through normalization into every weight, and the job learns of it when nothing is left.
+    Without it a NaN spreads through normalization to every weight, and the job notices it when all is lost.
 
     Args:
         env: a gym environment.

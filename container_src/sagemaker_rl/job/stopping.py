@@ -1,7 +1,7 @@
-"""SIGTERM: at once while a job gets ready, at a moment when the networks' weights are consistent while it trains.
+"""SIGTERM ends a job: at once while it gets ready; while it trains, when the networks' weights are consistent.
 
-SageMaker stops a job with SIGTERM, and with SIGKILL 120 s later. In a container Python is process 1, which the kernel
-spares a signal that it has no handler for: hence a handler from the first moment on.
+SageMaker stops a job with SIGTERM, and with SIGKILL 120 s later. In a container Python is process 1, to which the
+kernel delivers no signal that it has no handler for: hence a handler from the first moment on.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ class StopSignal:
     def install(self) -> None:
         """Become the process's handler of SIGTERM."""
         signal.signal(signal.SIGTERM, self._receive)
-        sys.unraisablehook = _say_what_was_swallowed
+        sys.unraisablehook = _report_unraisable
 
     def _receive(self, number: int, frame: Any) -> None:
         self._received = True
@@ -57,11 +57,11 @@ class StopSignal:
         setattr(owner, method, checked)
 
 
-def _say_what_was_swallowed(what: Any) -> None:
-    """Say nothing of a ``Stopped`` in a finalizer or beside a fork: the next ``check`` raises it again."""
-    if what.exc_type is not Stopped:
-        sys.__unraisablehook__(what)
+def _report_unraisable(unraisable: Any) -> None:
+    """Print an exception that Python cannot raise, of a finalizer perhaps; not ``Stopped``, which ``check`` raises."""
+    if unraisable.exc_type is not Stopped:
+        sys.__unraisablehook__(unraisable)
 
 
 STOP = StopSignal()
-"""The process's one: a process has one handler."""
+"""The only one: a process has one handler of SIGTERM."""

@@ -8,11 +8,11 @@ import numpy as np
 
 MAX_POINTS = 1_000
 MAX_DIMENSIONS = 64
-"""Of an observation: a trace of pictures is none that anybody reads."""
+"""Of an observation; one of more, a picture perhaps, is left out: nobody reads such a trace."""
 
 
 class Trace:
-    """The steps of an episode: all of them at first, then every second, every fourth, so that they stay few."""
+    """The steps of an episode. Of many steps every second is kept, or every fourth, and so on."""
 
     def __init__(self) -> None:
         self._rows: list[np.ndarray] = []
@@ -21,7 +21,7 @@ class Trace:
         self._dimensions = 0
 
     def add(self, observation: Any, action: Any) -> None:
-        """Take notice of a step: an observation, and the action that goes with it."""
+        """Add a step: an observation, and the action that the agent took on it."""
         if self._steps % self._every == 0 and np.size(observation) <= MAX_DIMENSIONS:
             self._rows.append(np.concatenate([[self._steps], np.ravel(observation), np.ravel(action)]))
             self._dimensions = np.size(observation)

@@ -1,4 +1,4 @@
-"""Coach's checkpoints: saved whole or not at all, and looked at before Coach opens them.
+"""Coach's checkpoints: saved whole or not at all, and checked before Coach reads them.
 
 A checkpoint is what Coach itself writes: ``{id}_Step-{steps}.ckpt.main_level.agent.main.online`` (MXNet parameters),
 ``….ckpt.main_level.agent.….srs`` (running statistics of the observations) and ``.coach_checkpoint``, which names the
@@ -177,7 +177,7 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
 
 
 def _check(graph_manager: Any, files: list[Path], preset: str) -> None:
-    """Look at every file of a checkpoint; Coach would meet a fault in the middle of restoring."""
+    """Check every file of a checkpoint; Coach would meet a fault in the middle of restoring."""
     agent = agent_of(graph_manager)
     normalizations = [f for filters in agent.pre_network_filter.observation_filters.values() for f in filters.values()]
     statistics = [file for file in files if file.suffix == ".srs"]
@@ -235,7 +235,7 @@ def _check_parameters(file: Path, wanted: Any, preset: str) -> None:
 
 
 class _StatisticsUnpickler(pickle.Unpickler):
-    """Reads a pickled dictionary of NumPy arrays and refuses everything else: a checkpoint may come from anywhere."""
+    """Reads a pickled dictionary of NumPy arrays and refuses everything else: a checkpoint may come from a stranger."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in STATISTICS_MEMBERS:

@@ -1,4 +1,4 @@
-"""DQN (https://www.cs.toronto.edu/~vmnih/docs/dqn.pdf) on batches: Coach's mathematics, a graph for a gradient step."""
+"""DQN (https://www.cs.toronto.edu/~vmnih/docs/dqn.pdf) on batches of transitions, with Coach's mathematics."""
 
 from collections.abc import Callable
 from typing import Any
@@ -209,7 +209,7 @@ class DQNRun(AcceleratedRun):
         agent, schedule = self.agent, self.agent.exploration_policy.epsilon_schedule
         for _ in range(self.envs.num_envs):
             if type(schedule) is LinearSchedule and schedule.current_value == schedule.final_value:
-                break  # it stays there, and takes its time to find out
+                break  # at its final value a schedule stays, and computing that takes time
             schedule.step()
         due = agent.last_training_phase_step + agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         if agent.total_steps_counter >= due:

@@ -1,7 +1,7 @@
 """Adam (https://arxiv.org/abs/1412.6980, algorithm 1) over all of a network's parameters at once.
 
-As the ``mx.optimizer.Adam`` of a Coach network computes it, which begins several operations for every parameter. Rate
-and decays are read from that optimizer.
+It computes what the ``mx.optimizer.Adam`` of a Coach network does, which starts several operations for each parameter.
+Rate and decays are read from that optimizer.
 """
 
 import math
@@ -53,7 +53,8 @@ class NumPyAdam(_Adam):
         scale += self.optimizer.epsilon
         np.divide(self.first_moments, scale, out=change)
         self.weights -= np.multiply(change, rate, out=change)
-        if self.steps % 64 == 0:  # denormal numbers, left of what has no gradient any more, are slow
+        if self.steps % 64 == 0:
+            # Moments of weights without a gradient become denormal numbers, which are slow to compute with.
             self.first_moments[np.abs(self.first_moments) < TINY] = 0
             self.second_moments[self.second_moments < TINY] = 0
 

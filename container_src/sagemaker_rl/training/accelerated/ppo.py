@@ -1,4 +1,4 @@
-"""Clipped PPO (https://arxiv.org/abs/1707.06347) on batches: Coach's mathematics, one graph for a gradient step."""
+"""Clipped PPO (https://arxiv.org/abs/1707.06347) on batches of environments, with Coach's mathematics."""
 
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +76,7 @@ class PPOLearner:
         """Return V ``(batch,)`` and the policy's parameters ``(batch, actions)`` for normalized states."""
         if self.dense:
             heads = self.dense.function(range(len(self.graph.symbol)))
-            # A whole collection at once would be the peak of the job's memory.
+            # In pieces: all states of a rollout at once would need more memory than the rest of the job.
             pieces = [heads(states[start : start + ROWS_AT_A_TIME]) for start in range(0, len(states), ROWS_AT_A_TIME)]
             value, *policy = (np.concatenate(head) for head in zip(*pieces, strict=True))
         else:
@@ -281,7 +281,7 @@ class PPORun(AcceleratedRun):
         value_targets = (advantages + values).reshape(-1)
         advantages = advantages.reshape(-1)
         self.agent.state_values.add_sample(values.reshape(-1))
-        # Where all are the same there is nothing to learn, and Coach's 0 / 0 would end in weights that are no numbers.
+        # Where all are the same there is nothing to learn; Coach divides 0 by 0, and its weights become NaN.
         advantages = (advantages - advantages.mean()) / (advantages.std() or 1.0)
         self.agent.action_advantages.add_sample(advantages)
         flat_actions = actions.reshape(len(flat), *actions.shape[2:])
