@@ -40,6 +40,7 @@ images: $(VENV)/ready  ## build mountain-car-training and mountain-car-serving
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	PYTHONPATH=container_src:scripts $(BIN)/lint-imports
 
 clean:  ## remove the environment; runs/ is yours and stays
 	rm -rf $(VENV)
