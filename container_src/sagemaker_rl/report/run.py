@@ -18,9 +18,10 @@ from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 from sagemaker_rl.report.trial import Trial
 
 DESCRIPTION_FILE = "description.json"
-"""SageMaker's answer to DescribeTrainingJob, beside the job's fetched files."""
+"""SageMaker's answer to DescribeTrainingJob, which ``scripts/fetch.py`` and ``report.py`` put beside a job's files."""
 EVALUATION_FILE = "evaluation.json"
 FINAL_STATUSES = ("Completed", "Failed", "Stopped")
+"""Of a job that writes nothing more."""
 HYPERPARAMETERS_SHOWN_ELSEWHERE = ("RLCOACH_PRESET", "seed")
 GIF_EPISODE = re.compile(r"episode-(\d+)_score-")
 

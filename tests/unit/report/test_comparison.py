@@ -3,7 +3,6 @@
 import shutil
 
 from job_folders import make_trial, render_text
-from sagemaker_rl.report.run import Run
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 
 

@@ -1,10 +1,9 @@
 """The animation of an episode, and the words beside it."""
 
 from job_folders import render_text
-from sagemaker_rl.report import picture
 
 
-def test_the_film_is_of_its_time(folder):
+def test_the_picture_is_of_its_time(folder):
     (gif,) = (folder / "output/intermediate/gifs").glob("*.gif")
     text = "The car in an evaluation episode with the return 99.50, in 1 picture. It shows the policy of that time"
     assert text in render_text(folder)

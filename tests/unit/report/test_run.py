@@ -6,7 +6,6 @@ import shutil
 import pytest
 from job_folders import HEADER, change_job, make_trial, render_text
 from jobs import CSV
-from sagemaker_rl.report import picture
 from sagemaker_rl.report.run import Run
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 

@@ -9,7 +9,7 @@ from bokeh.plotting import figure as bokeh_figure
 from sagemaker_rl.report.styles import StyledRun
 
 MAX_POINTS = 8_000
-"""At most so many points have the curves of a chart together."""
+"""The curves of a chart have at most so many points together."""
 FEW_RUNS = 4
 """With more runs, charts leave out what costs kilobytes per run: training rewards, and the dots on losses."""
 

@@ -7,7 +7,7 @@ from sagemaker_rl.report.charts.figures import MAX_POINTS, thin
 from sagemaker_rl.report.charts.learning import draw_rewards_by_episode, draw_signals
 from sagemaker_rl.report.charts.returns import draw_return_distribution, draw_returns_by_start
 from sagemaker_rl.report.run import Run
-from sagemaker_rl.report.styles import COLOURS, OPTIMUM_COLOUR, style_runs
+from sagemaker_rl.report.styles import style_runs
 
 
 def test_many_runs_are_told_apart(folder):
