@@ -1,6 +1,6 @@
 """``make bench``: runs us and the peers one after the other, and writes results, tables and plots.
 
-The results are written after every run, so that ``--reuse`` takes up a run of this that was cut off.
+The results are written after every run, so that ``--reuse`` continues where an interrupted one stopped.
 """
 
 import argparse
@@ -34,12 +34,12 @@ ROLLOUTS, COST_CURVE, START_UP = "rollouts", "cost-curve", "start-up"
 NAMES = [*SYSTEMS, ROLLOUTS, COST_CURVE, START_UP]
 QUICK_ROLLOUTS = ("default", "1", "256")
 QUICK_SECONDS = 240
-"""A quick run begins no measurement later than this."""
+"""A quick run begins no measurement after so many seconds."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to measure. Its record, under ``key``, is as good as new while ``inputs`` and ``code`` are the same."""
+    """One thing to measure. Its record, under ``key``, is valid as long as ``inputs`` and ``code`` are the same."""
 
     key: str
     measure: Callable[[Path], dict[str, Any]]
@@ -50,12 +50,12 @@ class Task:
         """Return a digest of the code and the settings that the record depends on."""
         digest = hashlib.sha256(json.dumps(self.inputs, sort_keys=True).encode())
         for file in self.code:
-            digest.update(_meaning(file))
+            digest.update(_digested_content(file))
         return digest.hexdigest()[:16]
 
 
-def _meaning(file: Path) -> bytes:
-    """Return a file's content, of Python what runs: comments change no result."""
+def _digested_content(file: Path) -> bytes:
+    """Return a file's content, without the comments of Python: they change no result."""
     content = file.read_bytes()
     return ast.dump(ast.parse(content)).encode() if file.suffix == ".py" else content
 
@@ -69,12 +69,12 @@ def main() -> None:
     tasks = plan(arguments)
     results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"runs": {}}
     if not arguments.reuse:
-        kept = {key: run for key, run in results["runs"].items() if family(key) not in arguments.systems}
+        kept = {key: run for key, run in results["runs"].items() if system_of(key) not in arguments.systems}
         results["runs"] = kept
     known_packages = results.get("machine", {}).get("packages", {})
     results |= {"quick": arguments.quick, "machine": machine.describe(peers_of(arguments.systems), known_packages)}
     deadline = time.monotonic() + QUICK_SECONDS if arguments.quick else None
-    failed = carry_out(tasks, results, path, deadline)
+    failed = run_tasks(tasks, results, path, deadline)
 
     from plots import draw  # late: what this process holds would count in the memory of those that it starts
 
@@ -107,7 +107,7 @@ def peers_of(names: list[str]) -> list[str]:
     return sorted(peers | ({peer_environments.STOCK_COACH} if ROLLOUTS in names else set()))
 
 
-def family(key: str) -> str:
+def system_of(key: str) -> str:
     """Return the name, as ``--systems`` takes it, of what a record is about."""
     name = key.partition("/")[0]
     return next((known for known in (ROLLOUTS, COST_CURVE, START_UP) if name.startswith(known)), name)
@@ -117,7 +117,7 @@ def family(key: str) -> str:
 
 
 def plan(arguments: argparse.Namespace) -> list[Task]:
-    """Return the tasks: all systems' first seeds, then all their second ones, so that a slow hour slows all alike."""
+    """Return the tasks: all systems' first seeds, then all their second ones, so that a slow hour affects all alike."""
     chosen = [
         system
         for name, system in SYSTEMS.items()
@@ -190,8 +190,8 @@ def start_up_tasks() -> Iterator[Task]:
 # --- Measuring -------------------------------------------------------------------------------------------------------
 
 
-def carry_out(tasks: list[Task], results: dict[str, Any], path: Path, deadline: float | None) -> list[str]:
-    """Carry out the tasks that have no record of the same fingerprint, and record them; return those that failed."""
+def run_tasks(tasks: list[Task], results: dict[str, Any], path: Path, deadline: float | None) -> list[str]:
+    """Run and record the tasks that have no record of the same fingerprint; return the keys of those that failed."""
     failed = []
     revision = machine.git_revision()
     for number, task in enumerate(tasks, 1):
@@ -212,15 +212,15 @@ def carry_out(tasks: list[Task], results: dict[str, Any], path: Path, deadline: 
             print(f"{heading} failed: {error}", flush=True)
             failed.append(task.key)
             continue
-        about = {"settings": task.inputs, "date": date, "revision": revision, "fingerprint": fingerprint}
-        results["runs"][task.key] = record | about
+        provenance = {"settings": task.inputs, "date": date, "revision": revision, "fingerprint": fingerprint}
+        results["runs"][task.key] = record | provenance
         write(path, results)
         print(f"{heading}: {headline(record)}; {time.monotonic() - started:.0f} s in all", flush=True)
     return failed
 
 
 def headline(record: dict[str, Any]) -> str:
-    """Return the numbers of a record that one wants to see go by."""
+    """Return the most important numbers of a record, for the terminal."""
     names = {
         "seconds": ".2f",
         "wall_seconds": ".1f",

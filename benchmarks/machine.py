@@ -27,9 +27,9 @@ PACKAGES = (
 LIST_VERSIONS = """
 import json, sys
 from importlib import metadata
-found = {distribution.metadata["Name"].lower().replace("_", "-"): distribution.version
-         for distribution in metadata.distributions()}
-print(json.dumps({name: found[name] for name in sys.argv[1:] if name in found}))
+versions = {distribution.metadata["Name"].lower().replace("_", "-"): distribution.version
+            for distribution in metadata.distributions()}
+print(json.dumps({name: versions[name] for name in sys.argv[1:] if name in versions}))
 """
 
 

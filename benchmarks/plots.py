@@ -40,12 +40,12 @@ RANGES = {"continuous": (-1_100.0, 99.85), "discrete": (-11_000.0, -97.0)}
 
 def draw(results: dict[str, Any], suffix: str = "") -> list[Path]:
     """Draw all plots that there are runs for; return their files."""
-    drawn = (
+    paths = (
         _draw_returns(results, BENCHMARKS / f"returns{suffix}.png"),
         _draw_rollouts(results, BENCHMARKS / f"rollouts{suffix}.png"),
         _draw_costs(results, BENCHMARKS / f"cost-curve{suffix}.png"),
     )
-    return [path for path in drawn if path]
+    return [path for path in paths if path]
 
 
 def _draw_returns(results: dict[str, Any], path: Path) -> Path:
@@ -55,7 +55,7 @@ def _draw_returns(results: dict[str, Any], path: Path) -> Path:
         for system in SYSTEMS.values():
             if system.car == car:
                 _draw_system(panel, system.name, system.label, runs_of(results, system.name))
-        _dress_returns(panel, car)
+        _format_returns(panel, car)
     figure.suptitle("Mean return of an evaluation against the time since the process was started, a line per seed")
     figure.savefig(path)
     plt.close(figure)
@@ -72,14 +72,14 @@ def _draw_system(panel: Axes, name: str, label: str, runs: list[dict[str, Any]])
         panel.plot(seconds[-1], returns[-1], "o", color=COLOURS[name], ms=5)
 
 
-def _dress_returns(panel: Axes, car: str) -> None:
+def _format_returns(panel: Axes, car: str) -> None:
     ceiling = CEILINGS[car]
 
     def closeness(returns: np.ndarray) -> np.ndarray:
         return -np.log(np.maximum(ceiling - returns, 1e-6))
 
     panel.set_xscale("log")
-    panel.set_yscale("function", functions=(closeness, lambda drawn: ceiling - np.exp(-drawn)))
+    panel.set_yscale("function", functions=(closeness, lambda scaled: ceiling - np.exp(-scaled)))
     panel.set_ylim(*RANGES[car])
     panel.yaxis.set_major_locator(FixedLocator(TICKS[car]))
     panel.yaxis.set_minor_locator(NullLocator())

@@ -21,9 +21,9 @@ ENVIRONMENTS = ("default", "1", "4", "8", "16", "32", "64", "128", "256")
 """Numbers of parallel environments of the fast path."""
 REPEATS = 3
 SECONDS = 1.5
-"""Each repeat lasts so long; the result is the median of them. One more goes before, and does not count."""
+"""Length of a repeat. The result is the median of the repeats, without a first one that warms up."""
 COLLECTION_STEPS = 2**23
-"""More than are collected: the fast path never comes to train."""
+"""More steps than are measured, so that the fast path only collects and never trains."""
 STOCK_STEPS_AT_ONCE = 200
 
 
@@ -38,13 +38,16 @@ def measure(system: str, environments: str, log: Path) -> dict[str, Any]:
     environment = {"PYTHONPATH": f"{BENCHMARKS}:{CONTAINER_SRC}"}
     with tempfile.TemporaryDirectory() as folder:
         command: list[str | Path] = [python, BENCHMARKS / "rollouts.py", system, environments]
-        ended = timed_process.run(command, Path(folder), log, environment)
-    events = [event for _, line in ended.lines if (event := parse(line))]
+        process = timed_process.run(command, Path(folder), log, environment)
+    events = [event for _, line in process.lines if (event := parse(line))]
     return {"system": f"rollouts-{system}", **events[-1]}
 
 
 def act_with_ours(environments: str) -> tuple[int, Callable[[], int], Callable[[], bool]]:
-    """Return the number of environments, what plays a step in each, and whether it may be called once more."""
+    """Return the number of environments, a function that plays a step in each, and one that says if it may go on.
+
+    The first function returns the number of steps played.
+    """
     from sagemaker_rl.coach.graph import create_graph
     from sagemaker_rl.coach.presets import import_preset
 
@@ -54,8 +57,8 @@ def act_with_ours(environments: str) -> tuple[int, Callable[[], int], Callable[[
 
     graph_manager.agent_params.algorithm.num_consecutive_playing_steps = EnvironmentSteps(COLLECTION_STEPS)
     create_graph(graph_manager, Path.cwd(), seed=0)
-    wanted = None if environments == "default" else int(environments)
-    run = PPORun(graph_manager, wanted, 0, lambda: None)
+    num_envs = None if environments == "default" else int(environments)
+    run = PPORun(graph_manager, num_envs, 0, lambda: None)
     graph_manager.phase = RunPhase.TRAIN
     played = 0
 

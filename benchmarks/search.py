@@ -63,7 +63,7 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         "hidden": [[48, 48, 48], [64, 64], [256, 256]],
     },
 }
-"""Hyperparameters of a job, and some names for what has several of them, or none: see ``train``.
+"""Hyperparameters of a job, and some names of this script for several of them or for what none reaches: see ``train``.
 
 The first value of each is the preset's own.
 """
@@ -86,21 +86,21 @@ def main() -> None:
         if arguments.change is not None:
             trials = iter([arguments.change])
         elif arguments.random:
-            trials = drawn(arguments.name, arguments.random)
+            trials = random_trials(arguments.name, arguments.random)
         else:
-            trials = one_changed(arguments.name)
+            trials = single_changes(arguments.name)
         search(arguments.name, trials, arguments.seeds)
 
 
-def drawn(name: str, minutes: float) -> Iterator[dict[str, Any]]:
+def random_trials(name: str, minutes: float) -> Iterator[dict[str, Any]]:
     """Yield trials with every value of the space drawn, for so many minutes."""
     draw = random.Random()  # noqa: S311 - nothing secret
-    until = time.monotonic() + 60 * minutes
-    while time.monotonic() < until:
+    deadline = time.monotonic() + 60 * minutes
+    while time.monotonic() < deadline:
         yield {key: draw.choice(choices) for key, choices in SPACES[name].items()}
 
 
-def one_changed(name: str) -> Iterator[dict[str, Any]]:
+def single_changes(name: str) -> Iterator[dict[str, Any]]:
     """Yield the preset as it is, then with each value of the space in turn; not those that have been tried."""
     tried = [trial["values"] for trial in trials_of(name)]
     for values in ({}, *({key: choice} for key, choices in SPACES[name].items() for choice in choices[1:])):
@@ -120,16 +120,16 @@ def search(name: str, trials: Iterator[dict[str, Any]], seeds: int) -> None:
 def run(name: str, values: dict[str, Any], seed: int) -> list[tuple[float, float]]:
     """Train in a process of its own; return seconds and mean return of each evaluation, none if the job failed."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, __file__, name, "--trial", json.dumps({**values, "seed": seed})],
             env={**os.environ, "PYTHONPATH": str(SOURCE), "SAGEMAKER_BASE_DIR": folder},
             cwd=folder,
             capture_output=True,
             text=True,
         )
-    if done.returncode:
-        print(done.stdout[-500:] + done.stderr[-500:], file=sys.stderr)
-    return [(float(seconds), float(reward)) for reward, seconds in EVALUATION.findall(done.stdout)]
+    if process.returncode:
+        print(process.stdout[-500:] + process.stderr[-500:], file=sys.stderr)
+    return [(float(seconds), float(reward)) for reward, seconds in EVALUATION.findall(process.stdout)]
 
 
 def train(name: str, trial: dict[str, Any]) -> None:
@@ -156,13 +156,13 @@ def train(name: str, trial: dict[str, Any]) -> None:
     )
     launcher.paths.create_outputs()
     graph_manager = launcher.load_preset()
-    _set(graph_manager, hidden, reward_scale, clipping_decay)
-    _decay_as_often_as_the_preset(graph_manager)
+    _set_without_hyperparameters(graph_manager, hidden, reward_scale, clipping_decay)
+    _set_decay_steps(graph_manager)
     options = training.Options(seed=seed, save_model=False)
     training.train(graph_manager, launcher.paths, PRESETS[name], {}, launcher.changes, options)
 
 
-def _set(
+def _set_without_hyperparameters(
     graph_manager: Any, hidden: list[int] | None, reward_scale: float | None, clipping_decay: list[float] | None
 ) -> None:
     """Set what no hyperparameter reaches."""
@@ -185,7 +185,7 @@ def _set(
     agent.visualization.dump_gifs = graph_manager.visualization_parameters.dump_gifs = False
 
 
-def _decay_as_often_as_the_preset(graph_manager: Any) -> None:
+def _set_decay_steps(graph_manager: Any) -> None:
     """Let the learning rate decay 10 times (PPO) or 20 times (DQN), whatever the number of gradient steps."""
     algorithm = graph_manager.agent_params.algorithm
     network = graph_manager.agent_params.network_wrappers["main"]

@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def train_model(ml: Path) -> Path:
-    """Train the continuous preset for a moment: a network of its real size is all that counts here."""
+    """Train the continuous preset for a moment: only the size of its network counts here."""
     training_job.write_inputs(ml, start_up.SHORT_JOB)
     environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(ml), "PYTHONPATH": str(ROOT / "container_src")}
     command = [sys.executable, "-m", "sagemaker_rl.training_container", "train"]
@@ -102,7 +102,11 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
                 for connections in CONNECTIONS:
                     load(system, body, connections, WARM_UP_SECONDS)
                     record["loads"].append(
-                        {"rows": rows, "connections": connections, **watched(system, pid, body, connections, seconds)}
+                        {
+                            "rows": rows,
+                            "connections": connections,
+                            **measure_load(system, pid, body, connections, seconds),
+                        }
                     )
             if not quick:
                 record["endurance"] = load(system, BODIES[1], 64, SECONDS_OF_ENDURANCE)
@@ -110,11 +114,11 @@ def measure(model: Path, quick: bool) -> dict[str, Any]:
     return results
 
 
-def watched(system: System, pid: int, body: str, connections: int, seconds: float) -> dict[str, Any]:
-    """Put a system under load; return what wrk says, and the time and memory of its processes."""
+def measure_load(system: System, pid: int, body: str, connections: int, seconds: float) -> dict[str, Any]:
+    """Put a system under load; return what wrk measured, and processor time and memory of the system's processes."""
     before = processor_seconds(pid)
     outcome = load(system, body, connections, seconds)
-    processes = family(pid)
+    processes = processes_of(pid)
     return {
         **outcome,
         "cpu_seconds_per_second": (processor_seconds(pid) - before) / outcome["seconds"],
@@ -125,34 +129,35 @@ def watched(system: System, pid: int, body: str, connections: int, seconds: floa
 def load(system: System, body: str, connections: int, seconds: float) -> dict[str, Any]:
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--timeout=10s"]
     command += ["--latency", f"--script={BENCHMARKS / 'requests.lua'}", f"http://127.0.0.1:{PORT}{system.path}"]
-    done = subprocess.run(command, env={**os.environ, "BODY": body}, check=True, capture_output=True, text=True)
-    outcome: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    process = subprocess.run(command, env={**os.environ, "BODY": body}, check=True, capture_output=True, text=True)
+    outcome: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
     return {**outcome, "requests_per_second": outcome["requests"] / outcome["seconds"]}
 
 
-def family(pid: int) -> list[psutil.Process]:
+def processes_of(pid: int) -> list[psutil.Process]:
+    """Return a process and all its descendants."""
     first = psutil.Process(pid)
     return [first, *first.children(recursive=True)]
 
 
 def processor_seconds(pid: int) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in family(pid))
+    return sum(sum(process.cpu_times()[:2]) for process in processes_of(pid))
 
 
 # --- Starting --------------------------------------------------------------------------------------------------------
 def seconds_to_start(system: System, model: Path) -> float:
     """Return the seconds from the command that starts a system to its first 200 on /ping."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with running(system, model):
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 @contextlib.contextmanager
 def running(system: System, model: Path) -> Iterator[int]:
     with system.start(model) as pid:
-        until = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while not healthy():
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 sys.exit(f"Error: {system.label} is not healthy after a minute.")
             time.sleep(0.005)
         yield pid
@@ -187,11 +192,11 @@ def _process(command: list[str | Path], folder: Path, environment: dict[str, str
     try:
         yield process.pid
     finally:
-        relatives = family(process.pid)
-        for relative in relatives:
+        processes = processes_of(process.pid)
+        for member in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
-                relative.kill()
-        psutil.wait_procs(relatives)
+                member.kill()
+        psutil.wait_procs(processes)
         process.wait()
 
 
@@ -235,7 +240,7 @@ def multi_model_server(model: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def constant(model: Path) -> Iterator[int]:
+def constant_answer(model: Path) -> Iterator[int]:
     python = peer_environments.python_of(peer_environments.ASGI)
     command: list[str | Path] = [python, "-m", "uvicorn", "constant:app", f"--port={PORT}", f"--workers={WORKERS}"]
     command += ["--no-access-log", "--log-level=warning", "--loop=uvloop", "--http=httptools", "--lifespan=off"]
@@ -256,7 +261,7 @@ def _output(command: list[str]) -> str:
 SYSTEMS = (
     System("ours", "our container", our_container),
     System("multi-model-server", "sagemaker-inference on multi-model-server", multi_model_server),
-    System("ceiling", "a constant answer (uvicorn, ASGI)", constant),
+    System("ceiling", "a constant answer (uvicorn, ASGI)", constant_answer),
 )
 
 

@@ -105,10 +105,10 @@ def _load_table(results: dict[str, Any]) -> str:
             f"{load['cpu_seconds_per_second']:.2f}",
             " + ".join(f"{size:.0f}" for size in load["memory_mb"]),
         )
-        for rows_ in (1, 64)
+        for observations in (1, 64)
         for connections in (1, 16, 64)
         for system in results["systems"].values()
-        for load in [_load(system, rows_, connections)]
+        for load in [_load(system, observations, connections)]
     ]
     return _table(head, rows)
 
@@ -162,9 +162,9 @@ def _draw(results: dict[str, Any]) -> None:
             loads = [_load(system, 1, connections) for connections in (1, 16, 64)]
             positions = [index + 0.27 * (place - 1) for index in range(3)]
             heights = [factor * load[name] for load in loads]
-            drawn = panel.bar(positions, heights, 0.25, color=COLOURS[key], label=system["label"])
+            bars_drawn = panel.bar(positions, heights, 0.25, color=COLOURS[key], label=system["label"])
             texts = [f"{height:,.0f}" if height >= 10 else f"{height:.2f}" for height in heights]
-            panel.bar_label(drawn, texts, fontsize=7)
+            panel.bar_label(bars_drawn, texts, fontsize=7)
         panel.set_yscale("log")
         panel.set_xticks(range(3), ["1", "16", "64"])
         panel.set_xlabel("connections")

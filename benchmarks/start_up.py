@@ -13,17 +13,18 @@ import training_job
 IMAGE = "mountain-car-training:latest"
 HOST = "algo-1"
 REPEATS = 7
-"""The result is the median of them. One more goes before, and does not count: the image is then in memory."""
+"""The result is the median of the repeats, without a first one that brings the image into memory."""
 FIRST_STEP = "Path>"
-"""What a job prints when the next thing that it does is to step its environments."""
+"""A job prints a line that begins so, and then steps its environments for the first time."""
 
 
 def image_id() -> str | None:
-    """Return the training image's, None if there is no Docker engine or no image."""
+    """Return the training image's id, None if there is no Docker engine or no image."""
     if not shutil.which("docker"):
         return None
-    found = subprocess.run(["docker", "image", "inspect", "--format={{.Id}}", IMAGE], capture_output=True, text=True)
-    return found.stdout.strip() if found.returncode == 0 else None
+    command = ["docker", "image", "inspect", "--format={{.Id}}", IMAGE]
+    process = subprocess.run(command, capture_output=True, text=True)
+    return process.stdout.strip() if process.returncode == 0 else None
 
 
 SHORT_JOB = {
@@ -53,5 +54,5 @@ def _start(log: Path) -> float:
         training_job.write_inputs(ml, SHORT_JOB, HOST)
         options = ["--rm", "--network=none", f"--hostname={HOST}", f"--add-host={HOST}:127.0.0.1"]
         command: list[str | Path] = ["docker", "run", *options, f"--volume={ml}:/opt/ml", IMAGE, "train"]
-        ended = timed_process.run(command, ml, log, {})
-    return next(at for at, line in ended.lines if line.startswith(FIRST_STEP))
+        process = timed_process.run(command, ml, log, {})
+    return next(at for at, line in process.lines if line.startswith(FIRST_STEP))

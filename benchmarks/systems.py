@@ -27,7 +27,7 @@ STABLE_BASELINES3 = BENCHMARKS / "peers" / "stable_baselines.py"
 
 @dataclass(frozen=True)
 class System:
-    """A way to train a car. ``job`` says which of ours, or ``peer`` in which environment ``command`` runs."""
+    """A way to train a car: our job with the hyperparameters ``job``, or ``command`` in the environment of ``peer``."""
 
     name: str
     label: str
@@ -37,10 +37,10 @@ class System:
     peer: str = ""
     command: tuple[str | Path, ...] = ()
     subtract_evaluations: bool = False
-    """Whether the time that evaluations take is taken off the clock; not where they are part of the job compared."""
+    """Whether the seconds of evaluations are not counted; they are where evaluations belong to the job compared."""
     quick_command: tuple[str, ...] = ()
     reduced: str = ""
-    """How a quick run is less than the whole; its final policy is not scored then."""
+    """How a quick run is shortened, in words; its final policy is then not scored."""
     in_quick: bool = True
 
     def code(self) -> list[Path]:
@@ -53,8 +53,10 @@ class System:
     def _shared_code(self) -> list[Path]:
         if self.peer != peer_environments.STOCK_COACH:
             return []
-        library = [CONTAINER_SRC / "sagemaker_rl" / name for name in ("coach/repairs.py", "gifs.py")]
-        return [CONTAINER_SRC / f"{PPO}.py", CONTAINER_SRC / "patient_envs.py", *library]
+        library = CONTAINER_SRC / "sagemaker_rl"
+        repairs = sorted((library / "coach").rglob("*.py"))
+        others = [library / "gifs.py", library / "job" / "traces.py"]  # what the preset and the repairs import
+        return [CONTAINER_SRC / f"{PPO}.py", CONTAINER_SRC / "patient_envs.py", *repairs, *others]
 
     def settings(self, quick: bool) -> dict[str, Any]:
         """Return the hyperparameters of our job, or the arguments of the peer's runner."""
@@ -117,9 +119,10 @@ SYSTEMS = {
 
 
 def our_code() -> list[Path]:
-    """Return the files that the result of a job of ours depends on."""
+    """Return the files that the result of a job of ours depends on: all of the container but its serving."""
     lock = peer_environments.TRAINING_REQUIREMENTS
-    files = [file for file in sorted(CONTAINER_SRC.rglob("*.py")) if file.parent.name != "serving"]
+    serving = CONTAINER_SRC / "sagemaker_rl" / "serving"
+    files = [file for file in sorted(CONTAINER_SRC.rglob("*.py")) if not file.is_relative_to(serving)]
     return [*files, lock, BENCHMARKS / "unseen_starts.py"]
 
 
@@ -157,34 +160,39 @@ def _measure_peer(system: System, seed: int, quick: bool, log: Path) -> dict[str
     environment = {"PYTHONPATH": f"{BENCHMARKS}:{CONTAINER_SRC}"}
     arguments = [*system.settings(quick)["arguments"], f"--seed={seed}"]
     with tempfile.TemporaryDirectory() as folder:
-        ended = timed_process.run([python, system.command[0], *arguments], Path(folder), log, environment)
-    events = [(seconds, event) for seconds, line in ended.lines if (event := parse(line))]
-    (started, _), *_ = events
+        process = timed_process.run([python, system.command[0], *arguments], Path(folder), log, environment)
+    events = [(seconds, event) for seconds, line in process.lines if (event := parse(line))]
+    (start_up_seconds, _), *_ = events
     by_name = {event["event"]: (seconds, event) for seconds, event in events}
     seconds, trained = by_name["trained"]
 
-    def on_the_clock(seconds: float, event: dict[str, Any]) -> float:
+    def counted_seconds(seconds: float, event: dict[str, Any]) -> float:
         return seconds - event["spent"] if system.subtract_evaluations else seconds
 
     record = {
         "environment_steps": trained["steps"],
-        "wall_seconds": on_the_clock(seconds, trained),
+        "wall_seconds": counted_seconds(seconds, trained),
         "evaluation_seconds_subtracted": trained["spent"] if system.subtract_evaluations else 0.0,
         "peak_memory_kib": trained["peak_memory_kib"],
         "curve": [
-            {"seconds": on_the_clock(at, event), "steps": event["steps"], "mean_return": event["mean_return"]}
+            {"seconds": counted_seconds(at, event), "steps": event["steps"], "mean_return": event["mean_return"]}
             for at, event in events
             if event["event"] == "evaluation"
         ],
         "final_returns": by_name["final"][1]["returns"] if "final" in by_name else [],
     }
     if system.peer == peer_environments.STOCK_COACH and quick:
-        record["extrapolated_wall_seconds"] = _whole_notebook_job(started, record["wall_seconds"], trained)
+        record["extrapolated_wall_seconds"] = _extrapolate_notebook_job(
+            start_up_seconds, record["wall_seconds"], trained
+        )
     return record
 
 
-def _whole_notebook_job(start_up: float, seconds: float, trained: dict[str, Any]) -> float:
-    """Return how long the whole job would take stock Coach with a single training and no evaluation: at least."""
+def _extrapolate_notebook_job(start_up: float, seconds: float, trained: dict[str, Any]) -> float:
+    """Return the seconds that the notebook's whole job would take stock Coach, from a run with a single training.
+
+    It is a lower bound: the run has no evaluation.
+    """
     acting = (seconds - start_up - trained["learning_seconds"]) / trained["steps"]
     learning = trained["learning_seconds"] / (trained["trainings"] * trained["training_steps"])
     return start_up + acting * NOTEBOOK_STEPS + learning * NOTEBOOK_TRAINING_STEPS

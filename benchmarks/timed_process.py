@@ -14,7 +14,7 @@ class RunFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Ended:
+class TimedProcess:
     """A process that has ended with exit status 0; times are in seconds since it was started."""
 
     lines: list[tuple[float, str]]
@@ -23,8 +23,8 @@ class Ended:
     """``ru_maxrss`` of the process, or of the largest of its children that it waited for."""
 
 
-def run(command: Sequence[str | Path], cwd: Path, log: Path, environment: dict[str, str]) -> Ended:
-    """Run ``command`` in the folder ``cwd``; what it prints also goes to ``log``.
+def run(command: Sequence[str | Path], cwd: Path, log: Path, environment: dict[str, str]) -> TimedProcess:
+    """Run ``command`` in the folder ``cwd``, and write what it prints to ``log``, a line with its time each.
 
     Raises:
         RunFailed: Its exit status is not 0.
@@ -56,6 +56,6 @@ def run(command: Sequence[str | Path], cwd: Path, log: Path, environment: dict[s
         raise
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        last_words = lines[-1][1] if lines else "it printed nothing"
-        raise RunFailed(f"exit status {process.returncode}: {last_words} (the log is {log})")
-    return Ended(lines, time.monotonic() - started, usage.ru_maxrss)
+        last_line = lines[-1][1] if lines else "it printed nothing"
+        raise RunFailed(f"exit status {process.returncode}: {last_line} (the log is {log})")
+    return TimedProcess(lines, time.monotonic() - started, usage.ru_maxrss)

@@ -47,15 +47,15 @@ def run(hyperparameters: dict[str, str], log: Path, car: str = "") -> Job:
         write_inputs(ml, hyperparameters)
         environment = {"SAGEMAKER_BASE_DIR": str(ml), "PYTHONPATH": str(CONTAINER_SRC)}
         command: list[str | Path] = [sys.executable, "-m", "sagemaker_rl.training_container", "train"]
-        ended = timed_process.run(command, ml, log, environment)
+        process = timed_process.run(command, ml, log, environment)
         metadata = json.loads((ml / "output" / "intermediate" / "metadata.json").read_text(encoding="utf-8"))
         return Job(
-            seconds=ended.seconds,
-            peak_memory_kib=ended.peak_memory_kib,
+            seconds=process.seconds,
+            peak_memory_kib=process.peak_memory_kib,
             environment_steps=metadata["environment_steps"],
             evaluations=[
                 Evaluation(seconds, int(match["steps"]), float(match["reward"]))
-                for seconds, line in ended.lines
+                for seconds, line in process.lines
                 if (match := EVALUATION.match(line))
             ],
             final_returns=_score(ml / "model", car, log) if car else [],
@@ -77,6 +77,6 @@ def write_inputs(ml: Path, hyperparameters: dict[str, str], host: str = "localho
 
 def _score(model: Path, car: str, log: Path) -> list[float]:
     command: list[str | Path] = [sys.executable, BENCHMARKS / "unseen_starts.py", model, car]
-    ended = timed_process.run(command, model, log.with_suffix(".final.log"), {"PYTHONPATH": str(CONTAINER_SRC)})
-    events = [parse(line) for _, line in ended.lines]
+    process = timed_process.run(command, model, log.with_suffix(".final.log"), {"PYTHONPATH": str(CONTAINER_SRC)})
+    events = [parse(line) for _, line in process.lines]
     return next(event["returns"] for event in events if event)

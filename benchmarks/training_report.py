@@ -15,7 +15,7 @@ BEGIN = "<!-- results: written by `make bench`, do not edit -->"
 END = "<!-- end of results -->"
 NEVER = math.inf
 LEARNT = 90.0
-"""A final mean return of the continuous car from here on counts as learnt."""
+"""From this final mean return on, the continuous car counts as having learnt to climb."""
 
 
 def runs_of(results: dict[str, Any], system: str) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def runs_of(results: dict[str, Any], system: str) -> list[dict[str, Any]]:
 
 
 def summarize(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one row per system that has runs; NEVER in a number of seconds is None, as JSON knows no infinity."""
+    """Return one row per system that has runs; where a threshold is never reached, the seconds to it are None."""
     rows = []
     for system in SYSTEMS.values():
         runs = runs_of(results, system.name)
@@ -56,7 +56,7 @@ def summarize(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def bars(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the figures that this project has set itself: what was measured, against what was to be reached."""
+    """Return the goals that this project has set itself, and what was measured."""
     candidates = (
         _notebook_speed,
         _notebook_learning,
@@ -139,11 +139,11 @@ def _seconds_to_90(results: dict[str, Any]) -> dict[str, Any] | None:
             bounds += 1
         ratios.append(peer_seconds / _seconds_to_threshold(ours[seed]))
     lower_bounds = f"; {bounds} of them at least, as SB3 PPO never was there" if bounds else ""
-    each = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+    by_seed = ", ".join(f"{ratio:.1f}" for ratio in ratios)
     return _bar(
         "continuous: SB3 PPO's seconds to an evaluation of 90 over ours, on every seed",
         "15 or more",
-        f"{min(ratios):.1f} (seeds: {each}{lower_bounds})",
+        f"{min(ratios):.1f} (seeds: {by_seed}{lower_bounds})",
         min(ratios),
         min(ratios) >= 15,
     )
@@ -154,8 +154,8 @@ def _final_bar(results: dict[str, Any], system: str, which: str, figure: str, le
     if not finals:
         return None
     value = min(finals) if which == "worst" else statistics.median(finals)
-    each = ", ".join(f"{final:.2f}" for final in finals)
-    return _bar(figure, f"{least:g} or more", f"{value:.2f} (seeds: {each})", value, value >= least)
+    by_seed = ", ".join(f"{final:.2f}" for final in finals)
+    return _bar(figure, f"{least:g} or more", f"{value:.2f} (seeds: {by_seed})", value, value >= least)
 
 
 def _continuous_final(results: dict[str, Any]) -> dict[str, Any] | None:

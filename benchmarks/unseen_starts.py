@@ -48,12 +48,12 @@ def play(make_env: Callable[[], Any], act: Act, starts: Sequence[float] | np.nda
     returns = np.zeros(len(envs))
     running = np.arange(len(envs))
     while len(running):
-        goes_on = []
+        still_running = []
         for index, action in zip(running, act(observations[running]), strict=True):
             observations[index], reward, *ended, _ = envs[index].step(action)
             returns[index] += reward
-            goes_on.append(not any(ended))
-        running = running[goes_on]
+            still_running.append(not any(ended))
+        running = running[still_running]
     return [float(episode_return) for episode_return in returns]
 
 

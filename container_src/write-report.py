@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from sagemaker_rl.report import page
-from sagemaker_rl.report.run import Run
+from sagemaker_rl.report.run import DESCRIPTION_FILE, Run
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(page.FILE), help="(%(default)s)")
     arguments = parser.parse_args()
     for folder in arguments.folders:
-        if not (folder / "output").is_dir() and not (folder / "description.json").is_file():
+        if not (folder / "output").is_dir() and not (folder / DESCRIPTION_FILE).is_file():
             sys.exit(f"Error: {folder} has no output/, expected the folder of a job.")
     page.write([Run.read(folder) for folder in arguments.folders], arguments.output)
 

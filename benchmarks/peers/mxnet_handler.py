@@ -1,6 +1,6 @@
 """The handler of the notebook's endpoint, in sagemaker-inference's contract, for our artifact: MXNet, and no more.
 
-Started by multi-model-server, see ``serving_systems.py``; the functions that are not here are the toolkit's defaults.
+Started by multi-model-server, see ``serving.py``; the functions that are not here are the toolkit's defaults.
 """
 
 from pathlib import Path

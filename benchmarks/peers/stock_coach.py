@@ -108,12 +108,12 @@ def report_evaluations(graph_manager: Any, agent: Any, evaluating: Seconds) -> N
     evaluate = evaluating.counting(graph_manager.evaluate)
 
     def evaluate_and_report(steps: Any) -> bool:
-        done = bool(evaluate(steps))
+        success = bool(evaluate(steps))
         graph_manager.save_checkpoint()
         if agent.num_evaluation_episodes_completed:
             mean = agent.accumulated_rewards_across_evaluation_episodes / agent.num_evaluation_episodes_completed
             emit("evaluation", steps=steps_trained(graph_manager), mean_return=float(mean), spent=evaluating.total)
-        return done
+        return success
 
     graph_manager.evaluate = evaluate_and_report
 

@@ -14,17 +14,17 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1"
 def job(script, aws: Aws, ppo_job, tmp_path) -> str:
     """A training job whose results are in S3, as the image left them."""
     script("create_role.py")
-    done = script("train.py", "--image", IMAGE, "-p", f"RLCOACH_PRESET={PPO}")
-    assert done.returncode == 0, done.stderr
-    name = done.stdout.partition("Created training job ")[2].split()[0]
+    process = script("train.py", "--image", IMAGE, "-p", f"RLCOACH_PRESET={PPO}")
+    assert process.returncode == 0, process.stderr
+    name = process.stdout.partition("Created training job ")[2].split()[0]
     home = aws.client("sagemaker").describe_training_job(TrainingJobName=name)["OutputDataConfig"]["S3OutputPath"]
     bucket = home.removeprefix("s3://").partition("/")[0]
     archive = shutil.make_archive(str(tmp_path / "output"), "gztar", ppo_job.ml / "output/data")
     aws.client("s3").upload_file(archive, bucket, f"{name}/output/output.tar.gz")
     intermediate = tmp_path / "intermediate"
     shutil.copytree(ppo_job.ml / "output/intermediate", intermediate)
-    about = intermediate / "job.json"  # the job was none of an image
-    about.write_text(about.read_text().replace("none: processes on this machine", "unknown"))
+    job_file = intermediate / "job.json"  # the job ran as a process, in no image
+    job_file.write_text(job_file.read_text().replace("none: processes on this machine", "unknown"))
     for file in intermediate.rglob("*"):
         if file.is_file():
             key = file.relative_to(intermediate)
@@ -33,16 +33,16 @@ def job(script, aws: Aws, ppo_job, tmp_path) -> str:
 
 
 def test_a_jobs_report_knows_what_sagemaker_knows(script, aws, job, tmp_path):
-    done = script("report.py", job)
-    assert done.returncode == 0, done.stderr
+    process = script("report.py", job)
+    assert process.returncode == 0, process.stderr
     report = tmp_path / "runs" / job / "report.html"
-    assert done.stdout == f"Report: {report}\n"
+    assert process.stdout == f"Report: {report}\n"
     page = report.read_text()
     assert IMAGE in page
     assert "unseen starts its mean return is" in page
-    done = script("fetch.py", job)
-    assert done.returncode == 0, done.stderr
-    assert "report.html" in done.stdout
+    process = script("fetch.py", job)
+    assert process.returncode == 0, process.stderr
+    assert "report.html" in process.stdout
 
 
 def test_a_job_that_had_not_ended_is_fetched_again(script, aws, job, tmp_path):
@@ -62,16 +62,16 @@ def test_a_job_that_had_not_ended_is_fetched_again(script, aws, job, tmp_path):
 def test_a_demos_run_is_no_job_to_be_fetched(script, aws, tmp_path):
     run = tmp_path / "runs" / "demo-1"
     (run / "output/intermediate").mkdir(parents=True)
-    done = script("report.py", "demo-1")
-    assert (done.returncode, done.stderr) == (0, "")
+    process = script("report.py", "demo-1")
+    assert (process.returncode, process.stderr) == (0, "")
     assert (run / "report.html").is_file()
 
 
 def test_of_an_address_and_of_folders(script, aws, job, tmp_path):
     home = aws.client("sagemaker").describe_training_job(TrainingJobName=job)["OutputDataConfig"]["S3OutputPath"]
     compared = tmp_path / "new" / "compared.html"
-    done = script("report.py", f"{home}/{job}", "--output", compared)
-    assert done.returncode == 0, done.stderr
+    process = script("report.py", f"{home}/{job}", "--output", compared)
+    assert process.returncode == 0, process.stderr
     assert "2 runs compared" not in compared.read_text()
     folder = tmp_path / "runs" / job  # where it has been fetched to
     both = script("report.py", folder, folder, "--output", compared)
@@ -91,12 +91,12 @@ def test_of_an_address_and_of_folders(script, aws, job, tmp_path):
     ],
 )
 def test_mistakes(script, runs, sentence):
-    done = script("report.py", *runs)
-    assert done.returncode == 2, done.stderr
-    assert sentence in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    process = script("report.py", *runs)
+    assert process.returncode == 2, process.stderr
+    assert sentence in process.stderr
+    assert len(process.stderr.splitlines()) == 1
 
 
 def test_a_dry_run_writes_nothing(script, tmp_path):
-    done = script("report.py", "--dry-run", "some-job")
-    assert json.loads(done.stdout) == [{"Report": {"Of": ["some-job"]}}]
+    process = script("report.py", "--dry-run", "some-job")
+    assert json.loads(process.stdout) == [{"Report": {"Of": ["some-job"]}}]

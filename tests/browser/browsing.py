@@ -22,7 +22,7 @@ SCREENSHOTS = ROOT / "runs" / "screenshots"
 
 @dataclass
 class Tab:
-    """An open page, what it has asked the network for, and what the console or an error has complained about."""
+    """An open page, what it has asked the network for, and the warnings and errors of its console."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -38,8 +38,8 @@ class Tab:
         return SCREENSHOTS / f"{name}.png"
 
 
-def opened(browser: Browser, url: str, phone: bool = False, dark: bool = False, still: bool = False) -> Tab:
-    """Return the page at ``url``, loaded."""
+def open_tab(browser: Browser, url: str, phone: bool = False, dark: bool = False, still: bool = False) -> Tab:
+    """Open the page at ``url`` in a window of its own, and return it once it is loaded."""
     context = browser.new_context(
         viewport={"width": 390, "height": 844} if phone else {"width": 1280, "height": 900},
         has_touch=phone,

@@ -4,8 +4,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
+import browsing
 import pytest
-from browsing import FLAGS, Tab, opened
+from browsing import FLAGS, Tab
 from jobs import PPO, Job, run_training
 from playwright.sync_api import Browser, sync_playwright
 
@@ -24,18 +25,18 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    """Return what opens a page: ``tab(url, phone=True)``; whatever it complains about fails the test."""
+def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    """Return what opens a page, ``open_tab(url, phone=True)``; whatever the page complains about fails the test."""
     tabs: list[Tab] = []
 
     def open_tab(url: str, **options: bool) -> Tab:
-        tabs.append(opened(browser, url, **options))
+        tabs.append(browsing.open_tab(browser, url, **options))
         return tabs[-1]
 
     yield open_tab
-    for each in tabs:
-        each.page.context.close()
-        assert each.complaints == []
+    for tab in tabs:
+        tab.page.context.close()
+        assert tab.complaints == []
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ YOUR_PUSH_IS = "document.querySelector('#numbers tr:nth-child(2) td:nth-child(5)
 
 
 @contextlib.contextmanager
-def served(ml, **environment):
+def serve(ml, **environment):
     port = free_port()
     process = start_server(ml, port, environment=environment)
     try:
@@ -28,50 +28,50 @@ def served(ml, **environment):
 
 @pytest.fixture(scope="module")
 def url(trained):
-    with served(trained.ml, SAGEMAKER_RL_PAGE="1") as url:
+    with serve(trained.ml, SAGEMAKER_RL_PAGE="1") as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def discrete_url(dqn_job):
-    with served(dqn_job.ml, SAGEMAKER_RL_PAGE="1") as url:
+    with serve(dqn_job.ml, SAGEMAKER_RL_PAGE="1") as url:
         yield url
 
 
-def test_the_trained_policy_drives_the_car_to_the_flag(tab, url):
-    opened = tab(url)
-    page = opened.page
+def test_the_trained_policy_drives_the_car_to_the_flag(open_tab, url):
+    tab = open_tab(url)
+    page = tab.page
     page.get_by_label("Pace").select_option(FAST)
     page.get_by_role("button", name="Start", exact=True).click()
     page.get_by_text("The policy reached the flag after").wait_for(timeout=60_000)
-    said = page.get_by_role("status").inner_text()
-    steps, returned = re.search(r"after (\d+) steps, return (\d+\.\d+)", said).groups()
-    assert float(returned) > 90
-    assert sum(request.endswith("/invocations") for request in opened.requests) == int(steps)
-    assert {request.partition("/invocations")[0] + "/" for request in opened.requests} <= {url, f"{url}/"}
+    status = page.get_by_role("status").inner_text()
+    steps, episode_return = re.search(r"after (\d+) steps, return (\d+\.\d+)", status).groups()
+    assert float(episode_return) > 90
+    assert sum(request.endswith("/invocations") for request in tab.requests) == int(steps)
+    assert {request.partition("/invocations")[0] + "/" for request in tab.requests} <= {url, f"{url}/"}
     row = page.locator("#numbers tr").inner_text().split("\t")
-    assert row[1] == steps and float(row[2]) >= 0.45 and row[6] == returned and row[7].endswith(" ms")
+    assert row[1] == steps and float(row[2]) >= 0.45 and row[6] == episode_return and row[7].endswith(" ms")
     assert all(row)
-    opened.screenshot("endpoint-desktop")
+    tab.screenshot("endpoint-desktop")
     # the same episode by gym, with the actions of the same endpoint
     env = patient_envs.PatientContinuousMountainCar()
     env.reset()
     env.unwrapped.state = np.array([-0.5, 0.0], dtype=np.float32)
-    state, total, done, taken = [-0.5, 0.0], 0.0, False, 0
+    state, total, done, gym_steps = [-0.5, 0.0], 0.0, False, 0
     with httpx.Client(base_url=url, trust_env=False) as client:
         while not done:
             answer = client.post("invocations", json={"instances": [state]}).json()
             action = np.clip(answer["predictions"][0]["action_mean"], -1, 1)
             observation, reward, done, _ = env.step(action)
-            state, total, taken = [float(x) for x in observation], total + reward, taken + 1
-    assert abs(taken - int(steps)) <= 2
-    assert total == pytest.approx(float(returned), abs=0.05)
+            state, total, gym_steps = [float(x) for x in observation], total + reward, gym_steps + 1
+    assert abs(gym_steps - int(steps)) <= 2
+    assert total == pytest.approx(float(episode_return), abs=0.05)
 
 
-@pytest.mark.parametrize("kind", ["continuous", "discrete"])
-def test_its_dynamics_are_gyms(tab, url, kind):
+@pytest.mark.parametrize("car", ["continuous", "discrete"])
+def test_its_dynamics_are_gyms(open_tab, url, car):
     random = np.random.default_rng(0)
-    continuous = kind == "continuous"
+    continuous = car == "continuous"
     states = random.uniform((-1.2, -0.07), (0.6, 0.07), size=(RANDOM_STATES, 2))
     states[::10, 0] = -1.2  # at the wall
     states[1::10] = random.uniform((0.4, 0), (0.6, 0.07), size=(RANDOM_STATES // 10, 2))  # at the flag
@@ -81,36 +81,38 @@ def test_its_dynamics_are_gyms(tab, url, kind):
         random.uniform(-1, 1, RANDOM_STATES).astype(np.float32) if continuous else random.integers(0, 3, RANDOM_STATES)
     )
     calls = [[*state, action.item()] for state, action in zip(states, actions, strict=True)]
-    moved = tab(url).page.evaluate(
-        "([kind, calls]) => calls.map(([position, velocity, action]) =>"
-        " dynamics[kind].step({position, velocity}, action))",
-        [kind, calls],
+    transitions = open_tab(url).page.evaluate(
+        "([car, calls]) => calls.map(([position, velocity, action]) =>"
+        " dynamics[car].step({position, velocity}, action))",
+        [car, calls],
     )
     env = patient_envs.PatientContinuousMountainCar() if continuous else patient_envs.PatientMountainCar()
-    ended = 0
-    for state, action, found in zip(states, actions, moved, strict=True):
+    num_done = 0
+    for state, action, transition in zip(states, actions, transitions, strict=True):
         env.reset()
         env.unwrapped.state = state.astype(np.float32) if continuous else state
         _, reward, done, _ = env.step(np.array([action]) if continuous else int(action))
         expected = [float(x) for x in env.unwrapped.state]
         # a bit of float32 where the cosine of the browser differs in the last bit of float64
-        assert [found["position"], found["velocity"]] == pytest.approx(expected, abs=1.2e-7 if continuous else 1e-15)
-        assert found["reward"] == pytest.approx(float(reward), abs=1e-6)
-        assert found["ended"] == done
-        ended += done
-    assert ended > 20
+        assert [transition["position"], transition["velocity"]] == pytest.approx(
+            expected, abs=1.2e-7 if continuous else 1e-15
+        )
+        assert transition["reward"] == pytest.approx(float(reward), abs=1e-6)
+        assert transition["ended"] == done
+        num_done += done
+    assert num_done > 20
 
 
-def test_the_discrete_car_is_recognized(tab, discrete_url):
-    page = tab(discrete_url).page
+def test_the_discrete_car_is_recognized(open_tab, discrete_url):
+    page = open_tab(discrete_url).page
     page.get_by_role("button", name="Step").click()
     page.wait_for_function("document.querySelector('#numbers td').textContent === '1'")
     row = page.locator("#numbers tr").inner_text().split("\t")
     assert row[4] in ("left", "none", "right") and row[6] == "-1.00"
 
 
-def test_pause_step_and_back(tab, url):
-    page = tab(url).page
+def test_pause_step_and_back(open_tab, url):
+    page = open_tab(url).page
     steps = page.locator("#numbers td").first
     page.keyboard.press("Space")
     page.wait_for_function("Number(document.querySelector('#numbers td').textContent) > 5")
@@ -127,8 +129,8 @@ def test_pause_step_and_back(tab, url):
 
 
 @pytest.mark.parametrize("pace", ["30 steps/s", FAST])
-def test_a_car_that_is_placed_while_it_drives_keeps_its_pace(tab, url, pace):
-    page = tab(url).page
+def test_a_car_that_is_placed_while_it_drives_keeps_its_pace(open_tab, url, pace):
+    page = open_tab(url).page
     page.get_by_label("Pace").select_option(pace)
     page.get_by_role("button", name="Start", exact=True).click()
     box = page.locator("#hill").bounding_box()
@@ -145,8 +147,8 @@ def test_a_car_that_is_placed_while_it_drives_keeps_its_pace(tab, url, pace):
     assert page.get_by_role("status").inner_text() == "Paused."
 
 
-def test_the_car_is_placed_by_a_click_or_by_numbers(tab, url):
-    page = tab(url).page
+def test_the_car_is_placed_by_a_click_or_by_numbers(open_tab, url):
+    page = open_tab(url).page
     hill = page.locator("#hill")
     box = hill.bounding_box()
     hill.click(position={"x": box["width"] / 4, "y": box["height"] / 2})
@@ -156,16 +158,16 @@ def test_the_car_is_placed_by_a_click_or_by_numbers(tab, url):
     page.get_by_label("Velocity", exact=True).fill("0.03")
     page.keyboard.press("Tab")
     assert position.inner_text() == "0.2000"
-    for field, value, taken in (("Position", "5", "0.6"), ("Velocity", "", "0")):
+    for field, value, clipped in (("Position", "5", "0.6"), ("Velocity", "", "0")):
         page.get_by_label(field, exact=True).fill(value)
         page.keyboard.press("Tab")
-        assert page.get_by_label(field, exact=True).input_value() == taken
+        assert page.get_by_label(field, exact=True).input_value() == clipped
     page.get_by_role("button", name="Random").click()
     assert -0.6 <= float(position.inner_text()) <= -0.4
 
 
-def test_you_against_the_policy_by_keyboard(tab, url):
-    page = tab(url).page
+def test_you_against_the_policy_by_keyboard(open_tab, url):
+    page = open_tab(url).page
     page.get_by_label("You against the policy").check()
     page.keyboard.down("ArrowLeft")
     page.keyboard.press("Space")
@@ -185,9 +187,9 @@ def test_you_against_the_policy_by_keyboard(tab, url):
     page.wait_for_function(YOUR_PUSH_IS.format("0.000"))
 
 
-def test_you_against_the_policy_by_touch(tab, url):
-    opened = tab(url, phone=True, dark=True)
-    page = opened.page
+def test_you_against_the_policy_by_touch(open_tab, url):
+    tab = open_tab(url, phone=True, dark=True)
+    page = tab.page
     page.get_by_label("You against the policy").check()
     page.get_by_role("button", name="Start", exact=True).tap()
     push = page.get_by_role("button", name="Push right")
@@ -199,12 +201,12 @@ def test_you_against_the_policy_by_touch(tab, url):
     assert page.evaluate(
         "document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth"
     )
-    assert opened.poor_contrasts() == []
-    assert tab(url).poor_contrasts() == []
-    opened.screenshot("endpoint-phone")
+    assert tab.poor_contrasts() == []
+    assert open_tab(url).poor_contrasts() == []
+    tab.screenshot("endpoint-phone")
 
 
-def test_a_policy_of_another_environment_is_said(tab, trained, tmp_path):
+def test_a_policy_of_another_environment_is_said(open_tab, trained, tmp_path):
     (tmp_path / "model").mkdir()
     for file in (trained.ml / "model").iterdir():
         (tmp_path / "model" / file.name).write_bytes(file.read_bytes())
@@ -212,23 +214,23 @@ def test_a_policy_of_another_environment_is_said(tab, trained, tmp_path):
     (tmp_path / "model/code/inference.py").write_text(
         "def transform_fn(model, body, content_type, accept):\n    return '{\"predictions\": [1]}', accept\n"
     )
-    with served(tmp_path, SAGEMAKER_RL_PAGE="1") as url:
-        page = tab(url).page
+    with serve(tmp_path, SAGEMAKER_RL_PAGE="1") as url:
+        page = open_tab(url).page
         page.get_by_role("button", name="Step").click()
         page.get_by_text("The endpoint's answer names no action").wait_for()
 
 
-def test_an_endpoint_that_ended_is_said(tab, trained):
-    with served(trained.ml, SAGEMAKER_RL_PAGE="1") as url:
-        opened = tab(url)
-    opened.page.get_by_role("button", name="Step").click()
-    opened.page.get_by_text("The endpoint does not answer.").wait_for()
-    opened.complaints.clear()  # the browser's own, of the refused connection
+def test_an_endpoint_that_ended_is_said(open_tab, trained):
+    with serve(trained.ml, SAGEMAKER_RL_PAGE="1") as url:
+        tab = open_tab(url)
+    tab.page.get_by_role("button", name="Step").click()
+    tab.page.get_by_text("The endpoint does not answer.").wait_for()
+    tab.complaints.clear()  # the browser's own, of the refused connection
 
 
 @pytest.mark.parametrize("environment", [{}, {"SAGEMAKER_RL_PAGE": "0"}])
 def test_there_is_no_page_unless_it_is_asked_for(trained, environment):
-    with served(trained.ml, **environment) as url:
+    with serve(trained.ml, **environment) as url:
         answer = httpx.get(url, trust_env=False)
     assert answer.status_code == 404
     assert answer.json()["detail"] == "/ is not served, expected /ping, /invocations, /metrics or /openapi.json."

@@ -1,4 +1,4 @@
-"""``report.html`` in a browser, opened from disk: of a training, of an evaluation, of several runs."""
+"""``report.html`` in a browser, tab from disk: of a training, of an evaluation, of several runs."""
 
 import itertools
 import json
@@ -28,9 +28,9 @@ def figures(tab) -> dict[str, dict]:
     )
 
 
-def test_a_trainings_report_opens_from_disk_and_its_charts_have_data(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri())
-    charts = figures(opened)
+def test_a_trainings_report_opens_from_disk_and_its_charts_have_data(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri())
+    charts = figures(tab)
     assert {
         "Reward over episodes",
         "Reward over wall time",
@@ -48,35 +48,35 @@ def test_a_trainings_report_opens_from_disk_and_its_charts_have_data(tab, traine
         assert max(chart["sizes"]) > 0, title
         assert chart["width"] > 250 and chart["height"] > 150, title
     assert max(charts["Return by start position"]["sizes"]) >= 100
-    assert opened.requests == [(trained.ml / REPORT).as_uri()]
-    opened.screenshot("report-desktop")
+    assert tab.requests == [(trained.ml / REPORT).as_uri()]
+    tab.screenshot("report-desktop")
 
 
-def test_it_fits_a_phone_in_the_dark(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri(), phone=True, dark=True)
-    figures(opened)
-    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
-    labels = opened.page.evaluate(
+def test_it_fits_a_phone_in_the_dark(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri(), phone=True, dark=True)
+    figures(tab)
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+    labels = tab.page.evaluate(
         "[...Bokeh.documents[0]._all_models.values()]"
         ".filter(model => model.type === 'LinearAxis').map(model => model.major_label_text_color)"
     )
     assert set(labels) == {"#e8eaec"}
-    opened.screenshot("report-phone")
+    tab.screenshot("report-phone")
 
 
-def test_paper_is_light_even_in_the_dark(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri(), dark=True)
-    figures(opened)
-    before = axis_colour(opened)
-    light, dark = inks(opened)
+def test_paper_is_light_even_in_the_dark(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri(), dark=True)
+    figures(tab)
+    before = axis_colour(tab)
+    light, dark = inks(tab)
     assert light > 0 and dark == 0
-    light, dark = inks(opened, "beforeprint")
+    light, dark = inks(tab, "beforeprint")
     assert light == 0 and dark > 0
-    assert axis_colour(opened) != before
-    opened.page.emulate_media(media="print")
-    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert not opened.page.get_by_role("navigation").is_visible()
-    table = opened.page.get_by_role("region", name="Hyperparameters")
+    assert axis_colour(tab) != before
+    tab.page.emulate_media(media="print")
+    assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not tab.page.get_by_role("navigation").is_visible()
+    table = tab.page.get_by_role("region", name="Hyperparameters")
     assert table.evaluate("region => getComputedStyle(region).overflowX") == "visible"
 
 
@@ -111,72 +111,72 @@ def axis_colour(tab) -> str:
     )
 
 
-def test_charts_are_zoomed_and_moved_by_keys(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri())
-    figures(opened)
-    chart = opened.page.locator(".chart").first
+def test_charts_are_zoomed_and_moved_by_keys(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri())
+    figures(tab)
+    chart = tab.page.locator(".chart").first
     span = """figure => { const range = [...Bokeh.index].find(view => figure.contains(view.el)).model.x_range;
               return [range.start, range.end]; }"""
     start, end = chart.evaluate(span)
     chart.focus()
-    opened.page.keyboard.press("+")
+    tab.page.keyboard.press("+")
     zoomed = chart.evaluate(span)
     assert start < zoomed[0] < zoomed[1] < end
-    opened.page.keyboard.press("ArrowRight")
+    tab.page.keyboard.press("ArrowRight")
     assert chart.evaluate(span)[0] > zoomed[0]
     moved = chart.evaluate(span)
     for of_the_browser in ("Control+0", "Control+-", "Alt+ArrowRight", "Meta++"):
-        opened.page.keyboard.press(of_the_browser)
+        tab.page.keyboard.press(of_the_browser)
         assert chart.evaluate(span) == moved
-    opened.page.keyboard.press("0")
+    tab.page.keyboard.press("0")
     assert chart.evaluate(span) == pytest.approx([start, end])
 
 
-def test_the_picture_can_be_stopped(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri())
-    film = opened.page.locator("img.film")
+def test_the_picture_can_be_stopped(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri())
+    film = tab.page.locator("img.film")
     assert film.get_attribute("src").startswith("data:image/gif")
     assert film.evaluate("image => image.complete && image.naturalWidth") == 300
-    opened.page.get_by_role("button", name="Stop the picture").click()
+    tab.page.get_by_role("button", name="Stop the picture").click()
     assert film.get_attribute("src").startswith("data:image/png")
-    opened.page.get_by_role("button", name="Play the picture").click()
+    tab.page.get_by_role("button", name="Play the picture").click()
     assert film.get_attribute("src").startswith("data:image/gif")
-    calm = tab((trained.ml / REPORT).as_uri(), still=True)
+    calm = open_tab((trained.ml / REPORT).as_uri(), still=True)
     assert calm.page.locator("img.film").get_attribute("src").startswith("data:image/png")
 
 
-def test_what_is_seen_is_also_said(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri())
-    figures(opened)
-    assert opened.page.title() == "Training of PatientContinuousMountainCar"
-    assert opened.page.evaluate("document.documentElement.lang") == "en"
-    for image in opened.page.locator("img").all():
+def test_what_is_seen_is_also_said(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri())
+    figures(tab)
+    assert tab.page.title() == "Training of PatientContinuousMountainCar"
+    assert tab.page.evaluate("document.documentElement.lang") == "en"
+    for image in tab.page.locator("img").all():
         assert len(image.get_attribute("alt")) > 20
-    for figure in opened.page.locator(".chart").all():
+    for figure in tab.page.locator(".chart").all():
         assert len(figure.get_attribute("aria-label")) > 20
-    levels = opened.page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(h => Number(h.tagName[1]))")
+    levels = tab.page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(h => Number(h.tagName[1]))")
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     for dark in (False, True):
-        assert tab((trained.ml / REPORT).as_uri(), dark=dark).poor_contrasts() == []
+        assert open_tab((trained.ml / REPORT).as_uri(), dark=dark).poor_contrasts() == []
 
 
-def test_an_evaluations_report(tab, trained, tmp_path):
+def test_an_evaluations_report(open_tab, trained, tmp_path):
     channel = tmp_path / "input/data/checkpoint"
     channel.parent.mkdir(parents=True)
     channel.symlink_to(trained.ml / "output/data/checkpoint")
     job = run_training(tmp_path, {"RLCOACH_PRESET": PPO, "sagemaker_program": "evaluate-coach.py"})
     assert job.status == 0, job.log
-    opened = tab((job.ml / REPORT).as_uri())
-    charts = figures(opened)
+    tab = open_tab((job.ml / REPORT).as_uri())
+    charts = figures(tab)
     assert "Reward over episodes" not in charts
     assert all(max(chart["sizes"]) > 0 for chart in charts.values())
     assert {"Returns of unseen starts", "What the policy does", "Force"} <= charts.keys()
-    assert opened.page.get_by_text("An evaluation job trains nothing.").is_visible()
-    opened.screenshot("report-evaluation")
+    assert tab.page.get_by_text("An evaluation job trains nothing.").is_visible()
+    tab.screenshot("report-evaluation")
 
 
-def test_several_runs_beside_each_other(tab, trained, ppo_job, tmp_path):
+def test_several_runs_beside_each_other(open_tab, trained, ppo_job, tmp_path):
     page = tmp_path / "compared.html"
     subprocess.run(
         [sys.executable, CONTAINER_SRC / "write-report.py", trained.ml, ppo_job.ml, "--output", page],
@@ -184,27 +184,27 @@ def test_several_runs_beside_each_other(tab, trained, ppo_job, tmp_path):
         check=True,
         timeout=60,
     )
-    opened = tab(page.as_uri())
-    charts = figures(opened)
+    tab = open_tab(page.as_uri())
+    charts = figures(tab)
     assert len(charts["Reward over episodes"]["sizes"]) >= 4
-    assert opened.page.get_by_role("table", name="The runs").is_visible()
-    assert opened.requests == [page.as_uri()]
-    assert opened.page.locator(".chart").first.locator(".key li").count() == 2
-    assert opened.page.get_by_role("table", name="The runs").locator(".swatch").count() == 2
-    assert opened.page.evaluate(LEGENDS) == 0
-    assert trained.ml.name not in " ".join(opened.page.locator("figcaption + p").all_text_contents())
-    opened.screenshot("report-compared")
-    on_a_phone = tab(page.as_uri(), phone=True)
+    assert tab.page.get_by_role("table", name="The runs").is_visible()
+    assert tab.requests == [page.as_uri()]
+    assert tab.page.locator(".chart").first.locator(".key li").count() == 2
+    assert tab.page.get_by_role("table", name="The runs").locator(".swatch").count() == 2
+    assert tab.page.evaluate(LEGENDS) == 0
+    assert trained.ml.name not in " ".join(tab.page.locator("figcaption + p").all_text_contents())
+    tab.screenshot("report-compared")
+    on_a_phone = open_tab(page.as_uri(), phone=True)
     figures(on_a_phone)
     assert on_a_phone.page.evaluate("document.documentElement.scrollWidth") <= 390
     on_a_phone.screenshot("report-compared-phone")
 
 
-def test_a_legend_is_whole_and_covers_no_data_on_a_phone(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri(), phone=True)
-    figures(opened)
-    assert opened.page.evaluate(LEGENDS) >= 4
-    overlaps = opened.page.evaluate(
+def test_a_legend_is_whole_and_covers_no_data_on_a_phone(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri(), phone=True)
+    figures(tab)
+    assert tab.page.evaluate(LEGENDS) >= 4
+    overlaps = tab.page.evaluate(
         """() => [...Bokeh.index].flatMap(view => (view.model.above ?? [])
             .filter(model => model.type === "Legend")
             .map(model => [view.views.find_one(model).bbox, view.frame.bbox, view.bbox])
@@ -214,10 +214,10 @@ def test_a_legend_is_whole_and_covers_no_data_on_a_phone(tab, trained):
     assert not any(overlaps)
 
 
-def test_the_table_of_hyperparameters_scrolls_and_breaks_no_word_on_a_phone(tab, trained):
-    opened = tab((trained.ml / REPORT).as_uri(), phone=True)
-    figures(opened)
-    region = opened.page.get_by_role("region", name="Hyperparameters")
+def test_the_table_of_hyperparameters_scrolls_and_breaks_no_word_on_a_phone(open_tab, trained):
+    tab = open_tab((trained.ml / REPORT).as_uri(), phone=True)
+    figures(tab)
+    region = tab.page.get_by_role("region", name="Hyperparameters")
     name = region.get_by_role("rowheader", name="training_learning_rate")
     lines = name.evaluate(
         "cell => { const range = document.createRange(); range.selectNodeContents(cell);"
@@ -227,9 +227,9 @@ def test_the_table_of_hyperparameters_scrolls_and_breaks_no_word_on_a_phone(tab,
 
 
 @pytest.mark.parametrize("hyperparameters", [{"discount": "2"}, {"RLCOACH_PRESET": "no-such-preset"}])
-def test_a_failed_jobs_report(tab, tmp_path, hyperparameters):
+def test_a_failed_jobs_report(open_tab, tmp_path, hyperparameters):
     job = run_training(tmp_path, {**SHORT_PPO, **hyperparameters})
     assert job.status == 1
-    opened = tab((job.ml / REPORT).as_uri())
-    assert opened.page.get_by_text(f"The job failed: {job.failure}").is_visible()
-    opened.screenshot("report-failed")
+    tab = open_tab((job.ml / REPORT).as_uri())
+    assert tab.page.get_by_text(f"The job failed: {job.failure}").is_visible()
+    tab.screenshot("report-failed")

@@ -1,138 +1,39 @@
-"""The dynamic programming against brute force, and its greedy policies in gym's own environments."""
+"""The best known returns, and the command that wrote them."""
 
-import itertools
 import json
 import subprocess
 import sys
 
 import numpy as np
-import patient_envs
-import pytest
 from jobs import CONTAINER_SRC, process_environment
-from sagemaker_rl.report import optimum
-from sagemaker_rl.report.optimum import Grid
-
-NODES = Grid(np.linspace(0, 2, 3), np.linspace(-1, 1, 3))
-"""Nine states; the last position is the end."""
+from sagemaker_rl.report.cars import CARS, PATIENCE
+from sagemaker_rl.report.optimum import COMMAND, OPTIMUM_FILE, PROBLEMS, find_optimum
 
 
-def coarse(seed: int):
-    """Return a step between the nodes of ``NODES``, whose rewards are random."""
-    rewards = np.random.default_rng(seed).uniform(-1, -0.1, size=(3, 3, 2))
-
-    def step(position, velocity, action):
-        place, speed, choice = (np.rint(x).astype(int) for x in np.broadcast_arrays(position, velocity + 1, action))
-        speed = np.clip(speed + choice * 2 - 1, 0, 2)
-        reached = np.clip(place + speed - 1, 0, 2)
-        reward = rewards[place, np.rint(velocity + 1).astype(int) + 0 * place, choice]
-        return reached.astype(float), speed - 1.0, reward, reached == 2
-
-    return step
-
-
-def best_of_all_policies(step) -> np.ndarray:
-    """Return the values of the best of all 512 policies, each followed from every state."""
-    states = list(itertools.product(range(3), (-1, 0, 1)))
-    best = np.full((3, 3), -np.inf)
-    for choices in itertools.product((0, 1), repeat=len(states)):
-        policy = dict(zip(states, choices, strict=True))
-        for start in states:
-            state, total = start, 0.0
-            for _ in range(len(states) + 1):
-                position, velocity, reward, ended = (
-                    x.item() for x in step(*(np.array(float(x)) for x in state), np.array(float(policy[state])))
-                )
-                total += reward
-                state = (round(position), round(velocity))
-                if ended:
-                    best[start[0], start[1] + 1] = max(best[start[0], start[1] + 1], total)
-                    break
-    return best
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("between", [0, 7])
-def test_values_are_those_of_the_best_of_all_policies(seed, between):
-    step = coarse(seed)
-    values = optimum.iterate_values(step, NODES, np.arange(2.0), 3_000, between_improvements=between)
-    np.testing.assert_allclose(values, best_of_all_policies(step), atol=1e-9)
-
-
-def test_a_price_is_paid_in_every_step():
-    step = coarse(0)
-
-    def dear(*state):
-        *reached, reward, ended = step(*state)
-        return *reached, reward - 10.0, ended
-
-    values = optimum.iterate_values(step, NODES, np.arange(2.0), 3_000, price=10.0)
-    np.testing.assert_allclose(values, best_of_all_policies(dear), atol=1e-9)
-
-
-def test_interpolation_is_exact_for_what_is_bilinear():
-    grid = Grid(np.linspace(-1.2, 0.6, 7), np.linspace(-0.07, 0.07, 5))
-    x, y = np.meshgrid(grid.positions, grid.velocities, indexing="ij")
-    values = 3 * x - 20 * y + 5 * x * y
-    p, v = np.random.default_rng(0).uniform((-1.2, -0.07), (0.6, 0.07), size=(50, 2)).T
-    np.testing.assert_allclose(grid.interpolate(values, p, v), 3 * p - 20 * v + 5 * p * v, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("name", "nodes", "price", "within"),
-    [("PatientMountainCar", (361, 281), 0.0, 2.0), ("PatientContinuousMountainCar", (181, 141), 1e-3, 0.5)],
-)
-def test_greedy_rollouts_in_gym_reach_what_the_dynamic_programming_says(name, nodes, price, within):
-    problem = optimum.PROBLEMS[name]
-    grid = Grid.of(problem, *nodes)
-    values = optimum.iterate_values(problem.step, grid, problem.actions, 1_500, price)
-    starts = np.array([-0.6, -0.5, -0.41])
-    returns, steps = optimum.play(problem, grid, values, starts)
-    # Interpolation makes the values a little too good.
-    np.testing.assert_allclose(returns - price * steps, grid.interpolate(values, starts, np.zeros(3)), atol=within)
-    for start, expected, length in zip(starts, returns, steps, strict=True):
-        assert greedy_in_gym(name, problem, grid, values, start) == (pytest.approx(expected, abs=1e-6), length)
-
-
-def greedy_in_gym(name, problem, grid, values, start) -> tuple[float, int]:
-    env = getattr(patient_envs, name)()
-    env.reset()
-    env.unwrapped.state = np.array([start, 0.0])
-    total, state = 0.0, np.array([start, 0.0])
-    for steps in range(1, 10_001):
-        worth = optimum.action_values(
-            problem.step, grid, values, problem.rollout_actions, np.full(1, state[0]), np.full(1, state[1])
-        )
-        action = problem.rollout_actions[worth.argmax()]
-        _, reward, done, _ = env.step(int(action) if name == "PatientMountainCar" else np.array([action]))
-        state = np.array(
-            env.unwrapped.state, dtype=np.float64
-        )  # the discrete car's observation is rounded, not its state
-        total += reward
-        if done:
-            return total, steps
-    raise AssertionError("the car did not reach the flag")
+def test_each_car_is_a_problem_with_an_optimum():
+    assert CARS.keys() == PROBLEMS.keys() == json.loads(OPTIMUM_FILE.read_text())["environments"].keys()
 
 
 def test_the_cached_optimum_is_the_best_that_was_measured():
-    discrete, continuous = (optimum.of(f"patient_envs:{name}") for name in optimum.PROBLEMS)
+    discrete, continuous = (find_optimum(f"patient_envs:{name}") for name in PROBLEMS)
     assert -98 < discrete.mean < -97
     assert (discrete.returns.min(), discrete.returns.max()) == (-104, -83)
     assert 99.767 < continuous.mean < 100
-    assert continuous.steps.max() < optimum.PATIENCE
-    assert discrete.at(np.array([-0.6]))[0] == discrete.returns[0]
-    assert optimum.of("own:Corridor") is None
+    assert continuous.steps.max() < PATIENCE
+    assert discrete.returns_from(np.array([-0.6]))[0] == discrete.returns[0]
+    assert find_optimum("own:Corridor") is None
 
 
 def test_its_command_writes_it(tmp_path):
     written = tmp_path / "optimum.json"
-    command = [sys.executable, *optimum.COMMAND.split()[1:], "--coarser", "12", "--sweeps", "1500", "--starts", "5"]
+    command = [sys.executable, *COMMAND.split()[1:], "--coarser", "12", "--sweeps", "1500", "--starts", "5"]
     subprocess.run(
         [*command, "--output", written], env=process_environment(tmp_path), cwd=CONTAINER_SRC, check=True, timeout=300
     )
     content = json.loads(written.read_text())
-    assert content["command"] == optimum.COMMAND
-    cached = json.loads(optimum.DATA.read_text())
-    assert cached["command"] == optimum.COMMAND
-    for name, found in content["environments"].items():
-        assert len(found["returns"]) == 5
-        assert found.keys() == cached["environments"][name].keys()
+    assert content["command"] == COMMAND
+    cached = json.loads(OPTIMUM_FILE.read_text())
+    assert cached["command"] == COMMAND
+    for name, solution in content["environments"].items():
+        assert len(solution["returns"]) == 5
+        assert solution.keys() == cached["environments"][name].keys()

@@ -1,0 +1,105 @@
+"""The page's first sentences, which claim no more than the numbers show."""
+
+import json
+
+import pytest
+from job_folders import make_trial, render_text, set_environment, write_evaluations
+from sagemaker_rl.report import page
+from sagemaker_rl.report.cars import PATIENCE
+from sagemaker_rl.report.run import Run
+from sagemaker_rl.report.trial import FILE as TRIAL_FILE
+
+
+def test_it_says_how_good_it_is(folder):
+    write_evaluations(folder, -14.46, -12, 99.13)
+    text = render_text(folder)
+    way = "99% of the way to the best known 99.81"
+    assert f"It learned: from -14.46 in the first evaluation to 99.13 in the best, {way}." in text
+    run = Run.read(folder)
+    assert 0.55 < run.regret < 0.65
+    assert f"within {run.regret:.2f} of the best known {run.best_known:.2f}. The worst is 99.20." in text
+    assert f"99.20 below it; on average it is {run.regret:.2f}" not in text
+    assert f"on average it is {run.regret:.2f}." in text
+    assert f"The best known policy has {run.best_known:.2f} on average from these starts" in text
+
+
+@pytest.mark.parametrize(
+    ("rewards", "sentence"),
+    [
+        ((-14.46, -14.3, -14.35), "went from -14.46 in the first evaluation to -14.30 at best, -14.35 at the end. "),
+        ((-14.46, 0, 0), "That is 12% of the way from the first to the best known 99.81, less than the 50% that"),
+        ((-14, -14.5), "It did not get better than its first evaluation, -14.00."),
+        ((-14.46, -0.001), "went from -14.46 in the first evaluation to 0.00 at best, 0.00 at the end."),
+        ((99.9, 99.95), "went from 99.90 in the first evaluation to 99.95 at best, 99.95 at the end. On 100"),
+    ],
+)
+def test_it_does_not_claim_to_have_learned(folder, rewards, sentence):
+    write_evaluations(folder, *rewards)
+    text = render_text(folder)
+    assert sentence in text
+    assert "It learned" not in text
+
+
+def test_of_another_environment_it_says_only_what_the_rewards_were(folder):
+    set_environment(folder, "own:Own")
+    text = render_text(folder)
+    assert "The evaluation reward went from 10.00 in the first evaluation to 40.00 at best, 40.00 at the end." in text
+    assert "It learned" not in text
+    assert "best known" not in text
+
+
+def test_a_policy_far_below_the_best_known(folder):
+    trial = make_trial(mean_return=-3.88)
+    trial.lengths[:7] = PATIENCE
+    trial.save(folder / "output/data" / TRIAL_FILE)
+    text = render_text(folder)
+    run = Run.read(folder)
+    assert f"its mean return is -3.88: {run.regret:.2f} below the best known 99.81." in text
+    assert "7 of the 100 never reached the flag: their episodes ended after 10,000 steps." in text
+    assert "within" not in text
+
+
+@pytest.mark.parametrize(("lost", "sentence"), [(1, "The last evaluation is no"), (2, "The last 2 evaluations are no")])
+def test_evaluations_that_are_no_numbers(folder, lost, sentence):
+    write_evaluations(folder, -14.46, 50, *[float("nan")] * lost)
+    content = page.render([Run.read(folder)])
+    verdict = content[content.index('<div class="verdict') : content.index("<nav")]
+    assert sentence in verdict
+    assert "Evaluation reward is not a finite number in" in verdict
+
+
+def test_all_of_the_way_is_no_less_than_all(folder):
+    write_evaluations(folder, -10_000, 99)
+    assert "99% of the way to the best known 99.81." in render_text(folder)
+
+
+def test_a_policy_that_is_as_good_as_the_best_known(folder):
+    make_trial(mean_return=99.9).save(folder / "output/data" / TRIAL_FILE)
+    assert "as good as the best known 99.81" in render_text(folder)
+
+
+def test_returns_that_are_no_numbers(folder):
+    make_trial(mean_return=float("nan")).save(folder / "output/data" / TRIAL_FILE)
+    (folder / "output/data/evaluation.json").write_text('{"mean_return": null, "std_return": null, "episodes": 3}')
+    text = render_text(folder)
+    assert "On 100 unseen starts its returns are not all finite numbers." in text
+    assert "This evaluation: mean return not a number, standard deviation not a number, 3 episodes." in text
+
+
+@pytest.mark.parametrize("status", ["Completed", "Stopped", "InProgress"])
+def test_a_job_that_has_ended_says_so_of_its_evaluations(folder, status):
+    (folder / "description.json").write_text(json.dumps({"TrainingJobStatus": status}))
+    write_evaluations(folder, -14.46)
+    sentence = "One evaluation so far: -14.46." if status == "InProgress" else "There was one evaluation: -14.46."
+    assert sentence in render_text(folder)
+    write_evaluations(folder, "")
+    sentence = "There is no evaluation yet." if status == "InProgress" else "There was no evaluation."
+    assert sentence in render_text(folder)
+
+
+def test_a_zero_has_no_minus(folder):
+    make_trial(mean_return=-0.001).save(folder / "output/data" / TRIAL_FILE)
+    text = render_text(folder)
+    assert "100 episodes from 0.00 to 0.00, median 0.00." in text
+    assert "On 100 unseen starts its mean return is 0.00: 99.81 below the best known 99.81. The worst is 0.00." in text
+    assert "-0.00 " not in text
