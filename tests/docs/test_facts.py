@@ -11,7 +11,9 @@ import pytest
 from documents import PAGES, Page
 from jobs import CONTAINER_SRC, ROOT
 
-TRAINING, AWS, README = (Page(name) for name in ("docs/training.md", "docs/aws.md", "README.md"))
+README, TRAINING, SERVING, AWS = (
+    Page(name) for name in ("README.md", "docs/training.md", "docs/serving.md", "docs/aws.md")
+)
 SCRIPTS = {path.stem for path in (ROOT / "scripts").glob("*.py")}
 FLAG = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
@@ -71,6 +73,14 @@ def test_scripts_of_the_pages_are_there():
     named = {name for page in PAGES for text in page.code() for name in re.findall(r"scripts/(\w+)\.py", text)}
     assert len(named) > 10
     assert named <= SCRIPTS | {"VERB"}
+
+
+def test_the_table_of_the_endpoints_settings_is_whole():
+    """Not in it: where ``/opt/ml`` is, and the variable that the section about several models explains."""
+    table = table_after(SERVING, "| environment variable | meaning | default |")
+    sources = [path.read_text(encoding="utf-8") for path in (CONTAINER_SRC / "sagemaker_rl/serving").rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r'"(SAGEMAKER_[A-Z_]+)"', source)}
+    assert set(re.findall(r"SAGEMAKER_[A-Z_]+", table)) == read - {"SAGEMAKER_BASE_DIR", "SAGEMAKER_MULTI_MODEL"}
 
 
 def test_figures_of_the_readme_are_those_that_were_measured():
