@@ -1,4 +1,4 @@
-"""The README's commands for AWS, as they stand there; and list.py, logs.py and stop.py."""
+"""The documents' commands for AWS, as they stand there; and list.py, logs.py and stop.py."""
 
 import json
 import re
@@ -6,16 +6,23 @@ import shlex
 import time
 
 import pytest
-from jobs import ROOT
+from documents import Command, Page, copy_repository, run_commands, users_environment
 from local_aws import ACCOUNT, REGION, assert_valid, log_lines, put_images
+from local_sagemaker import ended_jobs
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-WALK = README.partition("## On AWS, step by step")[2].partition("```console\n")[2].partition("```")[0]
-COMMANDS = [
-    shlex.split(line.removeprefix("$ python scripts/"), comments=True) for line in WALK.splitlines() if "python" in line
-]
-LOCAL_WALK = README.partition("**The same on this machine**")[2].partition("```console\n")[2].partition("```")[0]
-LOCAL_COMMANDS = [shlex.split(line.removeprefix("$ python scripts/")) for line in LOCAL_WALK.splitlines()]
+WALK = Page("docs/aws.md").commands()
+LOCAL_WALK = Page("docs/local-mode.md").commands()
+AT_ANY_TIME = ("list.py", "logs.py", "stop.py", "build_in_codebuild.py")
+
+
+def scripts_of(commands: list[Command]) -> list[list[str]]:
+    """Return the names and arguments of the scripts among a page's commands."""
+    prefix = "python scripts/"
+    return [shlex.split(command.text.removeprefix(prefix)) for command in commands if command.text.startswith(prefix)]
+
+
+COMMANDS = [arguments for arguments in scripts_of(WALK) if arguments[0] not in AT_ANY_TIME]
+LOCAL_COMMANDS = [arguments for arguments in scripts_of(LOCAL_WALK) if arguments[0] not in AT_ANY_TIME]
 IMAGES = {kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}:1" for kind in ("training", "serving")}
 
 
@@ -30,6 +37,22 @@ def trained(script, aws, tmp_path):
     job = done.stdout.partition("Created training job ")[2].split()[0]
     (tmp_path / "observations.csv").write_text("0.5,-0.5\n")
     return job
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["README.md", "docs/aws.md"])
+def test_the_commands_of_a_page_run(name, aws, ppo_job, tmp_path):
+    """Against the local AWS server, whose jobs end at once with what a real one left."""
+    copy = copy_repository(tmp_path / "mountain-car")
+    put_images(aws)
+    (copy / "runs").mkdir()
+    (copy / "runs/images.json").write_text(json.dumps(IMAGES))
+    of_aws = {key: value for key, value in aws.environment.items() if key.startswith("AWS_")}
+    with ended_jobs(aws, ppo_job.ml):
+        printed = run_commands(Page(name), copy, {**users_environment(), **of_aws})
+    assert "Created training job" in printed
+    assert "Deleted endpoint" in printed
+    assert list((copy / "runs").glob("rl-mountain-car-*/report.html"))
 
 
 def test_the_walk_is_the_whole_one():
@@ -75,9 +98,9 @@ def test_its_commands_are_understood(script, aws, trained, tmp_path, command):
 
 
 def test_the_local_walk_is_the_same():
-    assert all(arguments[0] == "--local" for _, *arguments in LOCAL_COMMANDS)
+    assert all("--local" in arguments for arguments in LOCAL_COMMANDS)
     names = [name for name, *_ in COMMANDS if name not in ("push_images.py", "create_role.py")]
-    assert [name for name, *_ in LOCAL_COMMANDS] == list(dict.fromkeys(names))
+    assert [name for name, *_ in LOCAL_COMMANDS] == names
 
 
 # the others need a job: tests/aws/test_local_mode.py goes the whole way

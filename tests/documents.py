@@ -1,0 +1,216 @@
+"""The documents: their pages, the code and the commands in them, and a fresh copy of the repository to run them in."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from jobs import ROOT
+
+MACHINERY = ("PYTEST_", "RL_", "AWS_", "SAGEMAKER_", "VIRTUAL_ENV", "PYTHONPATH")
+"""Prefixes of environment variables that a user's shell has not."""
+SECONDS_PER_PAGE = 600
+SECONDS_TO_END = 15
+NOT_RUN = {
+    ("README.md", "make test"): "these are the tests",
+    ("README.md", "python scripts/push_images.py"): "tests/aws/test_push_images.py pushes to a registry",
+    ("docs/aws.md", "python scripts/push_images.py"): "tests/aws/test_push_images.py pushes to a registry",
+    (
+        "docs/aws.md",
+        "python scripts/stop.py $JOB",
+    ): "the local AWS server's jobs have ended; test_walk_through.py stops one",
+    ("docs/aws.md", "python scripts/build_in_codebuild.py"): "tests/aws/test_codebuild.py runs the build's commands",
+    (
+        "docs/training.md",
+        "PYTHONPATH=container_src python -m sagemaker_rl.report.optimum",
+    ): "value iteration for minutes",
+    ("docs/local-mode.md", "make images"): "tests/container/ builds both images",
+    ("docs/local-mode.md", "docker/base/build_base.sh"): "changes the engine's base image",
+    (
+        "docs/local-mode.md",
+        "docker build -f docker/training/Dockerfile -t mountain-car-training .",
+    ): "moves the tag of an image that other tests use",
+    (
+        "docs/local-mode.md",
+        "local_test/train_local.sh mountain-car-training",
+    ): "tests/container/ runs the three scripts",
+    ("docs/local-mode.md", "local_test/serve_local.sh mountain-car-serving"): "tests/container/ runs the three scripts",
+    (
+        "docs/local-mode.md",
+        "local_test/predict.sh local_test/payloads/batch.csv text/csv",
+    ): "tests/container/ runs the three scripts",
+    ("CONTRIBUTING.md", "git clone REPOSITORY mountain-car && cd mountain-car"): "the copy stands in for the clone",
+    ("CONTRIBUTING.md", "make test"): "these are the tests",
+    ("CONTRIBUTING.md", "make lint"): "runs before the tests",
+    ("CONTRIBUTING.md", "docker/lock.sh"): "asks a package index",
+    ("benchmarks/README.md", "make bench"): "an hour",
+    ("benchmarks/README.md", "make bench QUICK=1"): "minutes",
+    ("benchmarks/README.md", "make bench BENCH_ARGS=--reuse"): "trains what is not measured yet",
+    ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",
+    ("benchmarks/README.md", "make images && make bench-serving"): "minutes, and needs Java",
+}
+"""Commands that no test of the documents runs, and why. On the page they say what they need, or how long they take."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command on a page: a ``$`` line of a console block, or a whole block of shell script.
+
+    Attributes:
+        page: path from the repository's root.
+        line: number of its first line on the page.
+        text: what a shell runs, without the comment at its end.
+        comment: the comment.
+    """
+
+    page: str
+    line: int
+    text: str
+    comment: str = ""
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the page says that the command needs what a reader may not have, or takes long."""
+        return self.comment.startswith(("needs ", "takes "))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A Markdown file of the repository, by its path from the root."""
+
+    name: str
+
+    @property
+    def text(self) -> str:
+        return (ROOT / self.name).read_text(encoding="utf-8")
+
+    @property
+    def prose(self) -> str:
+        """The page without its blocks of code."""
+        return re.sub(r"^ *```.*?^ *```", "", self.text, flags=re.MULTILINE | re.DOTALL)
+
+    def blocks(self) -> list[tuple[int, str, str]]:
+        """Return the blocks of code: number of the first line of code, language, code."""
+        fences = re.finditer(r"^```(\w*)\n(.*?)^```$", self.text, flags=re.MULTILINE | re.DOTALL)
+        return [(self.text.count("\n", 0, fence.start()) + 2, fence[1], fence[2]) for fence in fences]
+
+    def commands(self) -> list[Command]:
+        """Return the commands in their order."""
+        commands = []
+        for first, language, code in self.blocks():
+            if language == "sh":
+                commands.append(Command(self.name, first, code.rstrip()))
+            elif language == "console":
+                for number, line in enumerate(code.splitlines(), first):
+                    if match := re.fullmatch(r"\$ (.*?)(?:\s+# (.*))?", line):
+                        commands.append(Command(self.name, number, match[1], match[2] or ""))
+        return commands
+
+    def code(self) -> list[str]:
+        """Return all that is written as code: commands, and what stands between backticks in a line."""
+        return [command.text for command in self.commands()] + re.findall(r"`([^`\n]+)`", self.prose)
+
+
+def tracked_files() -> list[str]:
+    """Return the files of the repository as they are now, those not committed yet among them."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.check_output(listing, cwd=ROOT, text=True).splitlines()
+    return [name for name in names if (ROOT / name).is_file()]
+
+
+PAGES = [Page(name) for name in tracked_files() if name.endswith(".md")]
+
+
+def copy_repository(target: Path) -> Path:
+    """Copy the repository as a clone has it, with this environment as its ``.venv``."""
+    for name in tracked_files():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+    # A folder of links: what would make the environment anew removes the links, and not what they lead to.
+    environment = target / ".venv"
+    environment.mkdir()
+    for path in Path(sys.prefix).iterdir():
+        (environment / path.name).symlink_to(path)
+    for stamp in ("ready", "tested"):  # to make, the environment is newer than the lock files
+        (environment / stamp).unlink(missing_ok=True)
+        (environment / stamp).touch()
+    return target
+
+
+def users_environment() -> dict[str, str]:
+    """Return the environment of a shell that runs jobs and endpoints as processes of this machine."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(MACHINERY)}
+    return {
+        **kept,
+        "RL_LOCAL_ENGINE": "process",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+
+
+def run_commands(page: Page, copy: Path, environment: dict[str, str]) -> str:
+    """Run a page's commands in one shell, in their order, in a copy of the repository; return what they printed.
+
+    A question is answered by yes.
+
+    Raises:
+        AssertionError: A command failed, or a process is left running.
+    """
+    lines = ["set -e -o pipefail"]
+    for command in page.commands():
+        if not command.is_left_out:
+            shown = f"+ {command.page}:{command.line}: {command.text.splitlines()[0]}"
+            lines += [f"printf '%s\\n' '{shown.replace(chr(39), '')}'", command.text]
+    script, output = copy / ".commands.sh", copy / ".commands.log"
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with output.open("w") as log, subprocess.Popen(["yes"], stdout=subprocess.PIPE) as yes:
+        try:
+            shell = subprocess.run(
+                ["bash", str(script)],
+                cwd=copy,
+                env=environment,
+                stdin=yes.stdout,
+                stdout=log,  # no pipe: an endpoint that goes on would keep it open
+                stderr=log,
+                timeout=SECONDS_PER_PAGE,
+            )
+        finally:
+            yes.kill()
+            left = end_processes_of(copy)
+    printed = output.read_text(encoding="utf-8")
+    assert shell.returncode == 0, printed[-5000:]
+    assert not left, left
+    return printed
+
+
+def end_processes_of(folder: Path) -> list[str]:
+    """Return the command lines of processes that work in a folder and do not end by themselves; end them."""
+    deadline = time.monotonic() + SECONDS_TO_END
+    while (left := _processes_of(folder)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    command_lines = []
+    for process in left:
+        try:
+            command_lines.append(" ".join(process.cmdline()))
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    return command_lines
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    processes = []
+    for process in psutil.process_iter():
+        try:
+            works_there = Path(process.cwd()).is_relative_to(folder) or str(folder) in " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if works_there and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+            processes.append(process)
+    return processes
