@@ -14,33 +14,34 @@ MAX_WORKERS = 64
 MAX_CONNECTIONS = 8192
 
 
-class Board:
-    """What is known of all workers, wherever one looks.
+class SharedState:
+    """The state of all workers and connections, as every process sees it.
 
     Attributes:
-        states: for every connection, one of those that ``http1`` names.
-        heartbeats: for every worker, when its event loop last turned, on the machine's monotonic clock.
-        ready: for every worker, 1 once it has loaded and tested what it serves.
+        connection_states: for every connection IDLE, BUSY or WRITING of ``http_connection``, by its slot.
+        heartbeats: for every worker, when its event loop last turned, in seconds on the machine's monotonic clock.
+        ready: for every worker, 1 once it has loaded and tested its model.
         serving: at 0, 1 from the moment when all workers were ready for the first time.
-        counters: for every worker, the values of ``metrics``.
     """
 
     def __init__(self) -> None:
-        sizes = (MAX_CONNECTIONS, MAX_WORKERS, 8, 8 * MAX_WORKERS, 8 * MAX_WORKERS * metrics.VALUES)
+        sizes = (MAX_CONNECTIONS, MAX_WORKERS, 8, 8 * MAX_WORKERS, 8 * MAX_WORKERS * metrics.NUMBERS)
         memory = memoryview(mmap.mmap(-1, sum(sizes)))
         parts: list[memoryview[Any]] = []
         start = 0
         for size in sizes:
             parts.append(memory[start : start + size])
             start += size
-        self.states = cast(MutableSequence[int], parts[0])
+        self.connection_states = cast(MutableSequence[int], parts[0])
         self.ready = cast(MutableSequence[int], parts[1])
         self.serving = cast(MutableSequence[int], parts[2])
         self.heartbeats = cast(MutableSequence[float], parts[3].cast("d"))
-        self.counters = cast(MutableSequence[float], parts[4].cast("d"))
+        self._counters = cast(MutableSequence[float], parts[4].cast("d"))
 
-    def beat(self, worker: int) -> None:
+    def record_heartbeat(self, worker: int) -> None:
+        """Note that the event loop of this worker has just turned."""
         self.heartbeats[worker] = time.monotonic()
 
     def counters_of(self, worker: int) -> MutableSequence[float]:
-        return self.counters[worker * metrics.VALUES : (worker + 1) * metrics.VALUES]
+        """Return the numbers in which this worker counts, laid out by ``metrics``."""
+        return self._counters[worker * metrics.NUMBERS : (worker + 1) * metrics.NUMBERS]
