@@ -46,11 +46,11 @@ def test_other_routes_and_methods(server):
 
 def test_a_request_id_comes_back_or_is_made(server):
     assert server.invoke("[0,0]", X_Request_Id="mine-1").headers["X-Request-Id"] == "mine-1"
-    made = [server.invoke("[0,0]").headers["X-Request-Id"] for _ in range(3)]
-    made.append(server.invoke("[0,0]", X_Request_Id="x" * 129).headers["X-Request-Id"])
-    made.append(server.invoke("nonsense").headers["X-Request-Id"])
-    assert len(set(made)) == 5
-    assert all(0 < len(each) <= 32 for each in made)
+    ids = [server.invoke("[0,0]").headers["X-Request-Id"] for _ in range(3)]
+    ids.append(server.invoke("[0,0]", X_Request_Id="x" * 129).headers["X-Request-Id"])
+    ids.append(server.invoke("nonsense").headers["X-Request-Id"])
+    assert len(set(ids)) == 5
+    assert all(0 < len(request_id) <= 32 for request_id in ids)
 
 
 @pytest.mark.parametrize(

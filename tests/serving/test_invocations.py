@@ -258,8 +258,10 @@ def test_instances_are_answered_by_predictions(server, dqn_server):
     body = json.dumps({"instances": SAMPLES})
     heads = server.invoke(json.dumps(SAMPLES)).json()
     predictions = server.invoke(body).json()["predictions"]
-    assert [set(each) for each in predictions] == [{"state_value", "action_mean", "action_standard_deviation"}] * 2
-    assert [each["action_mean"] for each in predictions] == heads[1]
+    assert [set(prediction) for prediction in predictions] == [
+        {"state_value", "action_mean", "action_standard_deviation"}
+    ] * 2
+    assert [prediction["action_mean"] for prediction in predictions] == heads[1]
     actions = dqn_server.invoke(body, **ACTIONS_ONLY).json()
     assert actions == {"predictions": dqn_server.invoke(json.dumps(SAMPLES), **ACTIONS_ONLY).json()}
 

@@ -24,7 +24,7 @@ NPY = "application/x-npy"
 NOT_NUMBERS = "The body holds something else than numbers in rows of equal length."
 NOT_FINITE = "The body holds NaN, infinity or a number beyond float32, expected finite numbers."
 MAX_DIMENSIONS = 32
-"""Of an array, as many as NumPy has."""
+"""Of an array; NumPy has no more."""
 LIST_ROWS_PER_CALL = 10_000
 """Rows of a list that NumPy converts in one call: no other thread runs during it."""
 
@@ -153,7 +153,7 @@ def _read_json_lines(body: bytes) -> tuple[np.ndarray, bool]:
 
 
 def _read_csv(body: bytes) -> tuple[np.ndarray, bool]:
-    """Read rows of numbers strictly: an empty field is not a number, nor is Python's ``1_000``."""
+    """Read rows of numbers strictly: an empty field is not a number, nor is ``1_000``, which Python reads."""
     _refuse_empty(body)
     try:
         text = body.decode("utf-8-sig")
@@ -241,40 +241,40 @@ def _refuse_empty(body: bytes) -> None:
 
 
 # --- Writing ---------------------------------------------------------------------------------------------------------
-def _json_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
+def _write_json_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
     """Write the list of heads; for instances an object of the heads by name for each observation."""
     if not has_instances:
         return _dumps([_contiguous(head) for head in heads])
     return _dumps({"predictions": [dict(zip(names, row, strict=True)) for row in _rows(heads)]})
 
 
-def _json_actions(actions: np.ndarray, has_instances: bool) -> bytes:
+def _write_json_actions(actions: np.ndarray, has_instances: bool) -> bytes:
     array = _contiguous(actions)
     return _dumps({"predictions": array} if has_instances else array)
 
 
-def _json_lines_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
+def _write_json_lines_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
     """Write a list of heads for each observation."""
     return b"".join(_dumps(row) + b"\n" for row in _rows(heads))
 
 
-def _json_lines_actions(actions: np.ndarray, has_instances: bool) -> bytes:
+def _write_json_lines_actions(actions: np.ndarray, has_instances: bool) -> bytes:
     return b"".join(_dumps(row) + b"\n" for row in _contiguous(actions))
 
 
-def _csv_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
+def _write_csv_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
     return _write_csv(_side_by_side(heads))
 
 
-def _csv_actions(actions: np.ndarray, has_instances: bool) -> bytes:
+def _write_csv_actions(actions: np.ndarray, has_instances: bool) -> bytes:
     return _write_csv(actions.reshape(len(actions), -1))
 
 
-def _npy_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
+def _write_npy_heads(heads: Sequence[np.ndarray], names: Sequence[str], has_instances: bool) -> bytes:
     return _write_npy(_side_by_side(heads))
 
 
-def _npy_actions(actions: np.ndarray, has_instances: bool) -> bytes:
+def _write_npy_actions(actions: np.ndarray, has_instances: bool) -> bytes:
     return _write_npy(actions.reshape(len(actions), -1))
 
 
@@ -307,14 +307,14 @@ def _dumps(value: Any) -> bytes:
 
 
 CODECS: dict[str, Codec] = {
-    JSON: Codec(_read_json, _json_heads, _json_actions),
+    JSON: Codec(_read_json, _write_json_heads, _write_json_actions),
     JSON_LINES: Codec(
         _read_json_lines,
-        _json_lines_heads,
-        _json_lines_actions,
+        _write_json_lines_heads,
+        _write_json_lines_actions,
         aliases=("application/x-jsonlines", "application/jsonl", "application/x-ndjson"),
     ),
-    CSV: Codec(_read_csv, _csv_heads, _csv_actions),
-    NPY: Codec(_read_npy, _npy_heads, _npy_actions),
+    CSV: Codec(_read_csv, _write_csv_heads, _write_csv_actions),
+    NPY: Codec(_read_npy, _write_npy_heads, _write_npy_actions),
 }
-"""The media types in the order in which they are preferred, if a client accepts several alike."""
+"""The codec of each media type. If a client accepts several alike, it gets the default, or else the first of these."""

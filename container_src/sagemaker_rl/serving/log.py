@@ -1,4 +1,4 @@
-"""Log lines of an endpoint: a JSON object each, on standard output."""
+"""The log of an endpoint: a JSON object in each line, on standard output."""
 
 import contextlib
 import os

@@ -23,7 +23,10 @@ def has_room_for(folder: Path, times: int) -> bool:
 
 
 def _limit_and_used() -> tuple[int, int]:
-    """Return how many bytes this container may use and uses, without cached files; without a limit, the machine's."""
+    """Return how many bytes this container may use, and how many it uses without cached files.
+
+    Of the machine, if the container has no limit.
+    """
     page = os.sysconf("SC_PAGE_SIZE")
     total = page * os.sysconf("SC_PHYS_PAGES")
     try:

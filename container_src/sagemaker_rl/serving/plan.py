@@ -1,4 +1,4 @@
-"""An exported graph of dense layers as a plan of NumPy calls: what MXNet computes, without MXNet's time per operation.
+"""An exported graph of dense layers as a plan of NumPy calls: the same numbers as MXNet's, in less time per operation.
 
 A policy of a few small layers takes MXNet a fifth of a millisecond, nearly all of it spent on beginning operations.
 ``compile_plan`` knows the operations that Coach's dense networks and their normalization export; a graph with any other
@@ -15,7 +15,7 @@ import numpy as np
 TOLERANCE = 1e-6
 """Largest difference from MXNet, relative to the largest value of a head."""
 SCALES = (1e-3, 0.1, 1.0, 10.0, 1e3)
-"""Of the random observations on which the two are compared, beside those from within the observation space."""
+"""Of the random observations on which the two are compared, besides those from within the observation space."""
 ROWS = 64
 
 Arrays = list[np.ndarray]
@@ -68,7 +68,7 @@ def compile_plan(symbol: str, parameters: Mapping[str, np.ndarray], input_name: 
         operation = _operation(node["op"], node.get("attrs") or {})
         inputs = tuple(source for source, *_ in node["inputs"])
         if node["op"] == "FullyConnected" and all(source in constants for source in inputs[1:]):
-            constants[inputs[1]] = np.asfortranarray(constants[inputs[1]])  # its transpose is what is multiplied by
+            constants[inputs[1]] = np.asfortranarray(constants[inputs[1]])  # so that its transpose is contiguous
         if all(source in constants for source in inputs):
             constants[number] = operation(*(constants[source] for source in inputs))
         else:
@@ -101,8 +101,8 @@ def largest_difference(plan: Forward, reference: Forward, low: np.ndarray, high:
     """Return the largest difference of a plan from the reference on random observations, relative to a head's largest.
 
     Args:
-        plan: what is tried.
-        reference: what it has to equal.
+        plan: is compared.
+        reference: computes the expected outputs.
         low: lower bounds of observations, with infinity where there is none.
         high: upper bounds.
         seed: of the observations.
@@ -150,7 +150,7 @@ def _parse_attribute(text: str) -> Any:
 
 
 def _supported(attributes: Mapping[str, Any], name: str, known: Sequence[Any]) -> Any:
-    """Return an attribute's value if it is one of those that are known; the first of them is MXNet's default."""
+    """Return an attribute's value; raise UnknownGraphError if it is not ``known``, whose first is MXNet's default."""
     value = attributes.get(name, known[0])
     if value not in known:
         raise UnknownGraphError(f"{name}={value}")
@@ -178,7 +178,7 @@ def _add_in_place(x: np.ndarray, bias: np.ndarray) -> np.ndarray:
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))  # where exp overflows, 1 / infinity is the 0 that is meant
+    return 1 / (1 + np.exp(-x))  # where exp overflows, 1 / infinity is the correct limit 0
 
 
 def _softmax(attributes: Mapping[str, Any]) -> Operation:
@@ -195,7 +195,7 @@ def _softmax(attributes: Mapping[str, Any]) -> Operation:
 
 
 def _with_scalar(compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Mapping[str, Any]], Operation]:
-    """Return what makes an operation with one number: computed in the array's own dtype, as MXNet does."""
+    """Return a function that makes an operation of an array and one number, in the array's dtype as in MXNet."""
 
     def make(attributes: Mapping[str, Any]) -> Operation:
         scalar = attributes["scalar"]
@@ -209,7 +209,7 @@ def _with_scalar(compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Cal
 def _reshape(attributes: Mapping[str, Any]) -> Operation:
     shape = attributes["shape"]
     _supported(attributes, "reverse", (False,))
-    if any(size == 0 or size < -1 for size in shape):  # MXNet's codes for "as it was" and the like
+    if any(size == 0 or size < -1 for size in shape):  # MXNet's codes for "copy this dimension" and others
         raise UnknownGraphError(f"shape={shape}")
     return lambda x: x.reshape(shape)
 
@@ -231,7 +231,7 @@ def _cast(attributes: Mapping[str, Any]) -> Operation:
 
 def _clip(attributes: Mapping[str, Any]) -> Operation:
     low, high = attributes["a_min"], attributes["a_max"]
-    # np.clip takes four times as long as the two that it stands for
+    # np.clip takes four times as long as these two
     return lambda x: np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high))
 
 

@@ -1,4 +1,4 @@
-"""``serve``: from the command line to the workers.
+"""The command ``serve``: settings, the listening socket, the model, and the supervisor that starts the workers.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """

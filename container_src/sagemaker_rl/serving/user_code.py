@@ -71,7 +71,7 @@ class UserModel:
 
     def transform(self, body: bytes, headers: Mapping[bytes, bytes]) -> Answer:
         """Answer a request by the user's functions. It must not be called from two threads at once."""
-        context = self._context  # the toolkit keeps the first one that it is given
+        context = self._context  # the toolkit keeps the first context that it is given
         context.begin(headers)
         (response,) = self._transformer.transform([{"body": bytearray(body)}], context)
         if context.status != 200:
