@@ -1,4 +1,4 @@
-"""The answers of a worker: what all have in common, whichever route they come from."""
+"""Every answer of a worker, whichever route it comes from: its headers, errors, and how it is counted and logged."""
 
 import asyncio
 import os
@@ -68,7 +68,7 @@ class Answers:
             status: of HTTP.
             body: of the answer.
             media_type: of the body, empty for no Content-Type.
-            headers: more header lines, each with its end.
+            headers: more header lines, each with its line end.
             close: whether the connection is closed after it.
         """
         self.in_hand.discard(request)

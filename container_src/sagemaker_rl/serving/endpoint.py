@@ -152,7 +152,7 @@ class Endpoint:
         self._invocations.draining = True
 
     def tick(self) -> None:
-        """Do what is done several times a second."""
+        """Renew the Date header, write the access log, and set the metrics; called several times a second."""
         self._answers.renew_date()
         self._access_log.flush()
         self._counters.set_in_hand(len(self._in_hand))

@@ -28,7 +28,7 @@ class Connection(RequestReader, asyncio.Protocol):
     Args:
         application: answers its requests.
         states: at ``slot``, IDLE, BUSY from the first byte of a request until its answer has left, or WRITING while a
-            part of an answer has: what another process needs to know if this one dies.
+            part of an answer has: the supervisor reads it if this process dies.
         slot: the connection's place in ``states``.
         on_close: called when the connection is gone.
     """
@@ -119,7 +119,7 @@ class Connection(RequestReader, asyncio.Protocol):
             status: of HTTP.
             body: left out for HEAD.
             media_type: empty for no Content-Type.
-            headers: whole lines, each with its end.
+            headers: whole lines, each with its line end.
             close: whether the connection is closed after it, even if the client would keep it.
         """
         transport = self._transport
@@ -179,7 +179,7 @@ class Connection(RequestReader, asyncio.Protocol):
 
     # --- The state that other processes see --------------------------------------------------------------------------
     def _schedule_state_update(self) -> None:
-        """Have the state updated after the loop has written what it can of an answer, which it does first."""
+        """Have the state updated in the loop's next turn: before that, uvloop writes as much of an answer as it can."""
         if not self._is_state_update_scheduled:
             self._is_state_update_scheduled = True
             self._loop.call_soon(self._update_state)

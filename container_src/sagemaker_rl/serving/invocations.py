@@ -63,7 +63,7 @@ class Invocations:
         """Answer a request by a model, now or later.
 
         Raises:
-            RequestError: The headers ask for what there is not, or a small body does not hold observations.
+            RequestError: The headers ask for something unsupported, or a small body does not hold observations.
         """
         if self.draining and not request.connection.accepted_before_drain:
             self._answers.refuse(request, 503, DRAINING, close=True)
@@ -113,7 +113,7 @@ class Invocations:
             self._answer_all(model, pending, heads)
 
     async def _answer_pending_in_thread(self, model: Servable) -> None:
-        """Do the same in the thread; what arrives meanwhile makes the next batch."""
+        """Do the same in the thread; requests that arrive meanwhile make the next batch."""
         while pending := self._pending[id(model)]:
             self._pending[id(model)] = []
             try:

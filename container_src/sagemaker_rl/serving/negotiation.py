@@ -92,24 +92,24 @@ def accepted_media_type(accept: str, default: str = JSON) -> str:
 
     Args:
         accept: the header; all types if it is empty.
-        default: what a client gets that accepts all.
+        default: the media type for a client that accepts all.
 
     Raises:
-        RequestError: 406, none of what is accepted is supported; 400, a quality is not a number from 0 to 1.
+        RequestError: 406, no accepted media type is supported; 400, a quality is not a number from 0 to 1.
     """
     ranges = [_media_range(text) for text in accept.split(",") if text.strip()] or [("*/*", 1.0)]
     best: tuple[float, int, int, int] | None = None
     chosen = ""
     for preference, media_type in enumerate((default, *(t for t in CODECS if t != default))):
         matches = [
-            (precision, quality, -place)
-            for place, (name, quality) in enumerate(ranges)
+            (precision, quality, -index)
+            for index, (name, quality) in enumerate(ranges)
             if (precision := _precision(name, media_type)) >= 0
         ]
         if not matches:
             continue
-        precision, quality, place = max(matches)
-        rank = (quality, precision, place, -preference)
+        precision, quality, order = max(matches)
+        rank = (quality, precision, order, -preference)
         if quality > 0 and (best is None or rank > best):
             best, chosen = rank, media_type
     if not chosen:

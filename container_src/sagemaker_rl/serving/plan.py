@@ -117,21 +117,21 @@ def largest_difference(plan: Forward, reference: Forward, low: np.ndarray, high:
         rng.uniform(np.where(bounded, low, 0.0), np.where(bounded, high, 1.0), (ROWS, *low.shape)),
         rng.normal(size=(ROWS, *low.shape)),
     )
-    worst = 0.0
+    largest = 0.0
     for observations in (inside, *(scale * rng.normal(size=(ROWS, *low.shape)) for scale in SCALES), inside[:1]):
         batch = observations.astype(np.float32)
         with np.errstate(all="ignore"):
-            answers = zip(plan(batch), reference(batch), strict=True)
-        for mine, theirs in answers:
-            if mine.shape != theirs.shape or mine.dtype != theirs.dtype:
+            outputs = zip(plan(batch), reference(batch), strict=True)
+        for actual, expected in outputs:
+            if actual.shape != expected.shape or actual.dtype != expected.dtype:
                 return float("inf")
-            finite = np.isfinite(theirs)
-            if not np.array_equal(finite, np.isfinite(mine)):
+            finite = np.isfinite(expected)
+            if not np.array_equal(finite, np.isfinite(actual)):
                 return float("inf")
             if finite.any():
-                scale = max(float(np.abs(theirs[finite]).max()), float(np.finfo(np.float32).tiny))
-                worst = max(worst, float(np.abs(mine[finite] - theirs[finite]).max()) / scale)
-    return worst
+                scale = max(float(np.abs(expected[finite]).max()), float(np.finfo(np.float32).tiny))
+                largest = max(largest, float(np.abs(actual[finite] - expected[finite]).max()) / scale)
+    return largest
 
 
 def _operation(name: str, attributes: Mapping[str, str]) -> Operation:

@@ -70,11 +70,11 @@ class Servable:
         """Return the heads for a float32 batch of any size."""
         if len(observations) <= ROWS_PER_PASS:
             return self._forward(observations)
-        parts = [
+        pieces = [
             self._forward(observations[start : start + ROWS_PER_PASS])
             for start in range(0, len(observations), ROWS_PER_PASS)
         ]
-        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+        return [np.concatenate(pieces_of_head) for pieces_of_head in zip(*pieces, strict=True)]
 
     def encode(self, heads: list[np.ndarray], requested: RequestedFormat, has_instances: bool) -> bytes:
         """Write the answer that a request asks for.

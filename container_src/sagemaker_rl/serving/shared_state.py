@@ -6,7 +6,7 @@ It is made before the workers are forked, so that no file is needed: a full disk
 import mmap
 import time
 from collections.abc import MutableSequence
-from typing import Any, cast
+from typing import cast
 
 from sagemaker_rl.serving import metrics
 
@@ -25,18 +25,11 @@ class SharedState:
     """
 
     def __init__(self) -> None:
-        sizes = (MAX_CONNECTIONS, MAX_WORKERS, 8, 8 * MAX_WORKERS, 8 * MAX_WORKERS * metrics.NUMBERS)
-        memory = memoryview(mmap.mmap(-1, sum(sizes)))
-        parts: list[memoryview[Any]] = []
-        start = 0
-        for size in sizes:
-            parts.append(memory[start : start + size])
-            start += size
-        self.connection_states = cast(MutableSequence[int], parts[0])
-        self.ready = cast(MutableSequence[int], parts[1])
-        self.serving = cast(MutableSequence[int], parts[2])
-        self.heartbeats = cast(MutableSequence[float], parts[3].cast("d"))
-        self._counters = cast(MutableSequence[float], parts[4].cast("d"))
+        self.connection_states = _shared_bytes(MAX_CONNECTIONS)
+        self.ready = _shared_bytes(MAX_WORKERS)
+        self.serving = _shared_bytes(1)
+        self.heartbeats = _shared_floats(MAX_WORKERS)
+        self._counters = _shared_floats(MAX_WORKERS * metrics.NUMBERS)
 
     def record_heartbeat(self, worker: int) -> None:
         """Note that the event loop of this worker has just turned."""
@@ -45,3 +38,11 @@ class SharedState:
     def counters_of(self, worker: int) -> MutableSequence[float]:
         """Return the numbers in which this worker counts, laid out by ``metrics``."""
         return self._counters[worker * metrics.NUMBERS : (worker + 1) * metrics.NUMBERS]
+
+
+def _shared_bytes(count: int) -> MutableSequence[int]:
+    return cast(MutableSequence[int], memoryview(mmap.mmap(-1, count)))
+
+
+def _shared_floats(count: int) -> MutableSequence[float]:
+    return cast(MutableSequence[float], memoryview(mmap.mmap(-1, 8 * count)).cast("d"))

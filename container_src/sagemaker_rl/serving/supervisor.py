@@ -124,7 +124,7 @@ class Supervisor:
                 pass
 
     def _run_once(self, seconds: float) -> None:
-        """Do what there is to do; wait for it so long at most."""
+        """Handle events, waiting for them so long at most, and look after workers and waiting connections."""
         for key, _ in self._selector.select(seconds):
             key.data()
         self._reap_children()
@@ -278,7 +278,7 @@ class Supervisor:
         self._selector.register(own_socket, selectors.EVENT_READ, functools.partial(self._read_messages, process))
 
     def _become_worker(self, number: int, supervisor_socket: socket.socket, worker_socket: socket.socket) -> None:
-        """In the new process: close what is the supervisor's alone, and work."""
+        """In the new process: close the supervisor's files, and run the worker."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         control_sockets = [process.control_socket for process in self._workers.values()]

@@ -54,7 +54,7 @@ def run(
     np.seterr(all="ignore")  # every answer is checked to be finite
     default_model = model if model is not None or settings.multi_model else _load_or_exit(settings, control_socket)
     models = _load_models(settings, folders)
-    gc.freeze()  # the collector need not look at the models again and again
+    gc.freeze()  # the garbage collector skips the models from now on
     uvloop.run(Worker(settings, state, number, control_socket, default_model, models).run())
     os._exit(0)
 
