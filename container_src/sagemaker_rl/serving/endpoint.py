@@ -78,7 +78,7 @@ class Endpoint:
         if model is None:
             self.routes.update(self.multi_model.routes)
         else:
-            self.routes["/invocations"] = {"POST": functools.partial(self._invocations.invoke, model=model)}
+            self.routes["/invocations"] = {"POST": functools.partial(self._invocations.invoke, model)}
 
     def handle(self, request: Request) -> None:
         """Answer a request, now or later."""

@@ -8,7 +8,7 @@ run in that thread, too.
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,12 +29,8 @@ MAX_INLINE_BYTES = 8 * 1024
 """A body up to this size is read on the event loop; a larger one in the thread, so that nobody waits for it."""
 
 
-class Invocation(NamedTuple):
-    """A request that waits for the next forward pass."""
-
-    request: Request
-    requested: RequestedFormat
-    batch: Batch
+Invocation = tuple[Request, RequestedFormat, Batch]
+"""A request that waits for the next forward pass. A plain tuple, because one is made for every request."""
 
 
 class Invocations:
@@ -59,8 +55,8 @@ class Invocations:
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, list[Invocation]] = {}
 
-    def invoke(self, request: Request, model: Model) -> None:
-        """Answer a request by a model, now or later.
+    def invoke(self, model: Model, request: Request) -> None:
+        """Have a model answer a request, now or later.
 
         Raises:
             RequestError: The headers ask for something unsupported, or a small body does not hold observations.
@@ -88,7 +84,7 @@ class Invocations:
         if len(request.body) > MAX_INLINE_BYTES:
             self._answers.answer_later(request, self._invoke_in_pieces(request, model, requested))
             return
-        invocation = Invocation(request, requested, decode(request.body, requested.content_type, model.shape))
+        invocation = (request, requested, decode(request.body, requested.content_type, model.shape))
         pending = self._pending.get(id(model))
         if pending is None:
             # Those that arrive before the loop calls it share the forward pass; a single one does not wait.
@@ -100,7 +96,7 @@ class Invocations:
     def _answer_pending(self, model: Servable) -> None:
         """Answer all that waits for a model, by one forward pass."""
         pending = self._pending[id(model)]
-        rows = sum(len(invocation.batch.observations) for invocation in pending)
+        rows = sum(len(batch.observations) for _, _, batch in pending)
         if not model.is_quick or rows > ROWS_PER_PASS:
             self._answers.run_task(self._answer_pending_in_thread(model))
             return
@@ -138,8 +134,8 @@ class Invocations:
             start = stop
 
     def _answer_errors(self, invocations: Sequence[Invocation], error: Exception) -> None:
-        for invocation in invocations:
-            self._answers.answer_error(invocation.request, error)
+        for request, _, _ in invocations:
+            self._answers.answer_error(request, error)
 
     async def _invoke_in_pieces(self, request: Request, model: Servable, requested: RequestedFormat) -> None:
         """Answer a large body in the thread, in pieces between which small requests are served."""
@@ -168,5 +164,5 @@ class Invocations:
 def _stack(invocations: Sequence[Invocation]) -> np.ndarray:
     """Return the observations of all, float32 of shape ``(rows of all, *observation_shape)``."""
     if len(invocations) == 1:
-        return invocations[0].batch.observations
-    return np.concatenate([invocation.batch.observations for invocation in invocations])
+        return invocations[0][2].observations
+    return np.concatenate([batch.observations for _, _, batch in invocations])

@@ -90,7 +90,7 @@ class MultiModelApi:
         self._answers.answer_later(request, self._have_carried_out(request, UNLOAD, _model_name(request), ""))
 
     def _invoke(self, request: Request) -> None:
-        self._invocations.invoke(request, self._loaded_model(_model_name(request)))
+        self._invocations.invoke(self._loaded_model(_model_name(request)), request)
 
     def _loaded_model(self, name: str) -> Model:
         model = self._models.get(name)
