@@ -16,11 +16,12 @@ BODY = json.dumps([0.5, -0.5])
 
 @dataclass
 class Load:
-    """What came of the requests so far.
+    """The answers to the requests so far.
 
     Attributes:
         statuses: how many answers of each status; the name of an exception where there was none.
         pings: seconds that each /ping took.
+        wrong: answers that differ from the first one.
     """
 
     statuses: Counter[int | str] = field(default_factory=Counter)
@@ -41,13 +42,13 @@ def _same(answer: bytes, expected: bytes) -> bool:
 def under_load(url: str, clients: int = 8, path: str = "/invocations", body: str = BODY) -> Iterator[Load]:
     """Keep so many clients asking, and one that pings; each checks that its answers are always the same."""
     load = Load()
-    over = threading.Event()
+    stopped = threading.Event()
     lock = threading.Lock()
 
     def ask() -> None:
         expected = b""
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
-            while not over.is_set():
+            while not stopped.is_set():
                 try:
                     response = client.post(path, content=body)
                     outcome: int | str = response.status_code
@@ -64,11 +65,11 @@ def under_load(url: str, clients: int = 8, path: str = "/invocations", body: str
 
     def ping() -> None:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
-            while not over.is_set():
-                begun = time.perf_counter()
+            while not stopped.is_set():
+                start = time.perf_counter()
                 with contextlib.suppress(httpx.TransportError):
                     client.get("/ping")
-                load.pings.append(time.perf_counter() - begun)
+                load.pings.append(time.perf_counter() - start)
                 time.sleep(0.02)
 
     threads = [threading.Thread(target=ask) for _ in range(clients)] + [threading.Thread(target=ping)]
@@ -77,6 +78,6 @@ def under_load(url: str, clients: int = 8, path: str = "/invocations", body: str
     try:
         yield load
     finally:
-        over.set()
+        stopped.set()
         for thread in threads:
             thread.join()

@@ -24,12 +24,12 @@ def mean_return(act) -> float:
     returns, driving = np.zeros(EPISODES), np.arange(EPISODES)
     for _ in range(STEPS):
         actions = act(observations[driving])
-        ended = np.zeros(len(driving), dtype=bool)
+        dones = np.zeros(len(driving), dtype=bool)
         for place, (car, action) in enumerate(zip(driving, actions, strict=True)):
-            observation, reward, ended[place], *_ = cars[car].step(np.asarray(action, dtype=np.float32))
+            observation, reward, dones[place], *_ = cars[car].step(np.asarray(action, dtype=np.float32))
             observations[car] = observation
             returns[car] += reward
-        driving = driving[~ended]
+        driving = driving[~dones]
         if not len(driving):
             break
     return float(returns.mean())

@@ -47,11 +47,11 @@ def connect(server) -> socket.socket:
 
 def until(condition, seconds: float) -> float:
     """Wait for a condition; return the seconds it took."""
-    begun = time.monotonic()
+    start_time = time.monotonic()
     while not condition():
-        assert time.monotonic() - begun < seconds, f"not within {seconds} s"
+        assert time.monotonic() - start_time < seconds, f"not within {seconds} s"
         time.sleep(0.01)
-    return time.monotonic() - begun
+    return time.monotonic() - start_time
 
 
 def test_a_killed_worker_is_replaced_and_only_what_it_had_in_hand_fails(start, ppo_model):
@@ -103,9 +103,9 @@ def test_ping_says_503_while_no_worker_can_answer(start, ppo_model):
 
 def test_a_worker_that_never_answers_is_replaced(start, slow_model):
     with start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS="1") as server:
-        begun = time.monotonic()
+        start_time = time.monotonic()
         assert server.invoke("60").status_code == 503
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - start_time < 3
         assert server.invoke("0").text == "slept"
 
 
@@ -135,7 +135,7 @@ def test_sigterm_drains(start, slow_model):
             assert late.headers["Retry-After"]
             with pytest.raises(httpx.TransportError):
                 httpx.get(f"{server.url}/ping", trust_env=False)
-            assert [each.result().text for each in accepted] == ["slept"] * 2
+            assert [request.result().text for request in accepted] == ["slept"] * 2
         assert server.wait() == 0
         assert time.monotonic() - asked < 10
 
@@ -168,9 +168,9 @@ def test_a_client_that_stays_silent_ends_with_408_and_holds_nobody_up(start, ppo
         silent = [connect(server) for _ in range(20)]
         for number, connection in enumerate(silent):
             connection.sendall(b"POST /invocations HTTP/1.1\r\n" + b"content-length: 10\r\n\r\n[0." * (number % 2))
-        begun = time.monotonic()
+        start_time = time.monotonic()
         assert server.invoke(BODY).status_code == 200
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - start_time < 0.5
         for connection in silent:
             answer = connection.recv(65536)
             assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n"), answer
@@ -188,9 +188,9 @@ def test_a_client_that_reads_slowly_holds_nobody_up(start, ppo_model):
         )
         time.sleep(1.5)
         for _ in range(20):
-            begun = time.monotonic()
+            start_time = time.monotonic()
             assert server.invoke(BODY).status_code == 200
-            assert time.monotonic() - begun < 0.2
+            assert time.monotonic() - start_time < 0.2
         answer = b""
         while part := slow.recv(65536):
             answer += part
@@ -232,9 +232,9 @@ def test_ping_is_quick_under_full_load(start, ppo_model):
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as full_load:
             time.sleep(1)
             for _ in range(150):
-                begun = time.perf_counter()
+                start_time = time.perf_counter()
                 assert server.client().get("/ping").status_code == 200
-                pings.append(time.perf_counter() - begun)
+                pings.append(time.perf_counter() - start_time)
                 time.sleep(0.02)
             answered, _ = full_load.communicate("enough")
         assert int(answered) > 20_000
@@ -244,10 +244,10 @@ def test_ping_is_quick_under_full_load(start, ppo_model):
 def test_a_broken_model_ends_it_with_the_reason(start, ppo_model, tmp_path):
     broken = shutil.copytree(ppo_model, tmp_path / "model")
     (broken / "policy-symbol.json").write_text("{}")
-    begun = time.monotonic()
+    start_time = time.monotonic()
     with start(broken, healthy=False) as server:
         assert server.wait() == 1
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - start_time < 5
         assert "Error: The policy artifact is damaged: policy-symbol.json is not the file" in server.log()
         assert "Traceback" not in server.log()
 

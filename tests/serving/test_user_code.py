@@ -58,41 +58,41 @@ def serve(start, ppo_model, tmp_path):
 
 def test_predict_fn_alone(serve, server):
     expected = np.array(server.invoke("[[0.5,-0.5]]").json())
-    with serve(DOUBLES) as own:
-        assert np.allclose(own.invoke("[[0.5,-0.5]]").json(), 2 * expected, atol=1e-6)
-        assert own.invoke("[0.5", Accept="text/csv").status_code == 400  # the other functions are the package's
-        assert own.invoke("[0.5,-0.5]", Accept="text/foo").status_code == 406
+    with serve(DOUBLES) as endpoint:
+        assert np.allclose(endpoint.invoke("[[0.5,-0.5]]").json(), 2 * expected, atol=1e-6)
+        assert endpoint.invoke("[0.5", Accept="text/csv").status_code == 400  # the other functions are the package's
+        assert endpoint.invoke("[0.5,-0.5]", Accept="text/foo").status_code == 406
 
 
 def test_input_and_output_of_ones_own(serve):
-    with serve(OWN_FORMAT) as own:
-        answer = own.invoke("1;2;3", "application/x-semicolons", X_Amzn_SageMaker_Custom_Attributes="mine")
+    with serve(OWN_FORMAT) as endpoint:
+        answer = endpoint.invoke("1;2;3", "application/x-semicolons", X_Amzn_SageMaker_Custom_Attributes="mine")
         assert (answer.text, answer.headers["Content-Type"]) == ("<sum>6</sum>", "application/xml")
         assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == "mine"
 
 
 def test_a_model_of_ones_own(serve):
-    with serve(MODEL) as own:
-        assert own.invoke("[1,2,3]").json() == [3, 6, 9]
-        assert own.invoke("1,2,3", "text/csv", Accept="application/json").json() == [[3, 6, 9]]
+    with serve(MODEL) as endpoint:
+        assert endpoint.invoke("[1,2,3]").json() == [3, 6, 9]
+        assert endpoint.invoke("1,2,3", "text/csv", Accept="application/json").json() == [[3, 6, 9]]
 
 
 def test_what_it_raises(serve):
-    with serve(FAILS) as own:
-        answer = own.invoke("teapot", "text/plain")
+    with serve(FAILS) as endpoint:
+        answer = endpoint.invoke("teapot", "text/plain")
         assert answer.status_code == 418
         assert answer.json()["detail"] == "I am a teapot"
         for body in ("x", "nothing"):
-            answer = own.invoke(body, "text/plain")
+            answer = endpoint.invoke(body, "text/plain")
             assert answer.status_code == 500
             assert "secret" not in answer.text
             assert "Traceback" not in answer.text
-        own.terminate()
-        own.wait()
+        endpoint.terminate()
+        endpoint.wait()
         request_id = answer.headers["X-Request-Id"]
-        lines = [json.loads(line) for line in own.log().splitlines() if request_id in line]
+        lines = [json.loads(line) for line in endpoint.log().splitlines() if request_id in line]
         assert any("output_fn returned NoneType" in line.get("traceback", "") for line in lines)
-        assert "ZeroDivisionError: a secret of the server" in own.log()
+        assert "ZeroDivisionError: a secret of the server" in endpoint.log()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,6 @@ def test_what_it_raises(serve):
     ],
 )
 def test_code_that_cannot_be_loaded_ends_the_container(serve, source, reason):
-    with serve(source, healthy=False) as own:
-        assert own.wait() == 1
-        assert f"Error: {reason}" in own.log()
+    with serve(source, healthy=False) as endpoint:
+        assert endpoint.wait() == 1
+        assert f"Error: {reason}" in endpoint.log()

@@ -1,10 +1,10 @@
-"""The policy artifact: all that training and serving share.
+"""The policy artifact, which is all that training and serving share. ``export`` writes it.
 
-A folder (packed by SageMaker as model.tar.gz) of three files and no pickle:
+It is a folder (packed by SageMaker as model.tar.gz) of three files and no pickle:
 
 - ``policy-symbol.json`` and ``policy-0000.params``: an MXNet graph and its parameters, from the environment's own
   observations to the network's heads; the normalization of observations is inside.
-- ``policy.json``: what the two are, with their SHA-256.
+- ``policy.json``: a description of the two, with their SHA-256.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,9 +31,17 @@ MAX_DESCRIPTION_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Space:
-    """A space of gym: ``box`` with bounds per dimension (infinite if unbounded), or ``discrete`` with ``n`` values."""
+    """A space of gym.
 
-    kind: str
+    Attributes:
+        kind: ``box`` or ``discrete``.
+        shape: of one value; ``()`` for a discrete space.
+        low: of a box, the lower bound of each number of a value, in the order of memory; -infinity if there is none.
+        high: the upper bounds.
+        n: of a discrete space, how many values there are.
+    """
+
+    kind: Literal["box", "discrete"]
     shape: tuple[int, ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -46,25 +54,31 @@ class Space:
         Raises:
             PolicyError: It is not one, or a lower bound is above its upper bound.
         """
+        read = {"box": cls._read_box, "discrete": cls._read_discrete}
         try:
-            if data["type"] == "discrete":
-                return cls("discrete", (), n=_whole_number(data["n"]))
-            if data["type"] != "box":
-                raise ValueError
-            shape = tuple(_whole_number(size) for size in data["shape"])
-            low = tuple(-math.inf if bound is None else _finite_number(bound) for bound in data["low"])
-            high = tuple(math.inf if bound is None else _finite_number(bound) for bound in data["high"])
-            if not shape or not len(low) == len(high) == math.prod(shape):
-                raise ValueError
-            if any(lowest > highest for lowest, highest in zip(low, high, strict=True)):
-                raise ValueError
+            return read[data["type"]](data)
         except (KeyError, TypeError, ValueError, OverflowError):  # OverflowError: an integer of 400 digits
             raise PolicyError(
                 f"{DESCRIPTION_FILE}: {name} is {reprlib.repr(data)}, expected a box or a discrete space."
             ) from None
+
+    @classmethod
+    def _read_discrete(cls, data: Any) -> "Space":
+        return cls("discrete", (), n=_whole_number(data["n"]))
+
+    @classmethod
+    def _read_box(cls, data: Any) -> "Space":
+        shape = tuple(_whole_number(size) for size in data["shape"])
+        low = tuple(-math.inf if bound is None else _finite_number(bound) for bound in data["low"])
+        high = tuple(math.inf if bound is None else _finite_number(bound) for bound in data["high"])
+        if not shape or not len(low) == len(high) == math.prod(shape):
+            raise ValueError
+        if any(lowest > highest for lowest, highest in zip(low, high, strict=True)):
+            raise ValueError
         return cls("box", shape, low, high)
 
     def to_json(self) -> dict[str, Any]:
+        """Return the space as ``from_json`` reads it."""
         if self.kind == "discrete":
             return {"type": "discrete", "n": self.n}
         return {
@@ -76,14 +90,14 @@ class Space:
 
 
 def _whole_number(value: Any) -> int:
-    """Return a number above zero, or raise ValueError: ``true`` and 2.0 are none."""
+    """Return an integer above zero, or raise ValueError, also for ``true`` and 2.0."""
     if type(value) is not int or value < 1:
         raise ValueError
     return value
 
 
 def _finite_number(value: Any) -> float:
-    """Return a number that is finite, or raise ValueError or OverflowError."""
+    """Return a finite number, or raise ValueError or OverflowError."""
     if type(value) not in (int, float) or not math.isfinite(value):
         raise ValueError
     return float(value)
@@ -94,8 +108,8 @@ class Policy:
 
     Attributes:
         description: the content of ``policy.json``.
-        observation_space: what one observation looks like.
-        action_space: what one action looks like.
+        observation_space: the space of one observation.
+        action_space: the space of one action.
         head_names: the names of the arrays that ``heads`` returns, in order.
     """
 
@@ -141,7 +155,7 @@ class Policy:
         Returns:
             One float32 array of shape ``(batch, units)`` per name in ``head_names``.
         """
-        import mxnet as mx
+        import mxnet as mx  # takes a second, and much that reads an artifact needs its description only
 
         outputs = self._block(mx.nd.array(observations, dtype=np.float32))
         return [output.asnumpy() for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
@@ -160,11 +174,11 @@ class Policy:
         return self.actions_of(self.heads(observations))
 
     def actions_of(self, heads: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the actions that follow from ``heads``, as ``heads()`` returned them."""
+        """Return the actions that follow from heads of shape ``(batch, units)``, in the order of ``head_names``."""
         head = heads[self.head_names.index(str(self._action_head))]
         if self.action_space.kind == "discrete":
             return head.argmax(axis=1)
-        low, high = (np.asarray(b, dtype=np.float32) for b in (self.action_space.low, self.action_space.high))
+        low, high = (np.asarray(bounds, dtype=np.float32) for bounds in (self.action_space.low, self.action_space.high))
         return np.clip(head, low, high).reshape(len(head), *self.action_space.shape)
 
     def self_test(self) -> None:
@@ -173,7 +187,7 @@ class Policy:
         Raises:
             PolicyError: The graph fails, or its answer is not as described.
         """
-        import mxnet as mx
+        import mxnet as mx  # see heads
 
         try:
             heads = self.heads(np.zeros((1, *self.observation_space.shape), dtype=np.float32))
@@ -185,9 +199,12 @@ class Policy:
         if not all(np.isfinite(head).all() for head in heads):
             raise PolicyError("The graph answers a trial observation with values that are not finite.")
         units = heads[self.head_names.index(str(self._action_head))].shape[1]
-        wanted = self.action_space.n if self.action_space.kind == "discrete" else math.prod(self.action_space.shape)
-        if units != wanted:
-            raise PolicyError(f"Head {self._action_head!r} has {units} units, expected {wanted} for the action space.")
+        space = self.action_space
+        expected = space.n if space.kind == "discrete" else math.prod(space.shape)
+        if units != expected:
+            raise PolicyError(
+                f"Head {self._action_head!r} has {units} units, expected {expected} for the action space."
+            )
 
 
 def sha256(path: Path) -> str:
@@ -199,7 +216,7 @@ def _path_within(folder: Path, name: str) -> Path:
     """Return the path of an artifact's file.
 
     Raises:
-        PolicyError: It is a link to a place outside the artifact's folder.
+        PolicyError: It is a link to a path outside the artifact's folder.
     """
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -208,6 +225,11 @@ def _path_within(folder: Path, name: str) -> Path:
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
+    """Read ``policy.json``.
+
+    Raises:
+        PolicyError: It is missing, not a JSON object, too large, or of another schema.
+    """
     file = _path_within(folder, DESCRIPTION_FILE)
     try:
         size = file.stat().st_size
@@ -229,6 +251,11 @@ def _read_description(folder: Path) -> dict[str, Any]:
 
 
 def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
+    """Return the graph with its parameters as a Gluon block.
+
+    Raises:
+        PolicyError: A file is missing, not the one that ``description`` has the checksum of, or refused by MXNet.
+    """
     checksums = description.get("sha256")
     if not isinstance(checksums, dict):
         raise PolicyError(f"{DESCRIPTION_FILE}: sha256 is {reprlib.repr(checksums)}, expected a checksum per file.")
@@ -243,7 +270,7 @@ def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
             raise PolicyError(
                 f"The policy artifact is damaged: {name} is not the file that {DESCRIPTION_FILE} describes."
             )
-    import mxnet as mx
+    import mxnet as mx  # see Policy.heads
 
     try:
         block = mx.gluon.SymbolBlock(mx.sym.load(str(folder / SYMBOL_FILE)), mx.sym.var(INPUT, dtype=np.float32))

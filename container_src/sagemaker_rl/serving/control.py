@@ -1,31 +1,83 @@
-"""What the supervisor and a worker say to each other: short messages over a pair of Unix sockets.
+"""Messages between the supervisor and a worker, over a pair of Unix sockets: one packet each.
 
-Each is one packet: a letter, then what belongs to it. A connection travels as an open file beside its message.
+A message is a letter and what belongs to it. A connection travels as an open file beside its message.
 """
 
 import socket
 import struct
+from dataclasses import dataclass
+
+import orjson
 
 CONNECTION = b"C"  # to a worker: answer on this connection; its slot, and the open socket
 DRAIN = b"D"  # to a worker: answer what is in hand, then end
 READY = b"R"  # from a worker: it can answer
 CLOSED = b"X"  # from a worker: the connection in this slot is gone
 FAILED = b"F"  # from a worker: it cannot load its model, for this reason
-ASK = b"A"  # from a worker: have every worker load or unload a model; the operation as JSON
-DO = b"O"  # to a worker: load or unload a model
-DONE = b"K"  # from a worker: it has, or why it could not
-ANSWER = b"Y"  # to the worker that asked: what became of the operation
+REQUEST_OPERATION = b"A"  # from a worker: have every worker carry out this ModelOperation
+CARRY_OUT = b"O"  # to a worker: carry out this ModelOperation
+CARRIED_OUT = b"K"  # from a worker: the Outcome of it there
+OUTCOME = b"Y"  # to the worker that requested it: the Outcome of all
 MAX_MESSAGE = 64 * 1024
+
+LOAD, UNLOAD = "load", "unload"
+"""Commands of a ModelOperation."""
 
 _SLOT = struct.Struct("<I")
 
 
-def pair() -> tuple[socket.socket, socket.socket]:
-    """Return the supervisor's and the worker's end; neither blocks."""
-    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in ends:
-        end.setblocking(False)
-    return ends
+@dataclass(frozen=True)
+class ModelOperation:
+    """Loading or unloading a model.
+
+    Attributes:
+        number: by which the sender recognises the outcome.
+        command: LOAD or UNLOAD.
+        name: of the model.
+        url: its folder; empty to unload it.
+    """
+
+    number: int
+    command: str
+    name: str
+    url: str
+
+    def to_message(self, letter: bytes) -> bytes:
+        return letter + orjson.dumps(self)
+
+    @classmethod
+    def from_message(cls, message: bytes) -> "ModelOperation":
+        return cls(**orjson.loads(message[1:]))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a ModelOperation.
+
+    Attributes:
+        number: of the operation.
+        status: of HTTP: 200, or why not.
+        detail: a sentence, if the status is not 200.
+    """
+
+    number: int
+    status: int
+    detail: str
+
+    def to_message(self, letter: bytes) -> bytes:
+        return letter + orjson.dumps(self)
+
+    @classmethod
+    def from_message(cls, message: bytes) -> "Outcome":
+        return cls(**orjson.loads(message[1:]))
+
+
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return the supervisor's control socket and the worker's; neither blocks."""
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for control_socket in pair:
+        control_socket.setblocking(False)
+    return pair
 
 
 def slot_message(letter: bytes, slot: int) -> bytes:
@@ -36,22 +88,25 @@ def slot_of(message: bytes) -> int:
     return int(_SLOT.unpack(message[1 : 1 + _SLOT.size])[0])
 
 
-def send(end: socket.socket, message: bytes, file: int | None = None) -> bool:
-    """Send a message; return False if there is no room, or nobody at the other end."""
+def send(control_socket: socket.socket, message: bytes, file: int | None = None) -> bool:
+    """Send a message; return False if there is no room, or if the other process is gone."""
     try:
         if file is None:
-            end.send(message)
+            control_socket.send(message)
         else:
-            socket.send_fds(end, [message], [file])
+            socket.send_fds(control_socket, [message], [file])
     except (BlockingIOError, BrokenPipeError, ConnectionResetError):
         return False
     return True
 
 
-def receive(end: socket.socket) -> tuple[bytes, int | None] | None:
-    """Return the next message and the file beside it, None if there is none yet; ``b""`` if the other end is gone."""
+def receive(control_socket: socket.socket) -> tuple[bytes, int | None] | None:
+    """Return the next message and the file beside it, None if there is none yet.
+
+    The message is ``b""`` if the other process is gone.
+    """
     try:
-        message, files, _, _ = socket.recv_fds(end, MAX_MESSAGE, 1)
+        message, files, _, _ = socket.recv_fds(control_socket, MAX_MESSAGE, 1)
     except BlockingIOError:
         return None
     except ConnectionResetError:

@@ -5,17 +5,12 @@ https://github.com/aws/sagemaker-inference-toolkit#implementation-steps describe
 parameters to see whether it wants a context: add none.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 
-from sagemaker_rl.errors import RequestError
 from sagemaker_rl.policy.artifact import Policy
-from sagemaker_rl.serving import codecs
-
-HEADS = "heads"
-ACTIONS = "actions"
+from sagemaker_rl.serving import codecs, negotiation
 
 Prediction = np.ndarray | list[np.ndarray]
 
@@ -40,7 +35,7 @@ def input_fn(input_data: bytes | bytearray | str, content_type: str | None) -> n
         RequestError: 415 for a content type that is not supported, 400 for a body that is not of it.
     """
     body = input_data.encode("utf-8", "surrogatepass") if isinstance(input_data, str) else bytes(input_data)
-    return codecs.numbers(body, codecs.content_media_type(content_type or ""))
+    return codecs.CODECS[negotiation.content_media_type(content_type or "")].read(body)[0]
 
 
 def predict_fn(data: np.ndarray, model: Policy) -> list[np.ndarray]:
@@ -56,7 +51,7 @@ def predict_fn(data: np.ndarray, model: Policy) -> list[np.ndarray]:
     Raises:
         RequestError: The observations do not fit the policy.
     """
-    return model.heads(codecs.observations(data, model.observation_space.shape))
+    return model.heads(codecs.as_observations(data, model.observation_space.shape))
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[bytes, str]:
@@ -68,21 +63,8 @@ def output_fn(prediction: Prediction, accept: str) -> tuple[bytes, str]:
     Raises:
         RequestError: 406 if nothing that the client accepts is supported.
     """
-    media_type = codecs.accepted_media_type(accept)
+    media_type = negotiation.accepted_media_type(accept)
+    codec = codecs.CODECS[media_type]
     if isinstance(prediction, list):
-        return codecs.encode_heads(prediction, (), media_type), media_type
-    return codecs.encode_actions(prediction, media_type), media_type
-
-
-def wanted_output(custom_attributes: str, default: str = HEADS) -> str:
-    """Return what ``X-Amzn-SageMaker-Custom-Attributes`` asks for: with ``output=actions`` actions, or ``heads``.
-
-    Raises:
-        RequestError: ``output`` names something else.
-    """
-    match = re.search(r"(?:^|[,;\s])output=([^,;\s]*)", custom_attributes)
-    if match is None:
-        return default
-    if match[1] not in (HEADS, ACTIONS):
-        raise RequestError(f"Custom attribute output is {match[1]!r}, expected {HEADS} or {ACTIONS}.")
-    return match[1]
+        return codec.write_heads(prediction, (), False), media_type
+    return codec.write_actions(prediction, False), media_type

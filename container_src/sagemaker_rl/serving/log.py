@@ -1,4 +1,4 @@
-"""Log lines of an endpoint: a JSON object each, on standard output."""
+"""The log of an endpoint: a JSON object in each line, on standard output."""
 
 import contextlib
 import os
@@ -10,24 +10,25 @@ from typing import Any
 
 import orjson
 
-from sagemaker_rl.serving.http1 import Request
+from sagemaker_rl.serving.http_requests import Request
 
 STDOUT = 1
 
 
 def log(level: str, message: str, **fields: Any) -> None:
-    """Write a line at once."""
+    """Write a line now."""
     write([orjson.dumps({"time": now(), "level": level, "message": message, **fields}) + b"\n"])
 
 
 def now() -> str:
+    """Return the time as the log writes it, in UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def write(lines: list[bytes]) -> None:
-    """Write whole lines. What nobody takes is lost: an endpoint does not stop because its log does."""
+    """Write whole lines. Those that nobody reads are lost: an endpoint does not stop because its log does."""
     with contextlib.suppress(OSError):
-        sys.stdout.flush()  # what a user's own functions printed
+        sys.stdout.flush()  # what a user's own functions have printed
     for line in lines:
         for start in range(0, len(line), select.PIPE_BUF):
             if not select.select((), (STDOUT,), (), 0)[1]:
@@ -42,8 +43,8 @@ class AccessLog:
     """A line per request, gathered and written several times a second.
 
     Args:
-        lines_per_second: beyond which requests are counted only; those that failed have as many lines again. 0 for no
-            access log at all.
+        lines_per_second: for requests that succeeded, and as many again for those that failed; the others are counted.
+            0 for no access log at all.
         worker: the number of the process.
     """
 
@@ -54,9 +55,10 @@ class AccessLog:
         self._allowed = lines_per_second
         self._failures_allowed = lines_per_second
         self._left_out = 0
-        self._renewed = time.monotonic()
+        self._second_began = time.monotonic()
 
     def add(self, request: Request, status: int, size: int, seconds: float, request_id: str) -> None:
+        """Gather the line of a request whose answer has ``size`` bytes and took so many seconds."""
         if status < 400:
             if self._allowed <= 0:
                 self._left_out += 1
@@ -83,8 +85,8 @@ class AccessLog:
         self._lines.append(orjson.dumps(line) + b"\n")
 
     def flush(self) -> None:
-        """Write what was gathered; several times a second, and at the end."""
-        if time.monotonic() - self._renewed >= 1:
+        """Write the lines that were gathered; called several times a second, and at the end."""
+        if time.monotonic() - self._second_began >= 1:
             if self._left_out and self._limit:
                 line = {
                     "time": now(),
@@ -95,7 +97,7 @@ class AccessLog:
                 self._lines.append(orjson.dumps(line) + b"\n")
             self._allowed = self._failures_allowed = self._limit
             self._left_out = 0
-            self._renewed = time.monotonic()
+            self._second_began = time.monotonic()
         if self._lines:
             lines, self._lines = self._lines, []
             write(lines)

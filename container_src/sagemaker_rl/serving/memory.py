@@ -5,25 +5,28 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
-TIMES_ITS_FILES = 4
-"""What a loaded model takes, generously: its files are read, decoded, copied into a graph, and tried out."""
-RESERVE = 0.1
+LOADED_SIZE_PER_FILE_SIZE = 4
+"""Memory that a model takes, generously: its files are read, decoded, copied into a graph, and tried out."""
+RESERVED_FRACTION = 0.1
 """Of all memory, kept free for requests."""
 
 
 def has_room_for(folder: Path, times: int) -> bool:
-    """Tell whether there is memory for so many times what a model's folder holds."""
+    """Tell whether there is memory for ``times`` the size of a model's files."""
     size = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
-            with contextlib.suppress(OSError):  # whoever loads it will say so
-                size += (Path(place) / name).lstat().st_size
-    limit, used = _limit_and_use()
-    return used + times * size <= (1 - RESERVE) * limit
+            with contextlib.suppress(OSError):  # loading the model reports it
+                size += (Path(parent) / name).lstat().st_size
+    limit, used = _limit_and_used()
+    return used + times * size <= (1 - RESERVED_FRACTION) * limit
 
 
-def _limit_and_use() -> tuple[int, int]:
-    """Return how many bytes this container may use and does, without files that are only cached; else the machine."""
+def _limit_and_used() -> tuple[int, int]:
+    """Return how many bytes this container may use, and how many it uses without cached files.
+
+    Of the machine, if the container has no limit.
+    """
     page = os.sysconf("SC_PAGE_SIZE")
     total = page * os.sysconf("SC_PHYS_PAGES")
     try:

@@ -1,37 +1,22 @@
-"""A model that answers: a policy artifact by this package, or a user's own functions around it."""
+"""A policy artifact that is loaded, and computed by NumPy where that is the same as by MXNet."""
 
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from sagemaker_rl.errors import RequestError
-from sagemaker_rl.policy.artifact import SYMBOL_FILE, Policy
-from sagemaker_rl.serving import codecs, handler, plan
+from sagemaker_rl.policy.artifact import INPUT, SYMBOL_FILE, Policy
+from sagemaker_rl.serving import handler, plan
+from sagemaker_rl.serving.codecs import CODECS
+from sagemaker_rl.serving.negotiation import ACTIONS, RequestedFormat
 
-QUICK_SECONDS = 0.002
+MAX_QUICK_SECONDS = 0.002
 """A forward pass of one observation that is shorter than this does not hold up a worker's event loop."""
-ROWS_AT_A_TIME = 2048
-
-
-def brings_code(folder: Path, program: str) -> bool:
-    """Tell whether a model brings functions of the user's own."""
-    try:
-        return (folder / "code" / program).is_file()
-    except OSError:  # may not be looked into: loading it will say so
-        return False
-
-
-class Wanted(NamedTuple):
-    """What a request's headers ask for."""
-
-    content_type: str
-    accept: str
-    actions: bool
+ROWS_PER_PASS = 2048
+"""Observations in one forward pass."""
 
 
 class Servable:
@@ -39,9 +24,10 @@ class Servable:
 
     Attributes:
         folder: of the artifact.
-        policy: what answers.
-        executor: ``NumPy plan`` or ``MXNet``, and why not the plan.
-        quick: whether a small batch may be computed on the event loop.
+        policy: the artifact's.
+        shape: of one observation.
+        executor: ``NumPy plan``, or ``MXNet`` and why there is no plan.
+        is_quick: whether a small batch may be computed on the event loop.
     """
 
     def __init__(
@@ -52,7 +38,7 @@ class Servable:
         self.executor = executor
         self.shape = policy.observation_space.shape
         self._forward = forward
-        self.quick = _seconds(lambda: forward(np.zeros((1, *self.shape), dtype=np.float32))) < QUICK_SECONDS
+        self.is_quick = _seconds(lambda: forward(np.zeros((1, *self.shape), dtype=np.float32))) < MAX_QUICK_SECONDS
 
     @classmethod
     def load(cls, folder: Path, compiled: bool = True) -> "Servable":
@@ -60,7 +46,7 @@ class Servable:
 
         Args:
             folder: of the artifact.
-            compiled: whether to compute it by NumPy, if that changes nothing.
+            compiled: whether to compute it by NumPy, if its answers are the same.
 
         Raises:
             PolicyError: It is missing or damaged.
@@ -82,32 +68,43 @@ class Servable:
 
     def heads(self, observations: np.ndarray) -> list[np.ndarray]:
         """Return the heads for a float32 batch of any size."""
-        if len(observations) <= ROWS_AT_A_TIME:
+        if len(observations) <= ROWS_PER_PASS:
             return self._forward(observations)
-        parts = [
-            self._forward(observations[start : start + ROWS_AT_A_TIME])
-            for start in range(0, len(observations), ROWS_AT_A_TIME)
+        pieces = [
+            self._forward(observations[start : start + ROWS_PER_PASS])
+            for start in range(0, len(observations), ROWS_PER_PASS)
         ]
-        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+        return [np.concatenate(pieces_of_head) for pieces_of_head in zip(*pieces, strict=True)]
 
-    def encode(self, heads: list[np.ndarray], wanted: Wanted, instances: bool) -> bytes:
-        """Write what a request asked for.
+    def encode(self, heads: list[np.ndarray], requested: RequestedFormat, has_instances: bool) -> bytes:
+        """Write the answer that a request asks for.
+
+        Args:
+            heads: of its observations, an array of shape ``(batch, units)`` each.
+            requested: the media type, and heads or actions.
+            has_instances: the request had ``instances``.
 
         Raises:
-            RequestError: Observations so far out that the policy's answer is not finite.
+            RequestError: The observations are so large that the policy's answer is not finite.
         """
         if not all(np.isfinite(head).all() for head in heads):
             raise RequestError("The policy's answer to these observations is not finite; expected smaller numbers.")
-        if wanted.actions:
-            return codecs.encode_actions(self.policy.actions_of(heads), wanted.accept, instances)
-        return codecs.encode_heads(heads, self.policy.head_names, wanted.accept, instances)
+        codec = CODECS[requested.accept]
+        if requested.output == ACTIONS:
+            return codec.write_actions(self.policy.actions_of(heads), has_instances)
+        return codec.write_heads(heads, self.policy.head_names, has_instances)
 
 
 def _compile(
     policy: Policy, folder: Path, by_mxnet: Callable[[np.ndarray], list[np.ndarray]]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Return the artifact's graph as a plan of NumPy calls.
+
+    Raises:
+        UnknownGraphError: There is none, or it differs from MXNet.
+    """
     symbol = (folder / SYMBOL_FILE).read_text(encoding="utf-8")
-    compiled = plan.compile_plan(symbol, policy.parameters(), "observation")
+    compiled = plan.compile_plan(symbol, policy.parameters(), INPUT)
     space = policy.observation_space
     low, high = (np.reshape(bounds, space.shape) for bounds in (space.low, space.high))
     try:
@@ -120,24 +117,10 @@ def _compile(
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    taken = []
+    """Return how many seconds a call takes: the least of three."""
+    durations = []
     for _ in range(3):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         call()
-        taken.append(time.perf_counter() - begun)
-    return min(taken)
-
-
-@lru_cache(maxsize=1024)
-def negotiate(content_type: bytes, accept: bytes, attributes: bytes, default_accept: str, output: str) -> Wanted:
-    """Return what three headers ask for, or, where they say nothing, the settings.
-
-    Raises:
-        RequestError: 415, 406 or 400.
-    """
-    wanted = handler.wanted_output(attributes.decode("latin-1"), output)
-    return Wanted(
-        codecs.content_media_type(content_type.decode("latin-1")),
-        codecs.accepted_media_type(accept.decode("latin-1"), default_accept),
-        wanted == handler.ACTIONS,
-    )
+        durations.append(time.perf_counter() - start)
+    return min(durations)

@@ -1,4 +1,4 @@
-"""``serve``: from the command line to the workers.
+"""The command ``serve``: settings, the listening socket, the model, and the supervisor that starts the workers.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
@@ -38,42 +38,45 @@ def serve_main() -> NoReturn:
 
 
 def _serve() -> NoReturn:
+    # start-up time: a process that does not serve ends before these are imported
     from sagemaker_rl.serving.log import write
     from sagemaker_rl.serving.settings import Settings
     from sagemaker_rl.serving.supervisor import Supervisor
 
     settings = Settings.from_environment()
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection is an open file
+    _, max_open_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max_open_files, max_open_files))  # each connection is an open file
     supervisor = Supervisor(settings, _listen(settings.host, settings.port))
     loaded = threading.Event()
-    answering = threading.Thread(target=supervisor.answer_while, args=(loaded,), daemon=True)
+    answering = threading.Thread(target=supervisor.refuse_until, args=(loaded,), daemon=True)
     answering.start()
     try:
         model = _load(settings)
     finally:
         loaded.set()
         answering.join()
-    what = f"{model.policy.description['preset']} ({model.executor})" if model else "models"
-    serving = f"Serving {what} from {settings.model_dir} on port {settings.port} by {settings.workers} workers\n"
-    write([serving.encode("utf-8")])
+    name = f"{model.policy.description['preset']} ({model.executor})" if model else "models"
+    line = f"Serving {name} from {settings.model_dir} on port {settings.port} by {settings.workers} workers\n"
+    write([line.encode("utf-8")])
     supervisor.run(model)
 
 
 def _load(settings: "Settings") -> "Servable | None":
-    """Load what all workers will share; what a user's own functions load, each of them loads for itself."""
-    from sagemaker_rl.serving import memory
-    from sagemaker_rl.serving.servable import Servable, brings_code
+    """Load the model that all workers share; one with a user's own functions is None, and loaded by each worker."""
+    from sagemaker_rl.serving import memory  # start-up time, as above
+    from sagemaker_rl.serving.models import has_user_code
+    from sagemaker_rl.serving.servable import Servable
 
     if not settings.multi_model and not memory.has_room_for(settings.model_dir, 1):
         raise InputError(f"The files in {settings.model_dir} are larger than the memory that is left.")
-    own = brings_code(settings.model_dir, settings.program)
-    if not settings.multi_model and not own:
+    user_code = has_user_code(settings.model_dir, settings.program)
+    if not settings.multi_model and not user_code:
         return Servable.load(settings.model_dir, settings.compile)
-    import mxnet  # noqa: F401 - here once, instead of in every worker, and again in each that is replaced
+    # imported once here, instead of in every worker, and again in each that is replaced
+    import mxnet  # noqa: F401
 
-    if own:
-        from sagemaker_rl.serving import user_code  # noqa: F401
+    if user_code:
+        import sagemaker_rl.serving.user_code  # noqa: F401
     return None
 
 

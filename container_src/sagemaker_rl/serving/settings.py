@@ -1,4 +1,4 @@
-"""What an endpoint's environment variables say: SageMaker's and its toolkit's, and our own with ``SAGEMAKER_RL_``."""
+"""An endpoint's environment variables: SageMaker's and its toolkit's, and our own with ``SAGEMAKER_RL_``."""
 
 import os
 from collections.abc import Mapping
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.serving import codecs
-from sagemaker_rl.serving.shared import MAX_WORKERS
+from sagemaker_rl.serving.codecs import CODECS, JSON
+from sagemaker_rl.serving.negotiation import HEADS, OUTPUTS
+from sagemaker_rl.serving.shared_state import MAX_WORKERS
 
 
 @dataclass(frozen=True)
@@ -20,16 +21,16 @@ class Settings:
         port: port to listen on.
         workers: processes that answer.
         max_body_bytes: of a request; what is longer is answered with 413.
-        seconds_to_answer: after which a worker that has not answered counts as stuck, and is replaced.
+        seconds_to_answer: after which a worker that has not answered is stuck, and replaced.
         seconds_to_receive: within which a request has to arrive whole, or is answered with 408.
-        max_queue: requests in a worker's hands, beyond which others are answered with 503.
-        access_log_lines: per worker and second, beyond which requests are counted in the log, not listed; 0 for none.
-        default_accept: media type for a client that accepts all.
-        output: ``heads`` or ``actions``, for a client that does not say.
+        max_queue: requests that a worker may have in hand; more are answered with 503.
+        access_log_lines: per worker and second; more requests are counted in the log, not listed; 0 for no access log.
+        default_accept: media type of the answer to a client that accepts all.
+        output: ``heads`` or ``actions``, for a client that does not ask for either.
         program: name of a user's own module in ``code/`` of the model.
-        compile: whether a graph may be computed by NumPy where that is the same as by MXNet.
+        compile: whether a graph is computed by NumPy where that is the same as by MXNet.
         multi_model: whether models are loaded through ``/models``.
-        max_models: that are loaded at the same time in multi-model mode.
+        max_models: that may be loaded at the same time in multi-model mode.
         page: whether ``GET /`` shows the car: for an endpoint on one's own machine.
     """
 
@@ -55,19 +56,18 @@ class Settings:
         """Read them.
 
         Raises:
-            InputError: A variable has a value that makes no sense.
+            InputError: A variable has a value that is not among those it may have.
         """
         base = Path(environment.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
         multi_model = environment.get("SAGEMAKER_MULTI_MODEL", "false").lower() == "true"
-        accept = environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", codecs.JSON)
-        if accept not in codecs.SUPPORTED:
+        accept = environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", JSON)
+        if accept not in CODECS:
             raise InputError(
-                f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {accept!r}, expected one of {', '.join(codecs.SUPPORTED)}."
+                f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {accept!r}, expected one of {', '.join(CODECS)}."
             )
-
-        output = environment.get("SAGEMAKER_RL_OUTPUT", "heads")
-        if output not in ("heads", "actions"):
-            raise InputError(f"SAGEMAKER_RL_OUTPUT is {output!r}, expected heads or actions.")
+        output = environment.get("SAGEMAKER_RL_OUTPUT", HEADS)
+        if output not in OUTPUTS:
+            raise InputError(f"SAGEMAKER_RL_OUTPUT is {output!r}, expected {' or '.join(OUTPUTS)}.")
 
         def number(name: str, default: int, highest: int, lowest: int = 1) -> int:
             text = environment.get(name, str(default))

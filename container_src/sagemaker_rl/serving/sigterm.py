@@ -1,4 +1,4 @@
-"""SIGTERM, SageMaker's way to end an endpoint, from the first moment of the process on."""
+"""SIGTERM, by which SageMaker stops an endpoint: handled from the first moment of the process on."""
 
 import os
 import signal

@@ -23,13 +23,13 @@ from sagemaker_rl.serving.log import log
 
 @dataclass(frozen=True)
 class Answer:
-    """What the user's functions made of a request.
+    """What the user's functions answered to a request.
 
     Attributes:
         status: of the HTTP answer.
         body: of the answer, if the status is 200.
         content_type: of the body.
-        detail: what went wrong, if the status is another; with the traceback for 500.
+        detail: the reason of another status; with the traceback for 500.
     """
 
     status: int
@@ -39,7 +39,7 @@ class Answer:
 
 
 class UserModel:
-    """A model that is loaded and asked by the user's functions.
+    """A model that the user's functions load and ask.
 
     Args:
         model_dir: the unpacked model.tar.gz.
@@ -70,8 +70,8 @@ class UserModel:
             importlib.invalidate_caches()
 
     def transform(self, body: bytes, headers: Mapping[bytes, bytes]) -> Answer:
-        """Answer a request by the user's functions. Not to be called from two threads at once."""
-        context = self._context  # the toolkit keeps the first one that it is given
+        """Answer a request by the user's functions. It must not be called from two threads at once."""
+        context = self._context  # the toolkit keeps the first context that it is given
         context.begin(headers)
         (response,) = self._transformer.transform([{"body": bytearray(body)}], context)
         if context.status != 200:
@@ -86,7 +86,10 @@ class UserModel:
 
 
 class _Context:
-    """What the toolkit is told of a request, and tells of the answer, as multi-model-server's context does."""
+    """A request's headers for the toolkit, and the answer's status and content type from it.
+
+    It has the methods of multi-model-server's context, which the toolkit was written for.
+    """
 
     def __init__(self, model_dir: Path) -> None:
         self.system_properties = {"model_dir": str(model_dir)}

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from jobs import ROOT
 from sagemaker_rl.errors import RequestError
 from sagemaker_rl.serving import codecs
 
+OPENAPI = json.loads((ROOT / "container_src/sagemaker_rl/serving/openapi.json").read_text(encoding="utf-8"))
 SHAPE = (2,)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -33,7 +35,7 @@ def decode(body: bytes, media_type: str) -> None:
     assert np.isfinite(batch.observations).all()
 
 
-@pytest.mark.parametrize("media_type", codecs.SUPPORTED)
+@pytest.mark.parametrize("media_type", codecs.CODECS)
 @settings(max_examples=500, deadline=None)
 @given(body=st.binary(max_size=200))
 @example(body=b"")
@@ -84,11 +86,45 @@ def test_every_format_holds_the_same_numbers(rows):
     }
     for media_type, body in bodies.items():
         assert np.array_equal(codecs.decode(body, media_type, SHAPE).observations, expected)
-    for media_type in codecs.SUPPORTED:
-        body = codecs.encode_actions(expected, media_type)
+    for media_type, codec in codecs.CODECS.items():
+        body = codec.write_actions(expected, False)
         assert np.array_equal(codecs.decode(body, media_type, SHAPE).observations, expected)
 
 
 def test_a_nested_bomb_is_refused_quickly():
     for bomb in (b"[" * 3_000_000, b'{"instances":' * 200_000, b"[[],[" * 500_000):
         decode(bomb, codecs.JSON)
+
+
+@pytest.mark.parametrize("path", ["/invocations", "/models/{model_name}/invoke"])
+def test_openapi_describes_every_media_type(path):
+    operation = OPENAPI["paths"][path]["post"]
+    assert list(operation["requestBody"]["content"]) == list(codecs.CODECS)
+    assert list(operation["responses"]["200"]["content"]) == list(codecs.CODECS)
+
+
+def test_an_unknown_media_type_raises():
+    with pytest.raises(KeyError):
+        codecs.decode(b"0,0", "application/xml", SHAPE)
+
+
+HEADS = (np.array([[1], [2]], dtype=np.float32), np.array([[0.5, -0.5], [0.25, 4]], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("media_type", "has_instances", "expected"),
+    [
+        (codecs.JSON, False, b"[[[1.0],[2.0]],[[0.5,-0.5],[0.25,4.0]]]"),
+        (codecs.JSON, True, b'{"predictions":[{"v":[1.0],"q":[0.5,-0.5]},{"v":[2.0],"q":[0.25,4.0]}]}'),
+        (codecs.JSON_LINES, False, b"[[1.0],[0.5,-0.5]]\n[[2.0],[0.25,4.0]]\n"),
+        (codecs.CSV, False, b"1.0,0.5,-0.5\n2.0,0.25,4.0\n"),
+    ],
+)
+def test_heads_are_written(media_type, has_instances, expected):
+    assert codecs.CODECS[media_type].write_heads(HEADS, ("v", "q"), has_instances) == expected
+
+
+def test_heads_are_written_side_by_side_as_npy():
+    array = np.load(io.BytesIO(codecs.CODECS[codecs.NPY].write_heads(HEADS, ("v", "q"), False)))
+    assert array.dtype == np.float32
+    assert array.tolist() == [[1, 0.5, -0.5], [2, 0.25, 4]]

@@ -69,11 +69,11 @@ def test_the_life_of_a_model(endpoint):
     described = client.get("/models/car").json()
     assert described["modelName"] == "car"
     assert described["modelUrl"].endswith("/car/model")
-    assert [each["modelName"] for each in client.get("/models").json()["models"]] == ["car", "discrete"]
+    assert [model["modelName"] for model in client.get("/models").json()["models"]] == ["car", "discrete"]
     page = client.get("/models", params={"limit": 1}).json()
-    assert [each["modelName"] for each in page["models"]] == ["car"]
+    assert [model["modelName"] for model in page["models"]] == ["car"]
     rest = client.get("/models", params={"limit": 1, "next_page_token": page["nextPageToken"]}).json()
-    assert [each["modelName"] for each in rest["models"]] == ["discrete"]
+    assert [model["modelName"] for model in rest["models"]] == ["discrete"]
     assert "nextPageToken" not in rest
     for _ in range(20):  # whichever worker it is
         with httpx.Client(base_url=endpoint.url, trust_env=False) as other:

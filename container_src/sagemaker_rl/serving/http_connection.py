@@ -1,0 +1,243 @@
+"""HTTP/1.1 on one connection: answers in the order of the requests, each in one write, and no wait for slow clients."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, MutableSequence
+from typing import cast
+
+from sagemaker_rl.serving.http_requests import Application, Refusal, Request, RequestReader
+from sagemaker_rl.serving.http_statuses import STATUS_LINES
+
+IDLE, BUSY, WRITING = range(3)
+"""States of a connection, in memory that processes share."""
+MAX_BYTES_AT_ONCE = 16_384
+"""Of an answer that leave together: any socket's buffer takes them."""
+SECONDS_BETWEEN_STATE_UPDATES = 0.05
+"""While a client reads its answer slowly."""
+SECONDS_TO_LINGER = 2.0
+"""For which a client may go on sending after it was refused: closing at once would take the answer from it."""
+SECONDS_IDLE = 600.0
+"""After which a connection without requests is closed; longer than any client's pool keeps one."""
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(RequestReader, asyncio.Protocol):
+    """The server's side of one connection.
+
+    Args:
+        application: answers its requests.
+        states: at ``slot``, IDLE, BUSY from the first byte of a request until its answer has left, or WRITING while a
+            part of an answer has: the supervisor reads it if this process dies.
+        slot: the connection's place in ``states``.
+        on_close: called when the connection is gone.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        states: MutableSequence[int],
+        slot: int,
+        on_close: Callable[["Connection"], None],
+    ) -> None:
+        super().__init__(application)
+        self.slot = slot
+        self._states = states
+        self._on_close = on_close
+        self._transport: asyncio.Transport | None = None
+        self._last_active = self._loop.time()
+        self._linger_deadline: float | None = None
+        self._current: Request | None = None  # is being answered
+        self._queue: deque[Request] = deque()  # came after it
+        self._refusal: Refusal | None = None  # comes after those
+        self._is_writable = True
+        self._is_reading_paused = False
+        self._is_state_update_scheduled = False
+
+    # --- Callbacks of the transport ----------------------------------------------------------------------------------
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self.closing = True
+        self.discard_body()
+        for request in (self._current, *self._queue):
+            if request is not None:
+                self.application.buffered_bytes -= len(request.body)
+        self._queue.clear()
+        self._on_close(self)
+
+    def eof_received(self) -> bool:
+        if self._current is None and not self._queue:
+            return False  # closes the transport
+        self.closing = True
+        return True  # a client may shut its side and still read the answer
+
+    def pause_writing(self) -> None:
+        self._is_writable = False
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        self._is_writable = True
+        self._last_active = self._loop.time()
+        self._handle_next()
+
+    def data_received(self, data: bytes) -> None:
+        if self.closing:
+            return  # lingering: what a refused client still sends
+        if self._states[self.slot] == IDLE:
+            self._states[self.slot] = BUSY
+        self.feed(data)
+        if self._current is None and not self._is_receiving and not self.closing:
+            self._schedule_state_update()
+
+    # --- Callbacks of the reading half -------------------------------------------------------------------------------
+    def request_received(self, request: Request) -> None:
+        if self._current is None and self._is_writable:
+            self._current = request
+            self.application.handle(request)
+        else:
+            self._queue.append(request)
+            self._pause_reading()
+
+    def request_refused(self, refusal: Refusal) -> None:
+        self._refusal = refusal
+        if self._current is None and not self._queue:
+            self._answer_refusal()
+
+    def continue_expected(self) -> None:
+        if self._current is None and self._transport is not None:
+            self._transport.write(_CONTINUE)
+
+    # --- Answering ---------------------------------------------------------------------------------------------------
+    def respond(self, request: Request, status: int, body: bytes, media_type: str, headers: bytes, close: bool) -> None:
+        """Write the answer to the current request, and take the next one.
+
+        Args:
+            request: nothing is written if it is not the current one: its client has gone.
+            status: of HTTP.
+            body: left out for HEAD.
+            media_type: empty for no Content-Type.
+            headers: whole lines, each with its line end.
+            close: whether the connection is closed after it, even if the client would keep it.
+        """
+        transport = self._transport
+        if transport is None or self._current is not request:
+            return
+        self._current = None
+        self.accepted_before_drain = False
+        self.application.buffered_bytes -= len(request.body)
+        is_last = close or not request.keep_alive or (self.closing and not self._queue and self._refusal is None)
+        head = [STATUS_LINES.get(status, b"HTTP/1.1 %d \r\n" % status), headers]
+        if media_type:
+            head.append(b"content-type: %b\r\n" % media_type.encode("latin-1"))
+        head.append(b"content-length: %d\r\n" % len(body))
+        if is_last:
+            head.append(b"connection: close\r\n\r\n")
+        elif request.is_http_1_0:
+            head.append(b"connection: keep-alive\r\n\r\n")
+        else:
+            head.append(b"\r\n")
+        if request.method != "HEAD":
+            head.append(body)
+        if len(body) > MAX_BYTES_AT_ONCE:  # a part leaves within this write, and the process may die right after it
+            self._states[self.slot] = WRITING
+        transport.write(b"".join(head))
+        self._schedule_state_update()
+        if is_last:
+            self.close_gracefully()
+        else:
+            self._handle_next()
+
+    def _answer_refusal(self) -> None:
+        assert self._refusal is not None
+        request, status, detail = self._refusal
+        self._refusal = None
+        self._current = request
+        self.application.refuse(request, status, detail)
+
+    def _handle_next(self) -> None:
+        """Take the next request, if the client reads its answers."""
+        while self._current is None and self._queue and self._is_writable:
+            self._current = self._queue.popleft()
+            self.application.handle(self._current)
+        if self._current is not None or not self._is_writable or self._transport is None:
+            return
+        if self._refusal is not None:
+            self._answer_refusal()
+        elif not self.closing:
+            self._last_active = self._loop.time()
+            if self._is_reading_paused:
+                self._is_reading_paused = False
+                self._transport.resume_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._is_reading_paused and self._transport is not None and not self.closing:
+            self._is_reading_paused = True
+            self._transport.pause_reading()
+
+    # --- The state that other processes see --------------------------------------------------------------------------
+    def _schedule_state_update(self) -> None:
+        """Have the state updated in the loop's next turn: before that, uvloop writes as much of an answer as it can."""
+        if not self._is_state_update_scheduled:
+            self._is_state_update_scheduled = True
+            self._loop.call_soon(self._update_state)
+
+    def _update_state(self) -> None:
+        self._is_state_update_scheduled = False
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size():  # the client reads slowly
+            self._states[self.slot] = WRITING
+            self._is_state_update_scheduled = True
+            self._loop.call_later(SECONDS_BETWEEN_STATE_UPDATES, self._update_state)
+        else:
+            self._states[self.slot] = IDLE if self.is_idle else BUSY
+
+    # --- Closing -----------------------------------------------------------------------------------------------------
+    def enforce_timeouts(self, now: float, seconds_to_receive: float) -> None:
+        """Refuse a request that takes too long to arrive; close a connection that lingers or is idle for too long.
+
+        Args:
+            now: seconds on the loop's clock.
+            seconds_to_receive: within which a request has to arrive.
+        """
+        if self.receiving_since is not None:
+            if now - self.receiving_since > seconds_to_receive:
+                self.refuse(408, "The request did not arrive in time.")
+        elif self._linger_deadline is not None:
+            if now > self._linger_deadline:
+                self.abort()
+        elif now - self._last_active > SECONDS_IDLE and self.is_idle:
+            self.abort()
+
+    def close_gracefully(self) -> None:
+        """Close after what is written has left, and after the client has stopped sending or had time to."""
+        self.closing = True
+        self._queue.clear()
+        if self._transport is None:
+            return
+        if self._is_receiving:
+            self._linger_deadline = self._loop.time() + SECONDS_TO_LINGER
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def close(self) -> None:
+        """Close once all that is written has left."""
+        self.closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of a request has arrived that is not answered."""
+        return self._current is None and not self._queue and not self._is_receiving

@@ -1,0 +1,48 @@
+"""Memory that the supervisor and its workers share, and that outlives each of them.
+
+It is made before the workers are forked, so that no file is needed: a full disk changes nothing.
+"""
+
+import mmap
+import time
+from collections.abc import MutableSequence
+from typing import cast
+
+from sagemaker_rl.serving import metrics
+
+MAX_WORKERS = 64
+MAX_CONNECTIONS = 8192
+
+
+class SharedState:
+    """The state of all workers and connections, as every process sees it.
+
+    Attributes:
+        connection_states: for every connection IDLE, BUSY or WRITING of ``http_connection``, by its slot.
+        heartbeats: for every worker, when its event loop last turned, in seconds on the machine's monotonic clock.
+        ready: for every worker, 1 once it has loaded and tested its model.
+        serving: at 0, 1 from the moment when all workers were ready for the first time.
+    """
+
+    def __init__(self) -> None:
+        self.connection_states = _shared_bytes(MAX_CONNECTIONS)
+        self.ready = _shared_bytes(MAX_WORKERS)
+        self.serving = _shared_bytes(1)
+        self.heartbeats = _shared_floats(MAX_WORKERS)
+        self._counters = _shared_floats(MAX_WORKERS * metrics.NUMBERS)
+
+    def record_heartbeat(self, worker: int) -> None:
+        """Note that the event loop of this worker has just turned."""
+        self.heartbeats[worker] = time.monotonic()
+
+    def counters_of(self, worker: int) -> MutableSequence[float]:
+        """Return the numbers in which this worker counts, laid out by ``metrics``."""
+        return self._counters[worker * metrics.NUMBERS : (worker + 1) * metrics.NUMBERS]
+
+
+def _shared_bytes(count: int) -> MutableSequence[int]:
+    return cast(MutableSequence[int], memoryview(mmap.mmap(-1, count)))
+
+
+def _shared_floats(count: int) -> MutableSequence[float]:
+    return cast(MutableSequence[float], memoryview(mmap.mmap(-1, 8 * count)).cast("d"))

@@ -1,0 +1,104 @@
+"""The supervisor's table of models: an operation is done when all workers have carried it out."""
+
+import pytest
+from sagemaker_rl.serving import control
+from sagemaker_rl.serving.control import LOAD, UNLOAD, ModelOperation, Outcome
+from sagemaker_rl.serving.multi_model_operations import MultiModelOperations
+
+REQUESTING, OTHER = 11, 12
+
+
+class Workers:
+    """What was sent to the worker processes 11 and 12."""
+
+    def __init__(self):
+        self.pids = [REQUESTING, OTHER]
+        self.orders: list[tuple[int, ModelOperation]] = []
+        self.outcomes: list[tuple[int, Outcome]] = []
+
+    def send(self, pid, message):
+        if message[:1] == control.CARRY_OUT:
+            self.orders.append((pid, ModelOperation.from_message(message)))
+        else:
+            assert message[:1] == control.OUTCOME
+            self.outcomes.append((pid, Outcome.from_message(message)))
+        return pid in self.pids
+
+    def commands(self):
+        return [(pid, operation.command, operation.name) for pid, operation in self.orders]
+
+
+@pytest.fixture
+def workers():
+    return Workers()
+
+
+@pytest.fixture
+def operations(workers):
+    return MultiModelOperations(2, workers.send, lambda: workers.pids)
+
+
+def carry_out(operations, workers, command, name, number=7):
+    """Have both workers succeed."""
+    operations.start(REQUESTING, ModelOperation(number, command, name, f"/{name}"))
+    for pid in (REQUESTING, OTHER):
+        operations.record_outcome(pid, Outcome(workers.orders[-1][1].number, 200, ""))
+
+
+def test_a_model_is_loaded_when_all_workers_have_loaded_it(operations, workers):
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    assert workers.commands() == [(REQUESTING, LOAD, "car"), (OTHER, LOAD, "car")]
+    number = workers.orders[0][1].number
+    operations.record_outcome(OTHER, Outcome(number, 200, ""))
+    assert (operations.models, workers.outcomes) == ({}, [])
+    operations.record_outcome(REQUESTING, Outcome(number, 200, ""))
+    assert operations.models == {"car": "/car"}
+    assert workers.outcomes == [(REQUESTING, Outcome(7, 200, ""))]
+
+
+def test_one_failure_unloads_it_from_all(operations, workers):
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    number = workers.orders[0][1].number
+    operations.record_outcome(OTHER, Outcome(number, 400, "It is broken."))
+    operations.record_outcome(REQUESTING, Outcome(number, 200, ""))
+    assert workers.commands()[2:] == [(REQUESTING, UNLOAD, "car"), (OTHER, UNLOAD, "car")]
+    assert operations.models == {}
+    assert workers.outcomes == [(REQUESTING, Outcome(7, 400, "It is broken."))]
+
+
+def test_what_is_refused_at_once(operations, workers):
+    def refusal(command, name):
+        operations.start(OTHER, ModelOperation(3, command, name, f"/{name}"))
+        pid, outcome = workers.outcomes.pop()
+        assert (pid, outcome.number) == (OTHER, 3)
+        return outcome.status, outcome.detail
+
+    assert refusal(UNLOAD, "car") == (404, "Model 'car' is not loaded.")
+    carry_out(operations, workers, LOAD, "car")
+    assert refusal(LOAD, "car") == (409, "Model 'car' is loaded already.")
+    operations.start(REQUESTING, ModelOperation(8, LOAD, "bike", "/bike"))
+    assert refusal(UNLOAD, "bike") == (409, "Model 'bike' is being loaded or unloaded.")
+    assert refusal(LOAD, "third") == (507, "2 models are loaded already: unload one first.")
+
+
+def test_a_worker_that_ends_is_not_waited_for(operations, workers):
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    operations.record_outcome(REQUESTING, Outcome(workers.orders[0][1].number, 200, ""))
+    workers.pids = [REQUESTING, 13]  # the one after it was started while the model was being loaded
+    operations.forget_worker(OTHER)
+    assert workers.commands()[2:] == [(13, LOAD, "car")]
+    assert operations.models == {"car": "/car"}
+
+
+def test_a_new_worker_catches_up(operations, workers):
+    carry_out(operations, workers, LOAD, "car")
+    workers.orders.clear()
+    operations.update_worker(OTHER, {"bike": "/bike"})
+    assert workers.commands() == [(OTHER, LOAD, "car"), (OTHER, UNLOAD, "bike")]
+
+
+def test_an_unloaded_model_is_forgotten(operations, workers):
+    carry_out(operations, workers, LOAD, "car")
+    carry_out(operations, workers, UNLOAD, "car", number=9)
+    assert operations.models == {}
+    assert workers.outcomes[-1] == (REQUESTING, Outcome(9, 200, ""))
