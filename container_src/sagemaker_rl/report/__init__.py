@@ -2,5 +2,5 @@
 
 ``page`` puts the page together, from ``run``, which reads whatever a job left: ``verdict``, ``facts``, ``comparison``,
 ``picture`` and ``charts`` are its parts. ``optimum`` knows the best returns that could have been reached, found by
-``dynamic_programming``. ``job`` writes the page at the end of a job, ``write-report.py`` makes it anew from fetched files.
+``dynamic_programming``. ``job`` writes the page at the end of a job; ``write-report.py`` makes it anew.
 """
