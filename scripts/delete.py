@@ -9,20 +9,20 @@ Examples:
 import sys
 from collections.abc import Sequence
 
-from launch.cli import errors, options
+from launch.cli import dry_run, errors, options
 from launch.cli.errors import UsageError
-from launch.sagemaker import endpoints
+from launch.sagemaker import belongings, session
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("--endpoint-name", type=options.name, default=endpoints.DEFAULT_ENDPOINT, help="(%(default)s)")
+    options.add_endpoint_name(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args(command_line)
-    clients = options.clients(arguments)
-    found = endpoints.belongings(clients, arguments.endpoint_name)
+    clients = session.connect(arguments)
+    found = belongings.find(clients, arguments.endpoint_name)
     if arguments.dry_run:
-        options.print_requests([endpoints.delete_request(kind, name) for kind, name in found])
+        dry_run.print_requests([belongings.DELETE_REQUESTS[kind](name) for kind, name in found])
         return
     if not found:
         print(f"There is nothing left of {arguments.endpoint_name}{clients.where}")
@@ -31,16 +31,16 @@ def main(command_line: Sequence[str] | None = None) -> None:
     for kind, name in found:
         print(f"  {kind} {name}")
     sys.stdout.flush()
-    if not arguments.yes and not _confirmed():
+    if not arguments.yes and not _ask():
         print("Nothing was deleted.")
         return
     for kind, name in found:
-        was_there = endpoints.delete(clients, kind, name)
-        print(f"Deleted {kind} {name}" if was_there else f"There is no {kind} {name} any more", flush=True)
+        existed = belongings.delete(clients, belongings.Belonging(kind, name))
+        print(f"Deleted {kind} {name}" if existed else f"There is no {kind} {name} any more", flush=True)
 
 
-def _confirmed() -> bool:
-    """Ask.
+def _ask() -> bool:
+    """Ask whether to delete it; return the answer.
 
     Raises:
         UsageError: There is nobody to ask.
