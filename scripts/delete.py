@@ -20,21 +20,21 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
-    found = belongings.find(clients, arguments.endpoint_name)
+    existing = belongings.find(clients, arguments.endpoint_name)
     if arguments.dry_run:
-        dry_run.print_requests([belongings.DELETE_REQUESTS[kind](name) for kind, name in found])
+        dry_run.print_requests([belongings.DELETE_REQUESTS[kind](name) for kind, name in existing])
         return
-    if not found:
+    if not existing:
         print(f"There is nothing left of {arguments.endpoint_name}{clients.where}")
         return
     print(f"Of {arguments.endpoint_name}{clients.where} there is:")
-    for kind, name in found:
+    for kind, name in existing:
         print(f"  {kind} {name}")
     sys.stdout.flush()
     if not arguments.yes and not _ask():
         print("Nothing was deleted.")
         return
-    for kind, name in found:
+    for kind, name in existing:
         existed = belongings.delete(clients, belongings.Belonging(kind, name))
         print(f"Deleted {kind} {name}" if existed else f"There is no {kind} {name} any more", flush=True)
 

@@ -5,7 +5,7 @@ The checkpoint is a training job's (by its name), or a folder of this machine or
 Examples:
     python scripts/evaluate.py --instance-type local --wait rl-mountain-car-2026-11-23-10-00-00-000000
     python scripts/evaluate.py rl-mountain-car-2026-11-23-10-00-00-000000 --episodes 100 --wait
-    python scripts/evaluate.py ./my-checkpoint -p RLCOACH_PRESET=preset-mountain-car-dqn
+    python scripts/evaluate.py runs/$JOB/output/data/checkpoint -p RLCOACH_PRESET=preset-mountain-car-dqn
     python scripts/evaluate.py --dry-run s3://my-bucket/checkpoint
 """
 

@@ -5,7 +5,7 @@ An observation is the car's position and velocity, as JSON or separated by comma
 Examples:
     python scripts/predict.py --local '[0.5, -0.5]' '[-0.5, 0.5]'
     python scripts/predict.py --actions -0.5,0.5
-    python scripts/predict.py --file observations.jsonl
+    python scripts/predict.py --file observations.csv
     echo '[[0.5, -0.5], [-0.5, 0.5]]' | python scripts/predict.py --endpoint-name rl-mountain-car
     python scripts/predict.py --local --episode --gif episode.gif
 """

@@ -5,7 +5,7 @@ or the demo filled, or the job's folder in S3. Of several, the curves are drawn 
 them.
 
 Examples:
-    python scripts/report.py runs/latest
+    python scripts/report.py runs/latest                       # what the demo has left
     python scripts/report.py --local rl-mountain-car-2026-11-23-10-00-00-000000
     python scripts/report.py JOB ANOTHER-JOB --output compared.html
     python scripts/report.py s3://bucket/prefix/rl-mountain-car-2026-11-23-10-00-00-000000

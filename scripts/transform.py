@@ -3,9 +3,10 @@
 The file is CSV or JSON Lines, an observation in each line; on this machine or in S3. So is the output, a line for each.
 
 Examples:
+    printf '0.5,-0.5\\n-0.5,0.5\\n' > observations.csv
     python scripts/transform.py --instance-type local rl-mountain-car-2026-11-23-10-00-00-000000 observations.csv
     python scripts/transform.py rl-mountain-car-2026-11-23-10-00-00-000000 s3://my-bucket/observations.jsonl
-    python scripts/transform.py model.tar.gz observations.csv --heads --output heads.csv
+    python scripts/transform.py runs/$JOB/model.tar.gz observations.csv --heads --output heads.csv
     python scripts/transform.py --dry-run s3://my-bucket/model.tar.gz observations.csv
 """
 
@@ -21,7 +22,7 @@ from launch.sagemaker import models, session, transforms
 
 def main(command_line: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(command_line)
-    media_type = transforms.media_type(arguments.input, arguments.content_type)
+    media_type = transforms.choose_media_type(arguments.input, arguments.content_type)
     target = _target(arguments)
     clients = session.connect(arguments)
     name = transforms.new_name()

@@ -18,6 +18,39 @@ SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
 
 def test_the_whole_way(machine, tmp_path):
     """Train, wait, fetch, plot, evaluate, deploy, predict, drive, transform, delete; nothing is left running."""
+    train_and_fetch(machine)
+    evaluate(machine)
+    folder = machine.runs / "mine"
+    done = machine("deploy.py", "--instance-type", "local", "mine")
+    assert done.returncode == 0, done.stdout + done.stderr
+    first = machine("predict.py", "--local", *map(json.dumps, SAMPLES))
+    policy = Policy.load(unpacked(folder / "model.tar.gz", tmp_path / "model"))
+    observations = np.array(SAMPLES, dtype=np.float32)
+    assert np.allclose(json.loads(first.stdout), policy.heads(observations), atol=1e-5)
+    drive(machine, tmp_path / "new/driven.gif")
+    bad = machine("predict.py", "--local", "[1, 2, 3]")
+    assert bad.returncode == 2
+    assert "Error: The endpoint answered 400: The body has the shape [3], expected [2]" in bad.stderr
+    transform(machine, tmp_path, policy.actions(observations))
+
+    # an update: the endpoint answers all the while
+    client = EndpointOf(machine)
+    assert client.answers()
+    done = machine("deploy.py", "--instance-type", "local", str(folder / "model.tar.gz"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Updating endpoint rl-mountain-car" in done.stdout
+    assert client.answers()
+    assert machine("predict.py", "--local", *map(json.dumps, SAMPLES)).stdout == first.stdout
+
+    list_and_show_logs(machine)
+    done = machine("delete.py", "--local", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "There is nothing left" in machine("delete.py", "--local").stdout
+    machine.wait(lambda: machine.left_running() == [], 10)
+    assert not list((machine.runs / ".local/models").iterdir())
+
+
+def train_and_fetch(machine: Machine) -> None:
     done = machine.train("mine", {**SHORT_PPO, "improve_steps": "48000"}, "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -35,6 +68,8 @@ def test_the_whole_way(machine, tmp_path):
         assert plot.size[0] > 500
         assert gif.n_frames > 1
 
+
+def evaluate(machine: Machine) -> None:
     done = machine(
         "evaluate.py", "--instance-type", "local", "--job-name", "judged", "mine", "--episodes", "2", "--wait"
     )
@@ -42,41 +77,26 @@ def test_the_whole_way(machine, tmp_path):
     assert machine("fetch.py", "--local", "judged").returncode == 0
     assert json.loads((machine.runs / "judged/output/data/evaluation.json").read_text())["episodes"] == 2
 
-    done = machine("deploy.py", "--instance-type", "local", "mine")
-    assert done.returncode == 0, done.stdout + done.stderr
-    first = machine("predict.py", "--local", *map(json.dumps, SAMPLES))
-    with_policy = Policy.load(unpacked(folder / "model.tar.gz", tmp_path / "model"))
-    assert np.allclose(json.loads(first.stdout), with_policy.heads(np.array(SAMPLES, dtype=np.float32)), atol=1e-5)
-    actions = with_policy.actions(np.array(SAMPLES, dtype=np.float32))
 
-    gif = tmp_path / "new/driven.gif"
+def drive(machine: Machine, gif: Path) -> None:
     done = machine("predict.py", "--local", "--episode", "--gif", str(gif))
     assert done.stdout.startswith("Return "), done.stderr
     assert done.returncode in (0, 1)  # so short a training need not have learnt to climb
     with Image.open(gif) as film:
         assert 10 < film.n_frames <= 201
 
-    bad = machine("predict.py", "--local", "[1, 2, 3]")
-    assert bad.returncode == 2
-    assert "Error: The endpoint answered 400: The body has the shape [3], expected [2]" in bad.stderr
 
+def transform(machine: Machine, folder: Path, actions: np.ndarray) -> None:
     for suffix, content in ((".csv", "0.5,-0.5\n-0.5,0.5\n"), (".jsonl", "[0.5,-0.5]\n[-0.5,0.5]\n")):
-        file = tmp_path / f"observations{suffix}"
+        file = folder / f"observations{suffix}"
         file.write_text(content)
         done = machine("transform.py", "--instance-type", "local", "mine", str(file))
         assert done.returncode == 0, done.stdout + done.stderr
         answered = [line.strip("[]") for line in Path(f"{file}.out").read_text().splitlines()]
-        assert np.allclose([[float(each)] for each in answered], actions, atol=1e-5)
+        assert np.allclose([[float(number)] for number in answered], actions, atol=1e-5)
 
-    # an update: the endpoint answers all the while
-    client = EndpointOf(machine)
-    assert client.answers()
-    done = machine("deploy.py", "--instance-type", "local", str(folder / "model.tar.gz"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Updating endpoint rl-mountain-car" in done.stdout
-    assert client.answers()
-    assert machine("predict.py", "--local", *map(json.dumps, SAMPLES)).stdout == first.stdout
 
+def list_and_show_logs(machine: Machine) -> None:
     assert "Evaluation> Evaluation reward=" in machine("logs.py", "--local", "mine").stdout
     assert '"message":"request"' in machine("logs.py", "--local", "--endpoint-name", "rl-mountain-car").stdout
     listed = machine("list.py", "--local", "--name-contains", "").stdout
@@ -87,12 +107,6 @@ def test_the_whole_way(machine, tmp_path):
     assert '"message":"request"' in machine("logs.py", "--local", first_transform[0]).stdout
     nothing = machine("list.py", "--local", "--name-contains", "x").stdout
     assert nothing == "There is no job or endpoint with x in its name on this machine.\n"
-
-    done = machine("delete.py", "--local", "--yes")
-    assert done.returncode == 0, done.stderr
-    assert "There is nothing left" in machine("delete.py", "--local").stdout
-    machine.wait(lambda: machine.left_running() == [], 10)
-    assert not list((machine.runs / ".local/models").iterdir())
 
 
 class EndpointOf:

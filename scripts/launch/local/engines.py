@@ -73,16 +73,16 @@ def choose_engine(image: str) -> str:
     Raises:
         UsageError: No Docker engine answers, or it has not got the image, and the image is none of this project's.
     """
-    wanted = os.environ.get("RL_LOCAL_ENGINE", "")
-    if wanted not in ("", *ENGINES):
-        raise UsageError(f"RL_LOCAL_ENGINE is {wanted!r}, expected docker or process.")
+    setting = os.environ.get("RL_LOCAL_ENGINE", "")
+    if setting not in ("", *ENGINES):
+        raise UsageError(f"RL_LOCAL_ENGINE is {setting!r}, expected docker or process.")
     is_ours = image in [project.image_name(kind) for kind in project.KINDS]
-    if wanted == "process":
+    if setting == "process":
         return "process"
     try:
         client = images.connect()
     except UsageError:
-        if wanted == "docker" or not is_ours:
+        if setting == "docker" or not is_ours:
             raise
         print(f"No Docker engine answers: instead of {image}, its entry point runs as a process", file=sys.stderr)
         return "process"

@@ -43,7 +43,7 @@ def request(
     """Return the request.
 
     Args:
-        arguments: with the flags of ``options.add_training_job``, and those that ``train.py`` has besides.
+        arguments: the flags of ``options.add_training_job``, and those that ``train.py`` adds.
         clients: give the account and the role.
         job: the job's name.
         hyperparameters: that the script sets itself; they win over the user's.
@@ -52,11 +52,8 @@ def request(
     Raises:
         UsageError: A flag has a value that makes no sense.
     """
-    hyperparameters = {
-        **values.hyperparameters(arguments.parameters, arguments.hyperparameters),
-        **hyperparameters,
-        **_script_mode(arguments),
-    }
+    given = values.hyperparameters(arguments.parameters, arguments.hyperparameters)
+    hyperparameters = {**given, **hyperparameters, **_script_mode(arguments)}
     variables = values.environment(arguments.environment)
     options.check_network(arguments)
     spot = getattr(arguments, "spot", False)
@@ -68,29 +65,30 @@ def request(
     if arguments.source_dir:
         channels = {**channels, CODE_CHANNEL: join(home, job, "source")}
     checkpoints = _checkpoints_address(arguments, join(home, job, "checkpoints") if spot else None)
-    role = roles.execution_role(clients, arguments.role)
     complete = {
         "TrainingJobName": job,
-        "RoleArn": role,
-        "AlgorithmSpecification": {
-            "TrainingImage": session.image_uri(arguments, "training"),
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": name, "Regex": regex} for name, regex in METRICS.items()],
-        },
+        "RoleArn": roles.execution_role(clients, arguments.role),
+        "AlgorithmSpecification": _algorithm(session.image_uri(arguments, "training")),
         "HyperParameters": hyperparameters,
         "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
         "OutputDataConfig": {"S3OutputPath": home, "KmsKeyId": arguments.kms_key},
         "ResourceConfig": _resources(arguments),
         "StoppingCondition": {"MaxRuntimeInSeconds": arguments.max_runtime, "MaxWaitTimeInSeconds": max_wait},
         "VpcConfig": fields.vpc_config(arguments),
-        "EnableNetworkIsolation": arguments.network_isolation or None,
-        "EnableInterContainerTrafficEncryption": arguments.encrypt_traffic or None,
-        "EnableManagedSpotTraining": spot or None,
+        **_switches(arguments, spot),
         "CheckpointConfig": {"S3Uri": checkpoints},
         "Environment": variables,
         "Tags": arguments.tags,
     }
     return dict(fields.without_empty(complete))
+
+
+def _algorithm(image: str) -> dict[str, Any]:
+    return {
+        "TrainingImage": image,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": name, "Regex": regex} for name, regex in METRICS.items()],
+    }
 
 
 def _channel(name: str, uri: str) -> dict[str, Any]:
@@ -108,6 +106,14 @@ def _resources(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _switches(arguments: argparse.Namespace, spot: bool) -> dict[str, bool | None]:
+    return {
+        "EnableNetworkIsolation": arguments.network_isolation or None,
+        "EnableInterContainerTrafficEncryption": arguments.encrypt_traffic or None,
+        "EnableManagedSpotTraining": spot or None,
+    }
+
+
 def _max_wait(arguments: argparse.Namespace, spot: bool) -> int | None:
     """Return how long a Spot job may wait and run together, in seconds; None for another job."""
     max_wait = getattr(arguments, "max_wait", None)
@@ -119,12 +125,12 @@ def _max_wait(arguments: argparse.Namespace, spot: bool) -> int | None:
 
 
 def _checkpoints_address(arguments: argparse.Namespace, default: str | None) -> str | None:
-    given = getattr(arguments, "checkpoint_uri", None)
-    if not given:
+    flag = getattr(arguments, "checkpoint_uri", None)
+    if not flag:
         return default
-    address = address_of(given)
+    address = address_of(flag)
     if split(address)[0] == "file" and not options.is_local(arguments):
-        raise UsageError(f"--checkpoint-uri is {given!r}, expected s3://bucket/prefix.")
+        raise UsageError(f"--checkpoint-uri is {flag!r}, expected s3://bucket/prefix.")
     return address
 
 

@@ -28,16 +28,16 @@ def new_name() -> str:
     return unique_name(f"{BASE_NAME}-transform")
 
 
-def media_type(file: str, given: str | None) -> str:
-    """Return the media type of the input: the one given, else by the file's name.
+def choose_media_type(file: str, flag: str | None) -> str:
+    """Return the media type of the input: that of the flag, else by the file's name.
 
     Raises:
-        UsageError: None is given, and the name has no suffix that is known.
+        UsageError: There is no flag, and the name has no suffix that is known.
     """
-    known = given or MEDIA_TYPES.get(Path(file).suffix)
-    if known is None:
+    media_type = flag or MEDIA_TYPES.get(Path(file).suffix)
+    if media_type is None:
         raise UsageError(f"The input is {file!r}, expected a name with {', '.join(MEDIA_TYPES)}.")
-    return known
+    return media_type
 
 
 def place_input(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
