@@ -69,7 +69,7 @@ class DockerEngine:
     def serve(
         self, ml: Path, name: str, environment: Mapping[str, str] = NO_VARIABLES
     ) -> tuple["ContainerWorkload", str]:
-        running = self._run(
+        workload = self._run(
             self._serving_image,
             "serve",
             name,
@@ -78,14 +78,14 @@ class DockerEngine:
             environment=dict(environment),
         )
         try:
-            running.container.reload()
+            workload.container.reload()
         except BaseException:
-            running.stop()
+            workload.stop()
             raise
-        bindings = running.container.ports.get("8080/tcp")
+        bindings = workload.container.ports.get("8080/tcp")
         if not bindings:  # it has ended already, and its log says why
-            return running, "http://127.0.0.1:0"
-        return running, f"http://127.0.0.1:{bindings[0]['HostPort']}"
+            return workload, "http://127.0.0.1:0"
+        return workload, f"http://127.0.0.1:{bindings[0]['HostPort']}"
 
     def _run(
         self, image: str, command: str, name: str, writable: Path | None = None, **options: Any
