@@ -10,7 +10,7 @@ from pathlib import Path
 
 from launch import project
 from launch.cli import errors
-from launch.cli.command_line import Parser
+from launch.cli.options import Parser
 from launch.local import images
 
 

@@ -16,9 +16,10 @@ import re
 import tempfile
 from pathlib import Path
 
-from launch.aws import builds, registry
-from launch.cli import errors, options
+from launch.aws import builds, image_uris
+from launch.cli import dry_run, errors, options
 from launch.cli.errors import UsageError
+from launch.sagemaker import session
 
 STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,127}")
 
@@ -32,25 +33,25 @@ def main() -> None:
     parser.add_argument("--revision", default="HEAD", help="commit, branch or tag to build (%(default)s)")
     parser.add_argument("--kms-key", help="that encrypts new repositories: its ARN, id or alias; default: ECR's own")
     arguments = parser.parse_args()
-    clients = options.clients(arguments)
+    clients = session.connect(arguments)
     stack = builds.Stack(clients, arguments.stack_name)
     address = arguments.source or (None if stack.source else builds.origin())
     if not address and not stack.source:
         raise UsageError("There is no source to build: give --source, as the checkout has no remote origin.")
-    source = builds.source_of(address) if address else {}
+    source = builds.source_parameters(address) if address else {}
     revision = builds.full_revision(arguments.revision, source.get("SourceLocation") or str(stack.source))
     operation, request = stack.request(source, arguments.kms_key, arguments.tags)
     start = {"projectName": stack.project, "sourceVersion": revision}
     if arguments.dry_run:
-        options.print_requests([(operation, request), ("StartBuild", start)])
+        dry_run.print_requests([(operation, request), ("StartBuild", start)])
         return
     stack.apply(operation, request)
-    started = clients.codebuild.start_build(**start)["build"]
-    print(f"Build {started['id']} of {revision}", flush=True)
-    build = builds.Build(clients, started["id"]).follow()
+    identity = clients.codebuild.start_build(**start)["build"]["id"]
+    print(f"Build {identity} of {revision}", flush=True)
+    build = builds.Build(clients, identity).follow()
     with tempfile.TemporaryDirectory() as folder:
         uris = builds.images_of(clients, build, Path(folder))
-    registry.write_images_file(options.IMAGES_FILE, uris)
+    image_uris.write(uris)
     for kind, uri in uris.items():
         print(f"{kind}: {uri}", flush=True)
 

@@ -14,7 +14,8 @@ import argparse
 from collections.abc import Sequence
 
 from launch.aws import roles
-from launch.cli import errors, options
+from launch.cli import dry_run, errors, options
+from launch.sagemaker import session
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -28,21 +29,24 @@ def main(command_line: Sequence[str] | None = None) -> None:
         "--kms-key", dest="kms_keys", metavar="ARN", action="append", help="a key they use; default: those there are"
     )
     arguments = parser.parse_args(command_line)
-    clients = options.clients(arguments)
+    clients = session.connect(arguments)
     existing = roles.execution_role(clients, arguments.role) if arguments.role else roles.callers_role(clients)
     if existing:
-        options.print_requests([]) if arguments.dry_run else print(existing)
+        if arguments.dry_run:
+            dry_run.print_requests([])
+        else:
+            print(existing)
         return
-    name = roles.own_role_name(clients)
-    vpc, keys = roles.permissions_of(clients, name)
+    name = roles.project_role_name(clients)
+    vpc, keys = roles.optional_permissions(clients, name)
     if arguments.vpc is not None:
         vpc = arguments.vpc
-    permissions = roles.policy(clients, options.home(arguments, clients), vpc, arguments.kms_keys or keys)
+    permissions = roles.policy(clients, session.home_address(arguments, clients), vpc, arguments.kms_keys or keys)
     requests = roles.requests(clients, name, permissions, arguments.tags)
     if arguments.dry_run:
-        options.print_requests(requests)
+        dry_run.print_requests(requests)
     else:
-        print(roles.make(clients, name, requests))
+        print(roles.create_or_update(clients, name, requests))
 
 
 if __name__ == "__main__":

@@ -9,38 +9,38 @@ Examples:
 import sys
 from collections.abc import Sequence
 
-from launch.cli import errors, options
+from launch.cli import dry_run, errors, options
 from launch.cli.errors import UsageError
-from launch.sagemaker import endpoints
+from launch.sagemaker import belongings, session
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("--endpoint-name", type=options.name, default=endpoints.DEFAULT_ENDPOINT, help="(%(default)s)")
+    options.add_endpoint_name(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args(command_line)
-    clients = options.clients(arguments)
-    found = endpoints.belongings(clients, arguments.endpoint_name)
+    clients = session.connect(arguments)
+    existing = belongings.find(clients, arguments.endpoint_name)
     if arguments.dry_run:
-        options.print_requests([endpoints.delete_request(kind, name) for kind, name in found])
+        dry_run.print_requests([belongings.DELETE_REQUESTS[kind](name) for kind, name in existing])
         return
-    if not found:
+    if not existing:
         print(f"There is nothing left of {arguments.endpoint_name}{clients.where}")
         return
     print(f"Of {arguments.endpoint_name}{clients.where} there is:")
-    for kind, name in found:
+    for kind, name in existing:
         print(f"  {kind} {name}")
     sys.stdout.flush()
-    if not arguments.yes and not _confirmed():
+    if not arguments.yes and not _ask():
         print("Nothing was deleted.")
         return
-    for kind, name in found:
-        was_there = endpoints.delete(clients, kind, name)
-        print(f"Deleted {kind} {name}" if was_there else f"There is no {kind} {name} any more", flush=True)
+    for kind, name in existing:
+        existed = belongings.delete(clients, belongings.Belonging(kind, name))
+        print(f"Deleted {kind} {name}" if existed else f"There is no {kind} {name} any more", flush=True)
 
 
-def _confirmed() -> bool:
-    """Ask.
+def _ask() -> bool:
+    """Ask whether to delete it; return the answer.
 
     Raises:
         UsageError: There is nobody to ask.

@@ -18,33 +18,35 @@ from typing import Any
 
 from launch.aws.logs import TRAINING_JOBS, Log
 from launch.aws.storage import Storage, join
-from launch.cli import errors, options
+from launch.cli import errors, options, values
 from launch.cli.errors import JobFailed
-from launch.sagemaker import report, results, training_jobs
+from launch.project import runs_folder
+from launch.sagemaker import report, results, session, training_jobs
+from launch.sagemaker.following import ENDED
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("job", type=options.name, help="the job's name")
+    parser.add_argument("job", type=values.name, help="the job's name")
     parser.add_argument("--output", type=Path, help="folder to fetch into; default: runs/JOB")
     parser.add_argument("--no-wait", action="store_true", help="fetch what is there now")
     arguments = parser.parse_args(command_line)
-    clients = options.clients(arguments)
+    clients = session.connect(arguments)
     job = training_jobs.describe(clients, arguments.job)
     home = join(job["OutputDataConfig"]["S3OutputPath"], arguments.job, "output")
-    folder = arguments.output or options.RUNS / arguments.job
+    folder = arguments.output or runs_folder() / arguments.job
     if arguments.dry_run:
         print(json.dumps([{"Download": {"From": f"{home}/", "To": str(folder)}}], indent=2))
         return
-    if not arguments.no_wait and job["TrainingJobStatus"] not in training_jobs.ENDED:
+    if not arguments.no_wait and job["TrainingJobStatus"] not in ENDED:
         print(f"Waiting for {arguments.job}, which is {job['SecondaryStatus']}", flush=True)
         job = training_jobs.wait_for_end(clients, arguments.job)
     fetched = results.fetch(Storage(clients), home, folder)
     draw(arguments, job, folder)
-    report.describe(job, folder)
+    report.write_description(job, folder)
     report.write([folder], folder / "report.html")
     print(f"{folder / 'report.html'}: open it in a browser")
-    nothing = "nothing" if job["TrainingJobStatus"] in training_jobs.ENDED else "nothing yet"
+    nothing = "nothing" if job["TrainingJobStatus"] in ENDED else "nothing yet"
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")
     if job["TrainingJobStatus"] == "Failed":
         log = Log(clients, TRAINING_JOBS, f"{arguments.job}/")

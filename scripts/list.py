@@ -6,40 +6,51 @@ Examples:
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from launch.cli import errors, options
+from launch.cli import dry_run, errors, options
+from launch.sagemaker import session
 
-KINDS = {"TrainingJob": "training job", "TransformJob": "transform job", "Endpoint": "endpoint"}
 MOST = 100
 """Of each kind; the API gives no more at once."""
+
+
+class Listing(NamedTuple):
+    """A kind that is listed: its List operation, method and key of the answer, and its names in API and output."""
+
+    operation: str
+    method: str
+    summaries: str
+    prefix: str
+    noun: str
+
+
+LISTINGS = (
+    Listing("ListTrainingJobs", "list_training_jobs", "TrainingJobSummaries", "TrainingJob", "training job"),
+    Listing("ListTransformJobs", "list_transform_jobs", "TransformJobSummaries", "TransformJob", "transform job"),
+    Listing("ListEndpoints", "list_endpoints", "Endpoints", "Endpoint", "endpoint"),
+)
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("--name-contains", default="rl-mountain-car", help="(%(default)s); '' for all")
     arguments = parser.parse_args(command_line)
-    clients = options.clients(arguments)
+    clients = session.connect(arguments)
     part = {"NameContains": arguments.name_contains} if arguments.name_contains else {}
     newest = {**part, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": MOST}
     if arguments.dry_run:
-        options.print_requests([("ListTrainingJobs", newest), ("ListTransformJobs", newest), ("ListEndpoints", newest)])
+        dry_run.print_requests([(listing.operation, newest) for listing in LISTINGS])
         return
-    sagemaker = clients.sagemaker
-    pages = {
-        "TrainingJob": sagemaker.list_training_jobs(**newest),
-        "TransformJob": sagemaker.list_transform_jobs(**newest),
-        "Endpoint": sagemaker.list_endpoints(**newest),
-    }
-    found = [
-        (kind, each) for kind, page in pages.items() for each in page.get(f"{kind}Summaries", page.get("Endpoints"))
-    ]
-    for kind, each in found:
-        name, status = each[f"{kind}Name"], each[f"{kind}Status"]
-        print(f"{KINDS[kind]:<15}{name:<64}{status:<12}{each['CreationTime']:%Y-%m-%d %H:%M}")
-    for kind, page in pages.items():
+    pages = [(listing, getattr(clients.sagemaker, listing.method)(**newest)) for listing in LISTINGS]
+    for listing, page in pages:
+        for summary in page[listing.summaries]:
+            name, status = summary[f"{listing.prefix}Name"], summary[f"{listing.prefix}Status"]
+            print(f"{listing.noun:<15}{name:<64}{status:<12}{summary['CreationTime']:%Y-%m-%d %H:%M}")
+    for listing, page in pages:
         if page.get("NextToken"):
-            print(f"There are more {KINDS[kind]}s, older than these {MOST}: --name-contains finds them.")
-    if not found:
+            print(f"There are more {listing.noun}s, older than these {MOST}: --name-contains finds them.")
+    if not any(page[listing.summaries] for listing, page in pages):
         named = f" with {arguments.name_contains} in its name" if arguments.name_contains else ""
         print(f"There is no job or endpoint{named}{clients.where}.")
 

@@ -16,20 +16,21 @@ from pathlib import Path
 import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
 from docker.errors import ImageNotFound
 from launch import project
-from launch.aws import registry
-from launch.cli import errors, options
+from launch.aws import image_uris, registry
+from launch.cli import dry_run, errors, options
 from launch.cli.errors import UsageError
 from launch.local import images
+from launch.sagemaker import session
 
 import docker
 
 
 def main() -> None:
     arguments = _arguments()
-    clients = options.clients(arguments)
-    wanted = registry.repository_requests(clients, arguments.tags, arguments.kms_key)
+    clients = session.connect(arguments)
+    missing = registry.repository_requests(clients, arguments.tags, arguments.kms_key)
     if arguments.dry_run:
-        options.print_requests([*wanted, ("GetAuthorizationToken", {})])
+        dry_run.print_requests([*missing, ("GetAuthorizationToken", {})])
         return
     engine = images.connect()
     target = registry.Registry(engine, clients, arguments.registry)
@@ -37,9 +38,9 @@ def main() -> None:
         for kind in project.KINDS:
             build(engine, target, kind, arguments)
         return
-    registry.create_repositories(clients, wanted)
+    registry.create_repositories(clients, missing)
     uris = {kind: f"{target.repository(kind)}@{push(engine, target, kind, arguments)}" for kind in project.KINDS}
-    registry.write_images_file(options.IMAGES_FILE, uris)
+    image_uris.write(uris)
     for kind, uri in uris.items():
         print(f"{kind}: {uri}", flush=True)
     if arguments.layer_cache:
@@ -63,7 +64,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def cached_layers(kind: str) -> dict[str, str]:
-    """Return what the layer cache is of: an image and the stage that installs its packages, with their tags there."""
+    """Return the tags of the layer cache in the registry, by the image or build stage whose layers they keep."""
     return {
         project.image_name(kind, "build-stage"): f"{registry.LAYER_CACHE}-build-stage",
         project.image_name(kind): registry.LAYER_CACHE,
@@ -78,18 +79,18 @@ def build(engine: docker.DockerClient, target: registry.Registry, kind: str, arg
         return
     pulled = [name for tag in cached_layers(kind).values() if (name := target.pull(kind, tag))]
     stage = images.build_stage(engine, kind, arguments.base_image, ca_bundle, cache_from=pulled)
-    # The engine uses no layers but those of the images named: hence the stage that it has just built too.
+    # The engine takes layers only from the images that are named: also from the stage that it has just built.
     images.build(engine, kind, arguments.base_image, ca_bundle, cache_from=[stage, *pulled] if pulled else ())
 
 
 def push(engine: docker.DockerClient, target: registry.Registry, kind: str, arguments: argparse.Namespace) -> str:
-    """Have an image in the registry and return its digest.
+    """Push an image, built if need be, unless the registry has it; return its digest.
 
-    Its tag is the git revision; if that does not say all that is in it, some of the image's id follows.
+    Its tag is the git revision; with uncommitted changes some of the image's id follows.
     """
     revision = project.git_revision()
-    whole = not revision.endswith("-dirty") and revision != "unknown"
-    if whole and (digest := target.digest(kind, revision)):
+    is_clean = not revision.endswith("-dirty") and revision != "unknown"
+    if is_clean and (digest := target.digest(kind, revision)):
         print(f"{target.repository(kind)}:{revision} is pushed already", flush=True)
         return digest
     if arguments.only != "push":
@@ -99,8 +100,8 @@ def push(engine: docker.DockerClient, target: registry.Registry, kind: str, argu
         image_id = str(engine.images.get(name).id).removeprefix("sha256:")
     except ImageNotFound:
         raise UsageError(f"There is no image {name} on the engine: build it, or leave out --only push.") from None
-    tag = revision if whole else f"{revision}-{image_id[:12]}"
-    if not whole and (digest := target.digest(kind, tag)):
+    tag = revision if is_clean else f"{revision}-{image_id[:12]}"
+    if not is_clean and (digest := target.digest(kind, tag)):
         print(f"{target.repository(kind)}:{tag} is pushed already", flush=True)
         return digest
     print(f"Pushing {target.repository(kind)}:{tag}", flush=True)

@@ -5,7 +5,7 @@ or the demo filled, or the job's folder in S3. Of several, the curves are drawn 
 them.
 
 Examples:
-    python scripts/report.py runs/latest
+    python scripts/report.py runs/latest                       # what the demo has left
     python scripts/report.py --local rl-mountain-car-2026-11-23-10-00-00-000000
     python scripts/report.py JOB ANOTHER-JOB --output compared.html
     python scripts/report.py s3://bucket/prefix/rl-mountain-car-2026-11-23-10-00-00-000000
@@ -15,12 +15,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.aws import clients as aws
+from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join
-from launch.cli import errors, options
-from launch.cli.command_line import check_target
+from launch.cli import errors, options, values
 from launch.cli.errors import UsageError
-from launch.sagemaker import report, results, training_jobs
+from launch.project import runs_folder
+from launch.sagemaker import report, results, session, training_jobs
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -30,20 +30,20 @@ def main(command_line: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(command_line)
     if len(arguments.runs) > report.MOST_RUNS:
         raise UsageError(f"There are {len(arguments.runs)} runs, expected at most {report.MOST_RUNS}.")
-    clients = options.clients(arguments)
+    clients = session.connect(arguments)
     if arguments.dry_run:
         print(json.dumps([{"Report": {"Of": arguments.runs}}], indent=2))
         return
     if arguments.output:
-        check_target("--output", arguments.output)
-    folders = [fetched(run, clients) for run in arguments.runs]
+        values.check_target("--output", arguments.output)
+    folders = [fetch(run, clients) for run in arguments.runs]
     output = arguments.output or (folders[0] if len(folders) == 1 else Path()) / "report.html"
     report.write([folder.resolve() for folder in folders], output.resolve())
     print(f"Report: {output.resolve()}")
 
 
-def fetched(run: str, clients: aws.Clients) -> Path:
-    """Return the folder of a run, fetched if it is not here.
+def fetch(run: str, clients: Clients) -> Path:
+    """Return the folder of a run; fetch its files if they are not here.
 
     Raises:
         UsageError: There is no such run.
@@ -53,17 +53,17 @@ def fetched(run: str, clients: aws.Clients) -> Path:
             raise UsageError(f"The run is {run}, which has no output/ in it, expected the folder of a job.")
         return Path(run)
     if run.startswith("s3://"):
-        folder = options.RUNS / run.rstrip("/").rpartition("/")[2]
+        folder = runs_folder() / run.rstrip("/").rpartition("/")[2]
         if not results.fetch(Storage(clients), join(run, "output"), folder):
             raise UsageError(f"There is nothing at {join(run, 'output')}, expected s3://bucket/prefix/JOB of a job.")
         return folder
-    if not options.NAME.fullmatch(run):
+    if not values.NAME.fullmatch(run):
         raise UsageError(f"The run is {run!r}, expected a job's name, its folder, or s3://bucket/prefix/JOB.")
-    folder = options.RUNS / run
+    folder = runs_folder() / run
     if (folder / "output").is_dir() and report.has_ended(folder):
         return folder
     job = training_jobs.describe(clients, run)
-    report.describe(job, folder)
+    report.write_description(job, folder)
     results.fetch(Storage(clients), join(job["OutputDataConfig"]["S3OutputPath"], run, "output"), folder)
     return folder
 

@@ -6,40 +6,57 @@ Examples:
 """
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from launch.aws import clients as aws
-from launch.cli import errors, options
+from launch.aws import errors as aws_errors
+from launch.aws.clients import Clients
+from launch.cli import dry_run, errors, options, values
 from launch.cli.errors import UsageError
+from launch.sagemaker import session
+
+
+class JobKind(NamedTuple):
+    """A kind of job: its name in the output, its name in the API, and the methods of the client."""
+
+    title: str
+    api_name: str
+    describe: str
+    stop: str
+
+
+KINDS = (
+    JobKind("Training job", "TrainingJob", "describe_training_job", "stop_training_job"),
+    JobKind("Transform job", "TransformJob", "describe_transform_job", "stop_transform_job"),
+)
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
-    parser.add_argument("job", type=options.name, help="the job's name")
+    parser.add_argument("job", type=values.name, help="the job's name")
     arguments = parser.parse_args(command_line)
-    clients = options.clients(arguments)
-    kind, status = find(clients, arguments.job)
+    clients = session.connect(arguments)
+    kind, description = find(clients, arguments.job)
+    request = {f"{kind.api_name}Name": arguments.job}
     if arguments.dry_run:
-        options.print_requests([(f"Stop{kind.title()}Job", {f"{kind.title()}JobName": arguments.job})])
+        dry_run.print_requests([(f"Stop{kind.api_name}", request)])
         return
+    status = description[f"{kind.api_name}Status"]
     if status != "InProgress":
-        raise UsageError(f"{kind.title()} job {arguments.job} is {status}, expected InProgress.")
-    if kind == "training":
-        clients.sagemaker.stop_training_job(TrainingJobName=arguments.job)
-    else:
-        clients.sagemaker.stop_transform_job(TransformJobName=arguments.job)
-    print(f"{kind.title()} job {arguments.job} is being stopped.")
+        raise UsageError(f"{kind.title} {arguments.job} is {status}, expected InProgress.")
+    getattr(clients.sagemaker, kind.stop)(**request)
+    print(f"{kind.title} {arguments.job} is being stopped.")
 
 
-def find(clients: aws.Clients, job: str) -> tuple[str, str]:
-    """Return which of the two kinds of job it is, and its status.
+def find(clients: Clients, job: str) -> tuple[JobKind, dict[str, Any]]:
+    """Return which kind of job it is, and its description.
 
     Raises:
         UsageError: There is none of that name.
     """
-    if training := aws.found(clients.sagemaker.describe_training_job, TrainingJobName=job):
-        return "training", training["TrainingJobStatus"]
-    if transform := aws.found(clients.sagemaker.describe_transform_job, TransformJobName=job):
-        return "transform", transform["TransformJobStatus"]
+    for kind in KINDS:
+        describe = getattr(clients.sagemaker, kind.describe)
+        if description := aws_errors.describe_if_exists(describe, **{f"{kind.api_name}Name": job}):
+            return kind, description
     raise UsageError(f"There is no training or transform job {job!r}{clients.where}.")
 
 

@@ -11,23 +11,24 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch.cli import errors, options
-from launch.cli.command_line import at_least
-from launch.sagemaker import training_jobs
+from launch.cli import errors, options, values
+from launch.sagemaker import session, training_jobs, training_requests
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
-    training_jobs.add_flags(parser)
+    options.add_training_job(parser)
     parser.add_argument("--spot", action="store_true", help="managed Spot training, with checkpoints to resume from")
-    parser.add_argument("--max-wait", type=at_least(1), metavar="SECONDS", help="for Spot capacity, training included")
+    parser.add_argument(
+        "--max-wait", type=values.at_least(1), metavar="SECONDS", help="for Spot capacity, training included"
+    )
     parser.add_argument(
         "--checkpoint-uri", help="synchronized with /opt/ml/checkpoints; a job starts from what is there"
     )
     arguments = parser.parse_args(command_line)
-    clients = options.clients(arguments)
-    job = training_jobs.job_name(arguments)
-    training_jobs.run(arguments, clients, training_jobs.request(arguments, clients, job, {}, {}))
+    clients = session.connect(arguments)
+    job = training_requests.job_name(arguments)
+    training_jobs.run(arguments, clients, training_requests.request(arguments, clients, job, {}, {}))
 
 
 if __name__ == "__main__":

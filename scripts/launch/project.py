@@ -7,6 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("training", "serving")
+"""The two images."""
+BASE_NAME = "rl-mountain-car"
+"""What the names of jobs begin with, and the default name of an endpoint."""
 
 
 def image_name(kind: str, tag: str = "latest") -> str:

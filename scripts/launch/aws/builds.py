@@ -14,20 +14,24 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from launch import project
-from launch.aws import clients as aws
+from launch.aws import errors as aws_errors
 from launch.aws import registry
+from launch.aws.clients import Clients
 from launch.aws.logs import Log
 from launch.aws.storage import Storage, join
+from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
 
 TEMPLATE = project.ROOT / "infrastructure" / "images.yml"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
-"""What a stack can be updated from."""
+"""States from which a stack can be updated."""
 CODECOMMIT = re.compile(r"git-codecommit\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
+SOURCE_TYPES = {"github.com": "GITHUB", "bitbucket.org": "BITBUCKET"}
+"""CodeBuild's names for the hosts of repositories; CodeCommit has a host in each region."""
 SSH = re.compile(r"(?:ssh://)?git@(?P<host>[\w.-]+)[:/](?P<path>[^:]+)")
 
 
-def source_of(address: str) -> dict[str, str]:
+def source_parameters(address: str) -> dict[str, str]:
     """Return the stack's parameters for a repository's address, as git knows it.
 
     Raises:
@@ -37,12 +41,14 @@ def source_of(address: str) -> dict[str, str]:
         address = f"https://{over_ssh['host']}/{over_ssh['path']}"
     parts = urlsplit(address)
     host = parts.hostname or ""
-    kinds = {"github.com": "GITHUB", "bitbucket.org": "BITBUCKET"}
-    kind = "CODECOMMIT" if CODECOMMIT.fullmatch(host) else kinds.get(host)
-    if kind is None or parts.scheme != "https" or not parts.path.strip("/"):
+    source_type = "CODECOMMIT" if CODECOMMIT.fullmatch(host) else SOURCE_TYPES.get(host)
+    if source_type is None or parts.scheme != "https" or not parts.path.strip("/"):
         known = "https://github.com/OWNER/NAME, one of bitbucket.org or of CodeCommit"
         raise UsageError(f"The source is {_without_login(address)!r}, expected {known}.")
-    return {"SourceType": kind, "SourceLocation": f"https://{host}{parts.path}"}  # without a name and a token in it
+    return {
+        "SourceType": source_type,
+        "SourceLocation": f"https://{host}{parts.path}",
+    }  # without a name and a token in it
 
 
 def _without_login(address: str) -> str:
@@ -54,48 +60,48 @@ def origin() -> str | None:
     return _git("remote", "get-url", "origin")
 
 
-def full_revision(given: str, location: str) -> str:
-    """Return the full hash of a revision; if CodeBuild clones another repository, one that is not here as it is given.
+def full_revision(revision: str, location: str) -> str:
+    """Return the full hash of a revision; one that is unknown here, but may be known to another repository, as it is.
 
     Args:
-        given: a hash, a branch, a tag.
-        location: what CodeBuild clones.
+        revision: a hash, a branch or a tag.
+        location: of the repository that CodeBuild clones.
 
     Raises:
         UsageError: CodeBuild clones ``origin``, and the revision is unknown here or is not on ``origin``.
     """
-    pushed = _is_origin(location)
-    revision = _git("rev-parse", "--verify", "--quiet", f"{given}^{{commit}}")
-    if revision is None:
-        if pushed:
-            raise UsageError(f"--revision is {given!r}, expected a commit, a branch or a tag of {project.ROOT}.")
-        return given
-    if pushed and not _git("branch", "--remotes", "--contains", revision, "--list", "origin/*"):
-        raise UsageError(f"Revision {revision[:12]} is not on origin, which CodeBuild clones: push it first.")
-    return revision
+    clones_origin = _is_origin(location)
+    commit = _git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if commit is None:
+        if clones_origin:
+            raise UsageError(f"--revision is {revision!r}, expected a commit, a branch or a tag of {project.ROOT}.")
+        return revision
+    if clones_origin and not _git("branch", "--remotes", "--contains", commit, "--list", "origin/*"):
+        raise UsageError(f"Revision {commit[:12]} is not on origin, which CodeBuild clones: push it first.")
+    return commit
 
 
 def _is_origin(location: str) -> bool:
     address = origin()
     try:
-        own = source_of(address)["SourceLocation"] if address else ""
+        origins_location = source_parameters(address)["SourceLocation"] if address else ""
     except UsageError:
         return False
-    return own.removesuffix(".git") == location.removesuffix(".git")
+    return origins_location.removesuffix(".git") == location.removesuffix(".git")
 
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=project.ROOT, capture_output=True, text=True)
+        git = subprocess.run(["git", *arguments], cwd=project.ROOT, capture_output=True, text=True)
     except OSError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return git.stdout.strip() if git.returncode == 0 else None
 
 
 class Stack:
-    """The stack of a name, whether it is there or not."""
+    """The stack of a name, whether it exists or not."""
 
-    def __init__(self, clients: aws.Clients, name: str) -> None:
+    def __init__(self, clients: Clients, name: str) -> None:
         self._clients = clients
         self.name = name
         self._before = self._find(name)
@@ -104,32 +110,34 @@ class Stack:
         try:
             return dict(self._clients.cloudformation.describe_stacks(StackName=name)["Stacks"][0])
         except ClientError as error:
-            if aws.code_of(error) == "ValidationError" and "does not exist" in str(error):
+            if aws_errors.code_of(error) == "ValidationError" and "does not exist" in str(error):
                 return None
             raise
 
     @property
     def source(self) -> str | None:
-        """What its project clones; None if the stack is not there."""
-        given = {
-            entry["ParameterKey"]: entry.get("ParameterValue") for entry in (self._before or {}).get("Parameters", [])
-        }
-        return given.get("SourceLocation")
+        """The location of the repository that its project clones; None if the stack does not exist."""
+        return self._parameters().get("SourceLocation")
+
+    def _parameters(self) -> dict[str, str | None]:
+        entries = (self._before or {}).get("Parameters", [])
+        return {entry["ParameterKey"]: entry.get("ParameterValue") for entry in entries}
 
     @property
     def project(self) -> str:
-        """The name of its project: what it is, or is going to be."""
+        """The name of its CodeBuild project; the stack's own if the stack is yet to be created."""
         return _outputs(self._before).get("Project", self.name)
 
-    def request(
-        self, source: dict[str, str], kms_key: str | None, tags: list[dict[str, str]]
-    ) -> tuple[str, dict[str, Any]]:
+    def request(self, source: dict[str, str], kms_key: str | None, tags: list[dict[str, str]]) -> Request:
         """Return the API request that creates the stack, or brings it up to date.
 
-        Repositories that somebody has created before are left out of the stack: it could not create them.
+        Args:
+            source: parameters from ``source_parameters``; empty for those that the stack has.
+            kms_key: that encrypts new repositories.
+            tags: of the stack.
 
         Raises:
-            UsageError: The stack is in a state that nothing can be done from.
+            UsageError: The stack is in a state that cannot be updated, or was created with another key.
         """
         request: dict[str, Any] = {
             "StackName": self.name,
@@ -137,36 +145,39 @@ class Stack:
             "Capabilities": ["CAPABILITY_IAM"],
             **({"Tags": tags} if tags else {}),
         }
-        given = {**source, **({"KmsKey": kms_key} if kms_key else {})}
+        values = {**source, **({"KmsKey": kms_key} if kms_key else {})}
         if self._before is None:
-            given = {"KmsKey": "", "ProjectName": self.name, **given}
-            for kind in project.KINDS:
-                exists = registry.find_repository(self._clients, registry.repository_name(kind)) is not None
-                given[f"Create{kind.title()}Repository"] = "false" if exists else "true"
             # Deleted if it cannot be created, so that it can be tried again.
-            return "CreateStack", {**request, "Parameters": _parameters(given), "OnFailure": "DELETE"}
-        if self._before["StackStatus"] not in SETTLED:
+            parameters = _parameters({**self._first_parameters(), **values})
+            return "CreateStack", {**request, "Parameters": parameters, "OnFailure": "DELETE"}
+        self._check_update(self._before["StackStatus"], kms_key)
+        previous = [{"ParameterKey": key, "UsePreviousValue": True} for key in self._parameters() if key not in values]
+        return "UpdateStack", {**request, "Parameters": [*_parameters(values), *previous]}
+
+    def _first_parameters(self) -> dict[str, str]:
+        """Return the parameters of a new stack. It leaves out repositories that exist: it could not create them."""
+        parameters = {"KmsKey": "", "ProjectName": self.name}
+        for kind in project.KINDS:
+            exists = registry.find_repository(self._clients, registry.repository_name(kind)) is not None
+            parameters[f"Create{kind.title()}Repository"] = "false" if exists else "true"
+        return parameters
+
+    def _check_update(self, status: str, kms_key: str | None) -> None:
+        if status not in SETTLED:
+            raise UsageError(f"Stack {self.name} is {status}: wait for its end, or delete it if that is an end.")
+        present_key = self._parameters().get("KmsKey")
+        if kms_key and present_key != kms_key:
+            present = f"--kms-key {present_key}" if present_key else "no --kms-key"
             raise UsageError(
-                f"Stack {self.name} is {self._before['StackStatus']}: wait for its end, or delete it if that is an end."
-            )
-        parameters = {
-            entry["ParameterKey"]: entry.get("ParameterValue") for entry in self._before.get("Parameters", [])
-        }
-        if kms_key and parameters.get("KmsKey") != kms_key:
-            there = f"--kms-key {parameters['KmsKey']}" if parameters.get("KmsKey") else "no --kms-key"
-            raise UsageError(
-                f"--kms-key is {kms_key!r}, but stack {self.name} was made with {there}, and ECR cannot change a "
+                f"--kms-key is {kms_key!r}, but stack {self.name} was made with {present}, and ECR cannot change a "
                 f"repository's encryption."
             )
-        kept = [entry["ParameterKey"] for entry in self._before.get("Parameters", [])]
-        previous = [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in given]
-        return "UpdateStack", {**request, "Parameters": [*_parameters(given), *previous]}
 
     def apply(self, operation: str, request: dict[str, Any]) -> None:
-        """Send what ``request`` returned, and wait.
+        """Send what ``request`` returned, and wait for the stack.
 
         Raises:
-            JobFailed: The stack failed; the message has the first resource that did, and why.
+            JobFailed: The stack failed; the message names the first resource that did, and why.
         """
         cloudformation = self._clients.cloudformation
         newest = self._newest_event()
@@ -179,11 +190,13 @@ class Stack:
             print(f"Stack {self.name} is up to date", flush=True)
             return
         while True:
-            stack = self._find(identity) or {"StackStatus": "DELETE_COMPLETE"}  # a deleted one is found by its identity
+            stack = self._find(identity) or {
+                "StackStatus": "DELETE_COMPLETE"
+            }  # a deleted stack is found by its identity only
             status = str(stack["StackStatus"])
             if not status.endswith("_IN_PROGRESS"):
                 break
-            time.sleep(self._clients.seconds_between_looks)
+            time.sleep(self._clients.seconds_between_polls)
         print(f"Stack {self.name}: {status}", flush=True)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise JobFailed(f"Stack {self.name} ends as {status}: {self._first_failure(identity, newest)}.")
@@ -195,7 +208,7 @@ class Stack:
         return str(events[0]["EventId"]) if events else None
 
     def _first_failure(self, identity: str, newest: str | None) -> str:
-        """Return what failed first since an event; what follows is only its consequence."""
+        """Return the first failure since the event ``newest``; the later ones are its consequences."""
         first = "CloudFormation does not say why"
         pages = self._clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=identity)
         for event in (event for page in pages for event in page["StackEvents"]):  # the newest first
@@ -218,30 +231,31 @@ def _outputs(stack: dict[str, Any] | None) -> dict[str, str]:
 class Build:
     """A build in CodeBuild that has been started."""
 
-    def __init__(self, clients: aws.Clients, identity: str) -> None:
+    def __init__(self, clients: Clients, identity: str) -> None:
         self._clients = clients
         self.identity = identity
         self._log: Log | None = None
         self._shown_phases: set[str] = set()
 
     def follow(self) -> dict[str, Any]:
-        """Print the build's log and the ends of its phases until it ends, and return what CodeBuild says about it.
+        """Print the build's log and the ends of its phases until it ends; return CodeBuild's description of it.
 
         Raises:
-            JobFailed: It did not succeed; the message ends with the log's last lines.
+            JobFailed: The build did not succeed; the message ends with the log's last lines.
         """
-        build = self._look()
+        build = self._show_news()
         while build["buildStatus"] == "IN_PROGRESS":
-            time.sleep(self._clients.seconds_between_looks)
-            build = self._look()
-        while self._print_log(build):  # its last lines may arrive after its end
-            time.sleep(self._clients.seconds_between_looks)
+            time.sleep(self._clients.seconds_between_polls)
+            build = self._show_news()
+        while self._print_log(build):  # the last lines may arrive after the build's end
+            time.sleep(self._clients.seconds_between_polls)
         if build["buildStatus"] != "SUCCEEDED":
             lines = "".join(f"\n{line}" for line in (self._log.last if self._log else ()))
             raise JobFailed(f"Build {self.identity} ends as {build['buildStatus']}{_reason(build)}.{lines}")
         return build
 
-    def _look(self) -> dict[str, Any]:
+    def _show_news(self) -> dict[str, Any]:
+        """Print what is new of the build since the last call; return CodeBuild's description of it."""
         build = dict(self._clients.codebuild.batch_get_builds(ids=[self.identity])["builds"][0])
         self._print_log(build)
         for phase in build.get("phases", []):
@@ -252,11 +266,11 @@ class Build:
         return build
 
     def _print_log(self, build: dict[str, Any]) -> bool:
-        """Print what is new in the log; tell whether there was something."""
-        where = build.get("logs", {})
-        if not where.get("streamName"):
+        """Print the new lines of the log; return whether there were any."""
+        location = build.get("logs", {})
+        if not location.get("streamName"):
             return False
-        self._log = self._log or Log(self._clients, where["groupName"], where["streamName"])
+        self._log = self._log or Log(self._clients, location["groupName"], location["streamName"])
         lines = self._log.read()
         for line in lines:
             print(f"  {line}", flush=True)
@@ -266,17 +280,17 @@ class Build:
 def _reason(build: dict[str, Any]) -> str:
     for phase in build.get("phases", []):
         if phase.get("phaseStatus") not in (None, "SUCCEEDED"):
-            said = " ".join(entry.get("message", "") for entry in phase.get("contexts", [])).strip().rstrip(".")
-            return f" in {phase['phaseType']}" + (f": {said}" if said else "")
+            messages = " ".join(entry.get("message", "") for entry in phase.get("contexts", [])).strip().rstrip(".")
+            return f" in {phase['phaseType']}" + (f": {messages}" if messages else "")
     return ""
 
 
-def images_of(clients: aws.Clients, build: dict[str, Any], folder: Path) -> dict[str, str]:
+def images_of(clients: Clients, build: dict[str, Any], folder: Path) -> dict[str, str]:
     """Return the image URIs that a build exported as its artifact.
 
     Args:
-        clients: whose S3 has it.
-        build: what CodeBuild says about it.
+        clients: of the account that the build ran in.
+        build: CodeBuild's description of the build.
         folder: for the downloaded file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Logs in CloudWatch: what a job, an endpoint or a build prints.
+"""Logs in CloudWatch: the lines that a job, an endpoint or a build has printed.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
 """
@@ -10,27 +10,28 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from launch.aws import clients as aws
+from launch.aws import errors as aws_errors
+from launch.aws.clients import Clients
 
 TRAINING_JOBS, TRANSFORM_JOBS = "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TransformJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"
 LAST_LINES = 15
-"""Of what failed: they say why."""
+"""Of a log, which an error message quotes."""
 EMPTY_PAGES = 100
-"""So many in a row are taken for the end of a stream, until it is read again."""
+"""So many in a row count as the end of a stream, until the next read."""
 
 
 class Log:
     """The log of a job, an endpoint or a build, read as it grows; ``last`` has its last lines.
 
     Args:
-        clients: whose logs.
-        group: of CloudWatch.
-        prefix: of the streams' names: of a job its name and a slash; empty for all of them.
-        since: of which moment and after it the streams are: an endpoint's group outlives it, with all its streams.
+        clients: give the client of CloudWatch Logs.
+        group: the log group.
+        prefix: of the streams' names: for a job its name and a slash; empty for all streams.
+        since: streams created before it are left out: an endpoint's group keeps the streams of earlier endpoints.
     """
 
-    def __init__(self, clients: aws.Clients, group: str, prefix: str, since: datetime | None = None) -> None:
+    def __init__(self, clients: Clients, group: str, prefix: str, since: datetime | None = None) -> None:
         self._logs = clients.logs
         self._group = group
         self._prefix = prefix
@@ -39,7 +40,7 @@ class Log:
         self.last: deque[str] = deque(maxlen=LAST_LINES)
 
     def read(self) -> list[str]:
-        """Return the lines that are new; with several containers by their time, each after its stream's name."""
+        """Return the new lines; of several streams, in the order of time, each line after its stream's name."""
         streams = self._streams()
         events: list[tuple[int, str]] = []
         for stream in streams:
@@ -52,35 +53,37 @@ class Log:
         return lines
 
     def _streams(self) -> list[str]:
-        below = {"logStreamNamePrefix": self._prefix} if self._prefix else {}
-        found: list[dict[str, Any]] = []
-        more: dict[str, str] = {}
+        selection = {"logStreamNamePrefix": self._prefix} if self._prefix else {}
+        streams: list[dict[str, Any]] = []
+        next_page: dict[str, str] = {}
         while True:
             try:
-                page = self._logs.describe_log_streams(logGroupName=self._group, **below, **more)
+                page = self._logs.describe_log_streams(logGroupName=self._group, **selection, **next_page)
             except ClientError as error:
-                if aws.is_not_found(error):  # nothing has been logged yet
+                if aws_errors.is_not_found(error):  # nothing has been logged yet
                     return []
                 raise
-            found += page["logStreams"]
+            streams += page["logStreams"]
             if not page.get("nextToken"):
                 break
-            more = {"nextToken": page["nextToken"]}
+            next_page = {"nextToken": page["nextToken"]}
         earliest = int(1000 * self._since.timestamp()) if self._since else 0
-        return [each["logStreamName"] for each in found if each.get("creationTime", earliest) >= earliest]
+        return [stream["logStreamName"] for stream in streams if stream.get("creationTime", earliest) >= earliest]
 
     def _read_stream(self, stream: str) -> list[tuple[int, str]]:
-        """Return time and text of each new line.
+        """Return the time, in ms since 1970, and the text of each new line.
 
         https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html: an empty page is
-        not the end, a token that comes back is.
+        not the end; the same token again is.
         """
         events: list[tuple[int, str]] = []
         empty = 0
         while empty < EMPTY_PAGES:
             token = self._tokens.get(stream)
-            more = {"nextToken": token} if token else {}
-            page = self._logs.get_log_events(logGroupName=self._group, logStreamName=stream, startFromHead=True, **more)
+            start = {"nextToken": token} if token else {}
+            page = self._logs.get_log_events(
+                logGroupName=self._group, logStreamName=stream, startFromHead=True, **start
+            )
             events += [(int(event.get("timestamp", 0)), str(event["message"]).rstrip("\n")) for event in page["events"]]
             self._tokens[stream] = page["nextForwardToken"]
             if page["nextForwardToken"] == token:
@@ -89,8 +92,8 @@ class Log:
         return events
 
 
-def tail(clients: aws.Clients, group: str, prefix: str, since: datetime | None = None) -> list[str]:
-    """Return the last lines of what has ended; none if they cannot be read: they are not what went wrong."""
+def tail(clients: Clients, group: str, prefix: str, since: datetime | None = None) -> list[str]:
+    """Return the last lines of the log of a job or an endpoint that failed; none if they cannot be read."""
     time.sleep(clients.seconds_that_logs_lag)
     log = Log(clients, group, prefix, since)
     try:

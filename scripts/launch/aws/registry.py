@@ -5,11 +5,8 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/docker-push-ecr-image.htm
 
 import base64
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,12 +17,14 @@ from tqdm import tqdm
 
 import docker
 from launch import project
-from launch.aws import clients as aws
+from launch.aws import errors as aws_errors
+from launch.aws.clients import Clients
+from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
 
 ADDRESS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
 LAYER_CACHE = "layer-cache"
-"""What the tags begin with that move with each build; all others stay with their image."""
+"""What the tags begin with that move to a newer image with each build; all other tags stay with their image."""
 UNTAGGED_DAYS = 14
 LIFECYCLE_POLICY = {
     "rules": [
@@ -42,7 +41,6 @@ LIFECYCLE_POLICY = {
         }
     ]
 }
-Requests = list[tuple[str, dict[str, Any]]]
 
 
 def repository_name(kind: str) -> str:
@@ -50,25 +48,25 @@ def repository_name(kind: str) -> str:
     return project.image_name(kind).partition(":")[0]
 
 
-def find_repository(clients: aws.Clients, name: str) -> dict[str, Any] | None:
-    """Return what ECR knows about a repository; None if there is none of that name."""
+def find_repository(clients: Clients, name: str) -> dict[str, Any] | None:
+    """Return ECR's description of a repository; None if there is none of that name."""
     try:
         return dict(clients.ecr.describe_repositories(repositoryNames=[name])["repositories"][0])
     except ClientError as error:
-        if aws.is_not_found(error):
+        if aws_errors.is_not_found(error):
             return None
         raise
 
 
-def repository_requests(clients: aws.Clients, tags: list[dict[str, str]], kms_key: str | None) -> Requests:
-    """Return the API requests that create what is missing of the repositories; none if all is there.
+def repository_requests(clients: Clients, tags: list[dict[str, str]], kms_key: str | None) -> list[Request]:
+    """Return the API requests that create the missing repositories and lifecycle policies; none if all are there.
 
-    Tags of images cannot be moved, but for those of the layer cache. A lifecycle policy that is there stays as it is.
+    Tags are immutable, except those of the layer cache. An existing lifecycle policy is kept.
 
     Raises:
-        UsageError: A repository that is there is encrypted in another way than with the KMS key that is given.
+        UsageError: A KMS key is given, and an existing repository is not encrypted with KMS.
     """
-    found: Requests = []
+    requests: list[Request] = []
     for name in map(repository_name, project.KINDS):
         existing = find_repository(clients, name)
         if existing is None:
@@ -81,30 +79,30 @@ def repository_requests(clients: aws.Clients, tags: list[dict[str, str]], kms_ke
                 "encryptionConfiguration": encryption,
                 **({"tags": tags} if tags else {}),
             }
-            found.append(("CreateRepository", create))
+            requests.append(("CreateRepository", create))
         elif kms_key and not existing.get("encryptionConfiguration", {}).get("encryptionType", "").startswith("KMS"):
             raise UsageError(
                 f"Repository {name} is there, without --kms-key, and ECR cannot change a repository's encryption."
             )
         if existing is None or not _has_lifecycle_policy(clients, name):
             policy = {"repositoryName": name, "lifecyclePolicyText": json.dumps(LIFECYCLE_POLICY)}
-            found.append(("PutLifecyclePolicy", policy))
-    return found
+            requests.append(("PutLifecyclePolicy", policy))
+    return requests
 
 
-def _has_lifecycle_policy(clients: aws.Clients, name: str) -> bool:
+def _has_lifecycle_policy(clients: Clients, name: str) -> bool:
     try:
         clients.ecr.get_lifecycle_policy(repositoryName=name)
     except ClientError as error:
-        if aws.is_not_found(error):
+        if aws_errors.is_not_found(error):
             return False
         raise
     return True
 
 
-def create_repositories(clients: aws.Clients, wanted: Requests) -> None:
+def create_repositories(clients: Clients, missing: list[Request]) -> None:
     """Send what ``repository_requests`` returned."""
-    for operation, request in wanted:
+    for operation, request in missing:
         if operation == "CreateRepository":
             clients.ecr.create_repository(**request)
             print(f"Created repository {request['repositoryName']}", flush=True)
@@ -113,20 +111,20 @@ def create_repositories(clients: aws.Clients, wanted: Requests) -> None:
 
 
 class Registry:
-    """Pushes to the account's ECR, logged in for the 12 hours that its token is good for.
+    """Pushes to the account's ECR, logged in by a token that is valid for 12 hours.
 
-    Nothing is written to Docker's own configuration: ``docker login`` would leave the token there, readable.
+    The token is not written to Docker's own configuration, where ``docker login`` would leave it readable.
 
     Args:
         engine: the Docker engine that has the images.
-        clients: whose ECR gives the token, and is pushed to.
+        clients: give the token, and the ECR to push to.
         address: ``HOST:PORT/PATH`` of a proxy or mirror to push to in place of ECR's own; None for ECR's own.
 
     Raises:
         UsageError: The address is not of that form.
     """
 
-    def __init__(self, engine: docker.DockerClient, clients: aws.Clients, address: str | None = None) -> None:
+    def __init__(self, engine: docker.DockerClient, clients: Clients, address: str | None = None) -> None:
         if address is not None and not ADDRESS.fullmatch(address):
             raise UsageError(f"--registry is {address!r}, expected HOST, HOST:PORT or HOST:PORT/PATH.")
         self._engine = engine
@@ -143,7 +141,7 @@ class Registry:
         """Return the digest of the image that has this tag in the registry; None if there is none.
 
         Raises:
-            JobFailed: The registry does not answer, or does not let us in.
+            JobFailed: The registry does not answer, or refuses the login.
         """
         name = f"{self.repository(kind)}:{tag}"
         try:
@@ -154,7 +152,7 @@ class Registry:
             raise JobFailed(f"{self.address} cannot be asked about {name}: {_reason(error)}.") from None
 
     def push(self, image: str, kind: str, tag: str) -> str:
-        """Push an image of the engine under a tag and return its digest; a bar of all bytes on a terminal.
+        """Push an image of the engine under a tag and return its digest; a terminal shows a progress bar.
 
         Raises:
             JobFailed: It cannot be pushed.
@@ -164,7 +162,7 @@ class Registry:
         try:
             self._engine.images.get(image).tag(repository, tag=tag)
             events = self._engine.api.push(repository, tag=tag, stream=True, decode=True, auth_config=self._login)
-            for event in _shown(events, f"{repository_name(kind)}:{tag}"):
+            for event in _with_progress_bar(events, f"{repository_name(kind)}:{tag}"):
                 if "error" in event:
                     raise JobFailed(f"{repository}:{tag} cannot be pushed: {event['error'].strip().rstrip('.')}.")
                 digest = event.get("aux", {}).get("Digest", digest)
@@ -173,7 +171,7 @@ class Registry:
         return digest
 
     def pull(self, kind: str, tag: str) -> str | None:
-        """Pull an image and return its name on the engine; None, and a line that says why, if that cannot be."""
+        """Pull an image and return its name on the engine; print why and return None if it cannot be pulled."""
         name = f"{self.repository(kind)}:{tag}"
         try:
             self._engine.images.pull(self.repository(kind), tag=tag, auth_config=self._login)
@@ -188,33 +186,18 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
-def _shown(events: Iterable[dict[str, Any]], name: str) -> Iterable[dict[str, Any]]:
-    """Pass a push's events on, and show them as a bar over the bytes of all layers where there is a terminal."""
+def _with_progress_bar(events: Iterable[dict[str, Any]], name: str) -> Iterable[dict[str, Any]]:
+    """Yield a push's events; on a terminal show a bar over the bytes of all layers."""
     totals: dict[str, int] = {}
-    done: dict[str, int] = {}
+    pushed: dict[str, int] = {}
     with tqdm(unit="B", unit_scale=True, unit_divisor=1024, desc=name, leave=False, disable=None) as bar:
         for event in events:
             layer, detail = event.get("id", ""), event.get("progressDetail") or {}
-            if "total" in detail:  # a layer that the registry has sends none
+            if "total" in detail:  # none for a layer that the registry has already
                 totals[layer] = detail["total"]
-                done[layer] = min(detail["current"], detail["total"])
+                pushed[layer] = min(detail["current"], detail["total"])
             elif event.get("status") == "Pushed":
-                done[layer] = totals.get(layer, 0)
+                pushed[layer] = totals.get(layer, 0)
             bar.total = sum(totals.values())
-            bar.update(sum(done.values()) - bar.n)
+            bar.update(sum(pushed.values()) - bar.n)
             yield event
-
-
-def write_images_file(path: Path, uris: dict[str, str]) -> None:
-    """Leave the images' URIs for the other scripts; they find the old file or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(uris, file, indent=2)
-            file.write("\n")
-        Path(staged).chmod(0o644)
-        os.replace(staged, path)
-    except BaseException:
-        Path(staged).unlink(missing_ok=True)
-        raise

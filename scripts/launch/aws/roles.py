@@ -1,4 +1,4 @@
-"""The role that SageMaker takes on for a job or an endpoint, and what it may do.
+"""The execution role that SageMaker assumes for a job or an endpoint, and its permissions.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
 """
@@ -11,10 +11,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from launch.aws import clients as aws
+from launch.aws import errors as aws_errors
 from launch.aws import logs
+from launch.aws.clients import Clients
 from launch.aws.storage import split
+from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
+from launch.cli.values import ROLE_ARN
 
 REPOSITORIES = ("mountain-car-training", "mountain-car-serving")
 POLICY_NAME = "rl-mountain-car"
@@ -36,176 +39,180 @@ TRUST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
-ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
 STUDIOS_ROLE = "AmazonSageMaker-ExecutionRole"
-"""What the names begin with of the roles that SageMaker's console makes, below the path ``service-role/``."""
+"""Roles that SageMaker's console makes have names that begin so, and the path ``service-role/``."""
 NOT_YET_ASSUMABLE = re.compile("could not assume role|sts:AssumeRole|ensure that the role", re.IGNORECASE)
 SECONDS_UNTIL_ASSUMABLE = 60
 ASSUMED = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/")
 
 
-def given(text: str) -> str:
-    """Check the form of a role's ARN or name; for ``type=`` of a flag."""
-    if not (ROLE_ARN if text.startswith("arn:") else ROLE_NAME).fullmatch(text):
-        raise UsageError(f"--role is {text!r}, expected arn:aws:iam::ACCOUNT:role/NAME, or a role's name.")
-    return text
-
-
-def own_role_name(clients: aws.Clients) -> str:
-    """Return the name of the role that this project makes: one per region, as its policy names the region."""
+def project_role_name(clients: Clients) -> str:
+    """Return the name of the role that this project makes: one for each region, as its policy names the region."""
     return f"rl-mountain-car-{clients.region}"
 
 
-def policy(clients: aws.Clients, home: str, vpc: bool = False, kms_keys: Sequence[str] = ()) -> dict[str, Any]:
-    """Return what the role may do: its bucket below the prefix, its repositories, its logs and metrics, no more.
+def policy(clients: Clients, home: str, vpc: bool = False, kms_keys: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the role's permissions: its bucket below the prefix, its repositories, its logs and metrics, no more.
 
     Args:
-        clients: whose account and region.
+        clients: of the account and the region.
         home: ``s3://bucket/prefix``.
-        vpc: whether jobs and endpoints may stand in a VPC, for which SageMaker asks for permissions on all of EC2.
+        vpc: whether jobs and endpoints may run in a VPC, which needs permissions on all of EC2.
         kms_keys: ARNs of keys that encrypt outputs and volumes.
     """
-    partition, region, account = clients.partition, clients.region, clients.account
-    _, bucket, prefix = split(home)
-    below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
-    groups = [f"arn:{partition}:logs:{region}:{account}:log-group:{group}" for group in LOG_GROUPS]
+    optional = []
+    if vpc:
+        optional.append({"Sid": "Vpc", "Effect": "Allow", "Action": list(VPC_ACTIONS), "Resource": "*"})
+    if kms_keys:
+        optional.append({"Sid": "Keys", "Effect": "Allow", "Action": list(KMS_ACTIONS), "Resource": list(kms_keys)})
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {
-                "Sid": "Files",
-                "Effect": "Allow",
-                # a checkpoint that a job deletes, SageMaker deletes from where it is synchronized with
-                "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-                "Resource": f"arn:{partition}:s3:::{bucket}/{below}",
-            },
-            {
-                "Sid": "ListFiles",
-                "Effect": "Allow",
-                "Action": "s3:ListBucket",
-                "Resource": f"arn:{partition}:s3:::{bucket}",
-                **({"Condition": {"StringLike": {"s3:prefix": [below]}}} if below != "*" else {}),
-            },
-            {
-                "Sid": "WhereFilesAre",  # such a request has no prefix
-                "Effect": "Allow",
-                "Action": "s3:GetBucketLocation",
-                "Resource": f"arn:{partition}:s3:::{bucket}",
-            },
-            {
-                "Sid": "Images",
-                "Effect": "Allow",
-                "Action": ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
-                "Resource": [f"arn:{partition}:ecr:{region}:{account}:repository/{name}" for name in REPOSITORIES],
-            },
-            {"Sid": "Login", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-            {
-                "Sid": "Logs",
-                "Effect": "Allow",
-                "Action": [
-                    "logs:CreateLogGroup",
-                    "logs:CreateLogStream",
-                    "logs:PutLogEvents",
-                    "logs:DescribeLogStreams",
-                ],
-                "Resource": [arn for group in groups for arn in (group, f"{group}:log-stream:*")],
-            },
-            {
-                "Sid": "Metrics",
-                "Effect": "Allow",
-                "Action": "cloudwatch:PutMetricData",
-                "Resource": "*",
-                "Condition": {
-                    "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker", "aws/sagemaker/*"]}
-                },
-            },
-            *([{"Sid": "Vpc", "Effect": "Allow", "Action": list(VPC_ACTIONS), "Resource": "*"}] if vpc else []),
-            *(
-                [{"Sid": "Keys", "Effect": "Allow", "Action": list(KMS_ACTIONS), "Resource": list(kms_keys)}]
-                if kms_keys
-                else []
-            ),
+            *_file_statements(clients.partition, home),
+            *_image_statements(clients),
+            *_log_statements(clients),
+            *optional,
         ],
     }
 
 
-def execution_role(clients: aws.Clients, wanted: str | None) -> str:
-    """Return the ARN of the role to use; makes none.
+def _file_statements(partition: str, home: str) -> list[dict[str, Any]]:
+    _, bucket, prefix = split(home)
+    below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
+    return [
+        {
+            "Sid": "Files",
+            "Effect": "Allow",
+            # SageMaker deletes from S3 a checkpoint that a job deletes from its folder
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+            "Resource": f"arn:{partition}:s3:::{bucket}/{below}",
+        },
+        {
+            "Sid": "ListFiles",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": f"arn:{partition}:s3:::{bucket}",
+            **({"Condition": {"StringLike": {"s3:prefix": [below]}}} if below != "*" else {}),
+        },
+        {
+            "Sid": "WhereFilesAre",  # its requests have no prefix to restrict them by
+            "Effect": "Allow",
+            "Action": "s3:GetBucketLocation",
+            "Resource": f"arn:{partition}:s3:::{bucket}",
+        },
+    ]
 
-    The role given; else the caller's, if it is one that SageMaker may take on; else the one of ``create_role.py``.
+
+def _image_statements(clients: Clients) -> list[dict[str, Any]]:
+    ecr = f"arn:{clients.partition}:ecr:{clients.region}:{clients.account}"
+    return [
+        {
+            "Sid": "Images",
+            "Effect": "Allow",
+            "Action": ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
+            "Resource": [f"{ecr}:repository/{name}" for name in REPOSITORIES],
+        },
+        {"Sid": "Login", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+    ]
+
+
+def _log_statements(clients: Clients) -> list[dict[str, Any]]:
+    groups = [
+        f"arn:{clients.partition}:logs:{clients.region}:{clients.account}:log-group:{name}" for name in LOG_GROUPS
+    ]
+    return [
+        {
+            "Sid": "Logs",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            "Resource": [arn for group in groups for arn in (group, f"{group}:log-stream:*")],
+        },
+        {
+            "Sid": "Metrics",
+            "Effect": "Allow",
+            "Action": "cloudwatch:PutMetricData",
+            "Resource": "*",
+            "Condition": {
+                "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker", "aws/sagemaker/*"]}
+            },
+        },
+    ]
+
+
+def execution_role(clients: Clients, role: str | None) -> str:
+    """Return the ARN of the role to use.
+
+    The role given by ARN or name; else the caller's, if SageMaker may assume it; else the one of ``create_role.py``.
 
     Raises:
         UsageError: There is none.
     """
-    if wanted and ROLE_ARN.fullmatch(wanted):
-        return wanted
+    if role and ROLE_ARN.fullmatch(role):
+        return role
     if clients.default_role:
         return clients.default_role
-    if wanted:
-        found = _find(clients, wanted)
-        if found is None:
+    if role:
+        named = _find(clients, role)
+        if named is None:
             raise UsageError(
-                f"--role is {wanted!r}, expected the ARN or the name of a role of account {clients.account}."
+                f"--role is {role!r}, expected the ARN or the name of a role of account {clients.account}."
             )
-        return str(found["Arn"])
+        return str(named["Arn"])
     if callers := callers_role(clients):
         return callers
-    found = _find(clients, own_role_name(clients))
-    if found is None:
+    projects = _find(clients, project_role_name(clients))
+    if projects is None:
         raise UsageError("There is no execution role: make one with scripts/create_role.py, or give --role.")
-    return str(found["Arn"])
+    return str(projects["Arn"])
 
 
-def callers_role(clients: aws.Clients) -> str | None:
-    """Return the role of the caller, if SageMaker may take it on, as in a SageMaker notebook."""
+def callers_role(clients: Clients) -> str | None:
+    """Return the ARN of the caller's own role if SageMaker may assume it, as in a SageMaker notebook; else None."""
     assumed = ASSUMED.match(clients.caller["Arn"])
     if not assumed:
         return None
     try:
         role = _find(clients, assumed[3])
-    except ClientError:  # a notebook's role often may not look at roles
+    except ClientError:  # a notebook's role is often not allowed to read roles
         path = "service-role/" if assumed[3].startswith(STUDIOS_ROLE) else ""
         return f"arn:{assumed[1]}:iam::{assumed[2]}:role/{path}{assumed[3]}" if "SageMaker" in assumed[3] else None
     trusts = json.dumps(role["AssumeRolePolicyDocument"]) if role else ""
     return str(role["Arn"]) if role and "sagemaker.amazonaws.com" in trusts else None
 
 
-def permissions_of(clients: aws.Clients, name: str) -> tuple[bool, list[str]]:
-    """Return what a role of this project may do that has to be asked for: stand in a VPC, and use which keys."""
-    found = aws.found(clients.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
-    document = found["PolicyDocument"] if found else {"Statement": []}
+def optional_permissions(clients: Clients, name: str) -> tuple[bool, list[str]]:
+    """Return the permissions of a role of this project that are optional: whether for a VPC, and for which KMS keys."""
+    answer = aws_errors.describe_if_exists(clients.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
+    document = answer["PolicyDocument"] if answer else {"Statement": []}
     by_sid = {statement.get("Sid"): statement for statement in document["Statement"]}
     keys = by_sid.get("Keys", {}).get("Resource", [])
     return "Vpc" in by_sid, [keys] if isinstance(keys, str) else list(keys)
 
 
-def once_assumable(clients: aws.Clients, call: Callable[..., Any], request: dict[str, Any]) -> None:
-    """Make a call that names a role, and make it again for a while if SageMaker cannot take on the role: it may be new.
+def call_once_assumable(clients: Clients, call: Callable[..., Any], request: dict[str, Any]) -> None:
+    """Make a call that names a role; repeat it for a while if SageMaker cannot assume the role, which may be new.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
     """
     deadline = time.monotonic() + SECONDS_UNTIL_ASSUMABLE
-    said = False
+    announced = False
     while True:
         try:
             call(**request)
             return
         except ClientError as error:
-            refused = aws.code_of(error) == "ValidationException" and NOT_YET_ASSUMABLE.search(str(error))
+            refused = aws_errors.code_of(error) == "ValidationException" and NOT_YET_ASSUMABLE.search(str(error))
             if not refused or time.monotonic() > deadline:
                 raise
-        if not said:
+        if not announced:
             waiting = f"waiting up to {SECONDS_UNTIL_ASSUMABLE} s"
             print(f"SageMaker cannot take on the role, which may be new: {waiting}", flush=True)
-            said = True
-        time.sleep(clients.seconds_between_looks)
+            announced = True
+        time.sleep(clients.seconds_between_polls)
 
 
-def requests(
-    clients: aws.Clients, name: str, permissions: dict[str, Any], tags: list[dict[str, str]]
-) -> list[tuple[str, dict[str, Any]]]:
-    """Return the API requests that make a role, or bring it up to date."""
+def requests(clients: Clients, name: str, permissions: dict[str, Any], tags: list[dict[str, str]]) -> list[Request]:
+    """Return the API requests that create a role, or bring it up to date."""
     create: dict[str, Any] = {
         "RoleName": name,
         "AssumeRolePolicyDocument": json.dumps(TRUST_POLICY),
@@ -218,9 +225,9 @@ def requests(
     return [*([] if exists else [("CreateRole", create)]), ("PutRolePolicy", put)]
 
 
-def make(clients: aws.Clients, name: str, wanted: list[tuple[str, dict[str, Any]]]) -> str:
-    """Carry out ``requests``, and return the role's ARN."""
-    for operation, request in wanted:
+def create_or_update(clients: Clients, name: str, requests: list[Request]) -> str:
+    """Send what ``requests`` returned, and return the role's ARN."""
+    for operation, request in requests:
         if operation == "CreateRole":
             clients.iam.create_role(**request)
             clients.iam.get_waiter("role_exists").wait(RoleName=name)
@@ -229,10 +236,10 @@ def make(clients: aws.Clients, name: str, wanted: list[tuple[str, dict[str, Any]
     return str(clients.iam.get_role(RoleName=name)["Role"]["Arn"])
 
 
-def _find(clients: aws.Clients, name: str) -> dict[str, Any] | None:
+def _find(clients: Clients, name: str) -> dict[str, Any] | None:
     try:
         return dict(clients.iam.get_role(RoleName=name.rpartition("/")[2])["Role"])
     except ClientError as error:
-        if aws.is_not_found(error):
+        if aws_errors.is_not_found(error):
             return None
         raise

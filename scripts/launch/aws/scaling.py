@@ -5,14 +5,15 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 
 from typing import Any
 
-from launch.aws import clients as aws
+from launch.aws.clients import Clients
+from launch.cli.dry_run import Request
 
 VARIANT = "AllTraffic"
-Requests = list[tuple[str, dict[str, Any]]]
+"""The name of the one production variant that an endpoint of this project has."""
 
 
 def target(endpoint: str) -> dict[str, Any]:
-    """Return what stands for an endpoint's number of instances in each request."""
+    """Return the fields that identify an endpoint's number of instances in each request."""
     return {
         "ServiceNamespace": "sagemaker",
         "ResourceId": f"endpoint/{endpoint}/variant/{VARIANT}",
@@ -20,14 +21,21 @@ def target(endpoint: str) -> dict[str, Any]:
     }
 
 
-def registration(endpoint: str, least: int, most: int, invocations: float) -> Requests:
-    """Return the requests that have an endpoint scaled by its invocations per instance and minute."""
+def registration_requests(endpoint: str, minimum: int, maximum: int, invocations: float) -> list[Request]:
+    """Return the requests that make an endpoint scale.
+
+    Args:
+        endpoint: its name.
+        minimum: the fewest instances.
+        maximum: the most instances.
+        invocations: per instance and minute, which the scaling aims at.
+    """
     policy = {
         "TargetValue": invocations,
         "PredefinedMetricSpecification": {"PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"},
     }
     return [
-        ("RegisterScalableTarget", {**target(endpoint), "MinCapacity": least, "MaxCapacity": most}),
+        ("RegisterScalableTarget", {**target(endpoint), "MinCapacity": minimum, "MaxCapacity": maximum}),
         (
             "PutScalingPolicy",
             {
@@ -40,43 +48,43 @@ def registration(endpoint: str, least: int, most: int, invocations: float) -> Re
     ]
 
 
-def find_target(clients: aws.Clients, endpoint: str) -> dict[str, Any] | None:
-    """Return what is registered of an endpoint; None if it does not scale."""
-    wanted = target(endpoint)
-    found = clients.autoscaling.describe_scalable_targets(
-        ServiceNamespace=wanted["ServiceNamespace"],
-        ResourceIds=[wanted["ResourceId"]],
-        ScalableDimension=wanted["ScalableDimension"],
+def find_target(clients: Clients, endpoint: str) -> dict[str, Any] | None:
+    """Return the scalable target that is registered for an endpoint; None if it does not scale."""
+    identity = target(endpoint)
+    targets = clients.autoscaling.describe_scalable_targets(
+        ServiceNamespace=identity["ServiceNamespace"],
+        ResourceIds=[identity["ResourceId"]],
+        ScalableDimension=identity["ScalableDimension"],
     )["ScalableTargets"]
-    return dict(found[0]) if found else None
+    return dict(targets[0]) if targets else None
 
 
-def registered(clients: aws.Clients, endpoint: str) -> Requests:
-    """Return the requests that register again what is registered of an endpoint; none if it does not scale."""
-    found = find_target(clients, endpoint)
-    if found is None:
+def present_registration_requests(clients: Clients, endpoint: str) -> list[Request]:
+    """Return the requests that would restore an endpoint's present scaling; none if it does not scale."""
+    present = find_target(clients, endpoint)
+    if present is None:
         return []
-    wanted = target(endpoint)
+    identity = target(endpoint)
     kept = ("MinCapacity", "MaxCapacity", "SuspendedState")
-    requests = [("RegisterScalableTarget", {**wanted, **{key: found[key] for key in kept if key in found}})]
-    more: dict[str, str] = {}
+    requests = [("RegisterScalableTarget", {**identity, **{key: present[key] for key in kept if key in present}})]
+    next_page: dict[str, str] = {}
     while True:
-        page = clients.autoscaling.describe_scaling_policies(**wanted, **more)
+        page = clients.autoscaling.describe_scaling_policies(**identity, **next_page)
         for policy in page["ScalingPolicies"]:
-            own = {key: value for key, value in policy.items() if key in ("PolicyName", "PolicyType")}
-            own |= {key: value for key, value in policy.items() if key.endswith("ScalingPolicyConfiguration")}
-            requests.append(("PutScalingPolicy", {**wanted, **own}))
+            names = {key: value for key, value in policy.items() if key in ("PolicyName", "PolicyType")}
+            settings = {key: value for key, value in policy.items() if key.endswith("ScalingPolicyConfiguration")}
+            requests.append(("PutScalingPolicy", {**identity, **names, **settings}))
         if not page.get("NextToken"):
             return requests
-        more = {"NextToken": page["NextToken"]}
+        next_page = {"NextToken": page["NextToken"]}
 
 
-def send(clients: aws.Clients, requests: Requests) -> None:
+def send(clients: Clients, requests: list[Request]) -> None:
     """Send requests in their order."""
+    operations = {
+        "RegisterScalableTarget": clients.autoscaling.register_scalable_target,
+        "PutScalingPolicy": clients.autoscaling.put_scaling_policy,
+        "DeregisterScalableTarget": clients.autoscaling.deregister_scalable_target,
+    }
     for operation, request in requests:
-        if operation == "RegisterScalableTarget":
-            clients.autoscaling.register_scalable_target(**request)
-        elif operation == "PutScalingPolicy":
-            clients.autoscaling.put_scaling_policy(**request)
-        else:
-            clients.autoscaling.deregister_scalable_target(**request)
+        operations[operation](**request)

@@ -1,4 +1,4 @@
-"""Where jobs find and leave their files: ``s3://bucket/prefix`` on AWS, ``file:///folder`` on this machine."""
+"""Copying jobs' files from and to their addresses: ``s3://bucket/prefix``, or ``file:///folder`` on this machine."""
 
 import contextlib
 import fnmatch
@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
-from launch.aws import clients as aws
+from launch.aws import errors as aws_errors
+from launch.aws.clients import Clients
 from launch.cli.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Found:
+class StoredFile:
     """A file below an address: its path from there, and its size in bytes."""
 
     path: str
@@ -30,13 +31,13 @@ class Storage:
     """Copies files from and to addresses of both kinds.
 
     Args:
-        clients: whose S3 client is used, once an address needs it.
+        clients: give the S3 client, which is made when an address needs it.
     """
 
-    def __init__(self, clients: aws.Clients) -> None:
+    def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def find(self, uri: str) -> list[Found]:
+    def find(self, uri: str) -> list[StoredFile]:
         """Return the files at or below ``uri``, sorted; a file itself has the path ``""``.
 
         Raises:
@@ -46,39 +47,39 @@ class Storage:
         if scheme == "file":
             root = Path(key)
             if root.is_file():
-                return [Found("", root.stat().st_size)]
+                return [StoredFile("", root.stat().st_size)]
             files = sorted(path for path in root.rglob("*") if path.is_file())
-            return [Found(str(path.relative_to(root)), path.stat().st_size) for path in files]
-        found = []
-        with _naming(uri):
+            return [StoredFile(str(path.relative_to(root)), path.stat().st_size) for path in files]
+        stored = []
+        with _explaining(uri):
             pages = self._clients.s3.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=key, **self._owner(bucket)
             )
             for page in pages:
                 for entry in page.get("Contents", []):
                     if entry["Key"] == key and not key.endswith("/"):
-                        found.append(Found("", entry["Size"]))
+                        stored.append(StoredFile("", entry["Size"]))
                     elif (not key or key.endswith("/") or entry["Key"][len(key)] == "/") and entry["Key"][-1] != "/":
-                        found.append(Found(entry["Key"][len(key) :].lstrip("/"), entry["Size"]))
-        return sorted(found, key=lambda each: each.path)
+                        stored.append(StoredFile(entry["Key"][len(key) :].lstrip("/"), entry["Size"]))
+        return sorted(stored, key=lambda file: file.path)
 
     def download(self, uri: str, target: Path, pattern: str = "*") -> list[Path]:
         """Copy a file to ``target``, or all files below a folder into it; return what was written.
 
-        A file that is cut off does not get its name.
+        An interrupted copy does not appear under the file's name.
 
         Raises:
             UsageError: There is nothing at ``uri``.
         """
-        found = [each for each in self.find(uri) if fnmatch.fnmatch(each.path, pattern)]
-        if not found and pattern == "*":
+        files = [file for file in self.find(uri) if fnmatch.fnmatch(file.path, pattern)]
+        if not files and pattern == "*":
             raise UsageError(f"There is nothing at {uri}.")
         written = []
-        for each in found:
-            path = target / each.path if each.path else target
+        for file in files:
+            path = target / file.path if file.path else target
             if not path.resolve().is_relative_to(target.resolve()):
-                raise UsageError(f"{uri} holds {each.path!r}, which leads out of {target}.")
-            self._copy(join(uri, each.path) if each.path else uri, path, each.size)
+                raise UsageError(f"{uri} holds {file.path!r}, which leads out of {target}.")
+            self._copy(join(uri, file.path) if file.path else uri, path, file.size)
             written.append(path)
         return written
 
@@ -91,7 +92,7 @@ class Storage:
             if scheme == "file":
                 shutil.copyfile(key, staged)
             else:
-                with _naming(uri), _bar(path.name, size) as advance:
+                with _explaining(uri), _bar(path.name, size) as advance:
                     self._clients.s3.download_file(bucket, key, staged, ExtraArgs=self._owner(bucket), Callback=advance)
             Path(staged).chmod(0o644)
             os.replace(staged, path)
@@ -117,30 +118,30 @@ class Storage:
                 shutil.copyfile(file, path)
                 continue
             options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption_key} if encryption_key else {}
-            with _naming(target), _bar(file.name, file.stat().st_size) as advance:
+            with _explaining(target), _bar(file.name, file.stat().st_size) as advance:
                 extra = {**options, **self._owner(bucket)}
                 self._clients.s3.upload_file(str(file), bucket, key, ExtraArgs=extra, Callback=advance)
 
     def _owner(self, bucket: str) -> dict[str, str]:
-        """Return what has S3 refuse the default bucket if somebody else has made one of that name, which is known."""
+        """Return the parameter by which S3 refuses a default bucket of another account: its name can be guessed."""
         if bucket.startswith("sagemaker-") and self._clients.default_home == f"s3://{bucket}":
             return {"ExpectedBucketOwner": self._clients.account}
         return {}
 
     def ensure_bucket(self, bucket: str) -> None:
-        """Create a bucket if it is not there; nobody else's, and with no public access.
+        """Create a bucket, without public access, if it is not there.
 
         Raises:
-            UsageError: It belongs to somebody else.
+            UsageError: It belongs to another account.
         """
         s3 = self._clients.s3
         try:
             s3.head_bucket(Bucket=bucket, **self._owner(bucket))
             return
         except ClientError as error:
-            if aws.code_of(error) in ("403", "Forbidden", "AccessDenied"):
+            if aws_errors.code_of(error) in ("403", "Forbidden", "AccessDenied"):
                 raise UsageError(f"Bucket {bucket} belongs to somebody else, or is not yours to use.") from None
-            if not aws.is_not_found(error):
+            if not aws_errors.is_not_found(error):
                 raise
         region = self._clients.region
         where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
@@ -172,26 +173,26 @@ def split(uri: str) -> tuple[str, str, str]:
 
 
 def join(uri: str, *parts: str) -> str:
-    """Return an address below another."""
+    """Return the address of parts below another address."""
     return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts if part)])
 
 
 def address_of(text: str) -> str:
-    """Return an address for what a user gave: an address, or a path on this machine."""
+    """Return the address that a user's text means: an address itself, or a path on this machine."""
     return text if "://" in text else f"file://{Path(text).resolve()}"
 
 
 @contextlib.contextmanager
-def _naming(uri: str) -> Iterator[None]:
-    """Say which address it was that S3 found nothing at."""
+def _explaining(uri: str) -> Iterator[None]:
+    """Turn S3's errors into UsageErrors that name the address."""
     try:
         yield
     except ClientError as error:
-        if aws.code_of(error) == "NoSuchBucket":
+        if aws_errors.code_of(error) == "NoSuchBucket":
             raise UsageError(f"There is no bucket {split(uri)[1]}, which {uri} names.") from None
-        if aws.is_not_found(error):
+        if aws_errors.is_not_found(error):
             raise UsageError(f"There is nothing at {uri}.") from None
-        if aws.code_of(error) in ("403", "AccessDenied", "Forbidden"):
+        if aws_errors.code_of(error) in ("403", "AccessDenied", "Forbidden"):
             raise UsageError(f"AWS does not let you read or write {uri}.") from None
         raise
 

@@ -1,4 +1,13 @@
-"""How a script ends when something is wrong: one sentence on standard error, exit 2 or 1."""
+"""How a script ends when something is wrong: one sentence on standard error, exit 2 or 1.
+
+::
+
+    Exception
+    ├── UsageError     a user's mistake: exit status 2
+    └── JobFailed      a job or an endpoint failed: exit status 1
+
+Errors of a library become one of the two by an explanation that its own module registers: see ``launch.aws.errors``.
+"""
 
 import os
 import signal
@@ -15,6 +24,15 @@ class UsageError(Exception):
 
 class JobFailed(Exception):
     """A job or an endpoint failed: exit status 1."""
+
+
+Explanation = Callable[[Exception], UsageError | JobFailed | None]
+_explanations: list[Explanation] = []
+
+
+def register_explanation(explain: Explanation) -> None:
+    """Have ``run`` explain errors by a function that returns None for what it does not know."""
+    _explanations.append(explain)
 
 
 def run(main: Callable[[], None]) -> NoReturn:
@@ -38,14 +56,12 @@ def run(main: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
-def _explain(error: Exception) -> Exception | None:
-    """Return a UsageError or JobFailed that says in one sentence what happened; None for a fault of the script's."""
+def _explain(error: Exception) -> UsageError | JobFailed | None:
+    """Return the error that says in one sentence what happened; None for a fault of the script's own."""
     if isinstance(error, UsageError | JobFailed):
         return error
-    if "botocore" in sys.modules:
-        from launch.aws import clients as aws  # which takes a while to import; not every script needs it
-
-        if explained := aws.explain(error):
+    for explain in _explanations:
+        if explained := explain(error):
             return explained
     if isinstance(error, OSError):  # a folder that cannot be written, a full disk
         return UsageError(f"{error.filename}: {error.strerror}." if error.filename else f"{error}.")

@@ -1,7 +1,8 @@
-"""Ctrl-C, SIGTERM and a closed terminal: they end a script, but never between starting something and its being ended.
+"""Ctrl-C, SIGTERM and a closed terminal end a script, but never before it has ended what it started.
 
-A script is interrupted at once, as Python is by Ctrl-C, except while interruptions are held back: around what starts
-and ends processes, containers and temporary folders, they wait, and only the long middle of that lets them through.
+A script is interrupted at once, as Python is by Ctrl-C, except while interruptions are held back. They are held back
+around the use of processes, containers and temporary folders, from their start to their end; only the long wait in the
+middle lets them through.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ _arrived: int | None = None
 
 
 class Interrupted(BaseException):
-    """The script is to end; ``number`` is the signal's."""
+    """Raised in the script's main thread by a signal; ``number`` is the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -25,19 +26,19 @@ class Interrupted(BaseException):
 
 
 def end_at_once() -> None:
-    """End the process quietly at Ctrl-C, until ``install``: while a script imports, nothing is there to be ended."""
+    """Until ``install``, end the process without a traceback at Ctrl-C: a script has started nothing by then."""
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 
 def _end(number: int, frame: object) -> None:
-    # An exception would go through the import of who knows what, and end in a traceback.
+    # An exception would pass through the import of another package, which may turn it into a traceback.
     print("Interrupted.", file=sys.stderr, flush=True)
     os._exit(128 + number)
 
 
 def install() -> None:
-    """Turn the signals into ``Interrupted``, but for those that the caller has this script ignore, as nohup does."""
+    """Turn the signals into ``Interrupted``, except those that the script's caller ignores, as nohup does."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _arrive)
@@ -45,9 +46,9 @@ def install() -> None:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Hold interruptions back while the context is open; one that came meanwhile is raised at its end."""
+    """Hold interruptions back while the context is open; one that arrives meanwhile is raised at its end."""
     try:
-        with _holding_back(True):
+        with _set_held_back(True):
             yield
     finally:
         _raise_arrived()
@@ -55,16 +56,16 @@ def held_back() -> Iterator[None]:
 
 @contextlib.contextmanager
 def let_through() -> Iterator[None]:
-    """Let interruptions through inside ``held_back``: one that waits is raised here, a new one at once."""
-    with _holding_back(False):
+    """Let interruptions through inside ``held_back``: one that is held back is raised here, a new one at once."""
+    with _set_held_back(False):
         _raise_arrived()
         yield
 
 
 @contextlib.contextmanager
-def _holding_back(wanted: bool) -> Iterator[None]:
+def _set_held_back(held_back: bool) -> Iterator[None]:
     global _held_back
-    before, _held_back = _held_back, wanted
+    before, _held_back = _held_back, held_back
     try:
         yield
     finally:

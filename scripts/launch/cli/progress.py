@@ -1,9 +1,10 @@
-"""Shows how far a job is: a bar on a terminal, some of its own metric lines elsewhere."""
+"""The progress of a job: a bar on a terminal, some of its own log lines elsewhere."""
 
 import abc
 import re
 import sys
 import time
+from typing import Self
 
 from tqdm import tqdm
 
@@ -23,7 +24,7 @@ class _Bar(abc.ABC):
     def __init__(self, unit: str, total: int | None = None) -> None:
         self.bar: tqdm | None = tqdm(unit=unit, unit_scale=total is None, total=total) if sys.stderr.isatty() else None
 
-    def __enter__(self) -> "_Bar":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -31,7 +32,7 @@ class _Bar(abc.ABC):
             self.bar.close()
 
     def __call__(self, line: str) -> None:
-        """Show a line of the job's log, or what it says about how far the job is."""
+        """Take a line of the job's log: move the bar by it, or print it if there is no bar."""
         if self.bar is not None:
             self.advance(self.bar, line)
         elif self.is_shown(line):
@@ -49,8 +50,8 @@ class _Bar(abc.ABC):
 class TrainingProgress(_Bar):
     """Called with each line of a training job's log: counts environment steps.
 
-    Off a terminal Training lines are shown at most every two seconds, and on the fast path, where an evaluation takes
-    a blink, no Testing lines.
+    Off a terminal Training lines are printed at most every two seconds, and on the fast path, where an evaluation takes
+    less than that, no Testing lines.
     """
 
     def __init__(self) -> None:
@@ -83,10 +84,10 @@ class TrainingProgress(_Bar):
 
 
 class EvaluationProgress(_Bar):
-    """Called with each line of an evaluation job's log: counts its episodes; off a terminal shows its result only.
+    """Called with each line of an evaluation job's log: counts its episodes; off a terminal prints its result only.
 
     Args:
-        episodes: how many it was asked for.
+        episodes: how many the job was asked for.
     """
 
     def __init__(self, episodes: int) -> None:

@@ -42,25 +42,25 @@ def connect() -> docker.DockerClient:
     return client
 
 
-def find_ca_bundle(given: Path | None) -> Path | None:
-    """Return the certificate bundle to trust while building: the one given, else the first that the environment names.
+def find_ca_bundle(flag: Path | None) -> Path | None:
+    """Return the certificate bundle to trust while building: that of the flag, else the first that a variable names.
 
     Raises:
-        UsageError: The one given is no file.
+        UsageError: The flag's is no file.
     """
-    if given is not None:
-        if not given.is_file():
-            raise UsageError(f"--ca-bundle is {given}, expected a file of certificates in PEM form.")
-        return given
+    if flag is not None:
+        if not flag.is_file():
+            raise UsageError(f"--ca-bundle is {flag}, expected a file of certificates in PEM form.")
+        return flag
     named = (Path(os.environ[variable]) for variable in CA_VARIABLES if os.environ.get(variable))
     return next((path for path in named if path.is_file()), None)
 
 
 def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callable[[str], None]) -> int:
-    """Have the base image on the engine: as it is there, else pulled, else made by docker/base; return its size.
+    """Pull the base image if the engine has not got it, or else make it by docker/base; return its size in bytes.
 
     Raises:
-        JobFailed: There is no way to it.
+        JobFailed: It can be neither pulled nor made.
     """
     try:
         return int(client.images.get(base_image).attrs["Size"])
@@ -77,7 +77,7 @@ def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callabl
             "making it from Debian's packages (docker/base/build_base.sh)"
         )
     try:
-        # Killed in its midst it would leave a folder and perhaps mounts in it: Ctrl-C reaches it too, it ends itself.
+        # Killed, it would leave a folder with mounts in it. Ctrl-C reaches it too, and it then ends by itself.
         with interruption.held_back():
             subprocess.run([ROOT / "docker/base/build_base.sh", base_image], check=True, stdout=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -98,10 +98,10 @@ def build(
     Args:
         client: of the engine.
         kind: ``training`` or ``serving``.
-        base_image: what both stages start from.
+        base_image: that both stages start from.
         ca_bundle: certificates to trust in the build stage.
         say: shows a line of progress.
-        cache_from: images on the engine whose layers to use; none means the engine's own cache.
+        cache_from: images of the engine whose layers to use; none for the engine's own cache.
 
     Raises:
         JobFailed: The build failed; the message ends with its last lines.
@@ -123,7 +123,7 @@ def build_stage(
     say: Callable[[str], None] = print,
     cache_from: Sequence[str] = (),
 ) -> str:
-    """Build the stage that installs an image's packages, and return its name: its layers are not in the image.
+    """Build the stage that installs an image's packages, whose layers are not in the image, and return its name.
 
     Raises:
         JobFailed: The build failed; the message ends with its last lines.
@@ -158,7 +158,7 @@ def _build(
             rm=True,
             forcerm=True,
             decode=True,
-            timeout=None,  # of the time between two lines: pip says nothing while it downloads
+            timeout=None,  # between two lines: pip prints nothing while it downloads
         ):
             for line in event.get("stream", event.get("error", "")).splitlines():
                 log.append(line)
@@ -177,11 +177,11 @@ def _build_failure(kind: str, error: str, log: list[str]) -> str:
 def _context(ca_bundle: Path | None) -> io.BytesIO:
     """Return the build context as a compressed tar: sources and Dockerfiles, and the certificates if there are any.
 
-    File times are left out, so that an unchanged tree is an unchanged context to the engine's layer cache.
+    Without file times and owners, so that the engine's layer cache takes an unchanged tree for an unchanged context.
     """
     buffer = io.BytesIO()
 
-    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    def reproducible(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         if "__pycache__" in member.name:
             return None
         member.mtime = 0
@@ -191,8 +191,8 @@ def _context(ca_bundle: Path | None) -> io.BytesIO:
 
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
         for folder in ("container_src", "docker"):
-            tar.add(ROOT / folder, folder, filter=plain)
+            tar.add(ROOT / folder, folder, filter=reproducible)
         if ca_bundle is not None:
-            tar.add(ca_bundle.resolve(), "docker/ca-bundle.pem", filter=plain)
+            tar.add(ca_bundle.resolve(), "docker/ca-bundle.pem", filter=reproducible)
     buffer.seek(0)
     return buffer

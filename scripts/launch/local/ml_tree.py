@@ -21,8 +21,8 @@ def write_config(ml: Path, request: Mapping[str, Any], host: str, hosts: Sequenc
     Args:
         ml: the tree.
         request: of CreateTrainingJob.
-        host: the name of the container that will see the tree.
-        hosts: the names of all of them.
+        host: the name of the container that the tree is for.
+        hosts: the names of all containers of the job.
         network_interface: on which they reach each other.
     """
     config = ml / "input" / "config"
@@ -59,10 +59,10 @@ def write_config(ml: Path, request: Mapping[str, Any], host: str, hosts: Sequenc
 
 
 def pack(folders: Sequence[Path], archive: Path) -> bool:
-    """Pack the contents of folders as a ``.tar.gz``; of a file that several have, the first. Nothing if all are empty.
+    """Pack the contents of folders as a ``.tar.gz``; of a file that several have, the first one's.
 
     Returns:
-        Whether there was anything.
+        Whether there was any file; if not, no archive is written.
     """
     files: dict[str, Path] = {}
     for folder in folders:
@@ -79,15 +79,16 @@ def pack(folders: Sequence[Path], archive: Path) -> bool:
     return True
 
 
-def check(archive: Path, called: str | None = None) -> None:
-    """Read a ``.tar.gz`` to its end: what is damaged in its middle only gzip's checksum there can tell.
+def check_archive(archive: Path, called: str | None = None) -> None:
+    """Read a ``.tar.gz`` to its end, where gzip's checksum shows whether it is damaged.
 
     Args:
         archive: the file.
-        called: what the user knows it as, if not by its path.
+        called: its name in error messages; its path by default.
 
     Raises:
-        UsageError: It is no such archive, it is damaged, or a member is a link, a device, or has a path that leads out.
+        UsageError: It is no such archive, it is damaged, or a member is a link or a device, or has a path that leads
+            out of the archive's folder.
     """
     name = called or str(archive)
     try:
@@ -106,12 +107,12 @@ def check(archive: Path, called: str | None = None) -> None:
 
 
 def unpack(archive: Path, folder: Path, called: str | None = None) -> None:
-    """Unpack a ``.tar.gz`` of plain files below ``folder``, if all of it can be; see ``check``.
+    """Unpack a ``.tar.gz`` of plain files below ``folder``, after ``check_archive``.
 
     Raises:
-        UsageError: It cannot.
+        UsageError: See there.
     """
-    check(archive, called)
+    check_archive(archive, called)
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
             tar.extract(member, folder, set_attrs=False)

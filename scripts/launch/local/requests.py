@@ -1,4 +1,8 @@
-"""What local mode makes of each parameter of a request: honours it, says that it leaves it out, or refuses it."""
+"""What local mode does with each parameter of a request: honours it, leaves it out and says so, or refuses it.
+
+The tables name the code that honours the parameters of an operation; a parameter that the code comes to honour, or no
+longer does, changes its row here. A parameter that is in no row is refused.
+"""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -6,11 +10,15 @@ from functools import lru_cache
 from typing import Any
 
 import botocore.session
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
+from launch.local.errors import LocalError
+
 LEFT_OUT_EVERYWHERE = ("RoleArn", "ExecutionRoleArn", "VpcConfig", "Tags", "KmsKeyId")
+"""Of every operation that has them."""
 HONOURED: dict[str, tuple[str, ...]] = {
+    # local/jobs_api.py, local/training_job.py, local/ml_tree.py
     "CreateTrainingJob": (
         "TrainingJobName",
         "HyperParameters",
@@ -35,6 +43,7 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "CheckpointConfig.S3Uri",
         "CheckpointConfig.LocalPath=/opt/ml/checkpoints",
     ),
+    # local/models_api.py, local/servers.py
     "CreateModel": (
         "ModelName",
         "PrimaryContainer.Image",
@@ -42,6 +51,7 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "PrimaryContainer.Environment",
         "PrimaryContainer.Mode=SingleModel",
     ),
+    # local/models_api.py, local/endpoints_api.py
     "CreateEndpointConfig": (
         "EndpointConfigName",
         "ProductionVariants.VariantName",
@@ -50,8 +60,10 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "ProductionVariants.InitialInstanceCount=1",
         "ProductionVariants.InitialVariantWeight",
     ),
+    # local/endpoints_api.py
     "CreateEndpoint": ("EndpointName", "EndpointConfigName"),
     "UpdateEndpoint": ("EndpointName", "EndpointConfigName"),
+    # local/jobs_api.py, local/transform_job.py
     "CreateTransformJob": (
         "TransformJobName",
         "ModelName",
@@ -71,7 +83,7 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "TransformResources.InstanceCount=1",
     ),
 }
-"""Parameters that local mode carries out; after ``=`` the only value that it can."""
+"""Parameters that local mode honours, by operation; after ``=`` the only value that it can."""
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "CreateTrainingJob": (
         "EnableManagedSpotTraining",
@@ -104,35 +116,27 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "ExperimentConfig",
     ),
 }
-"""Parameters that change nothing about the result here: local mode says that it leaves them out."""
-
-
-class LocalError(ClientError):
-    """What local mode answers where AWS would answer with an error; of the same shape."""
-
-    who = "Local mode"
-
-    def __init__(self, operation: str, code: str, message: str) -> None:
-        super().__init__({"Error": {"Code": code, "Message": message}}, operation)
+"""Parameters without which a job or an endpoint has the same result here, by operation; a user is told of them."""
 
 
 def check(operation: str, request: Mapping[str, Any]) -> None:
-    """Check a request as botocore and local mode see it, and say what is left out.
+    """Check a request against botocore's model of the API and the tables above; print what is left out.
 
     Raises:
-        ParamValidationError: It has not the shape that the API asks for.
+        ParamValidationError: It has not the form that the API asks for.
         LocalError: Local mode cannot do what a parameter asks for.
+        KeyError: There are no tables of this operation.
     """
     report = ParamValidator().validate(dict(request), _service().operation_model(operation).input_shape)
     if report.has_errors():
         raise ParamValidationError(report=report.generate_report())
-    honoured = {entry.partition("=")[0]: entry.partition("=")[2] for entry in HONOURED[operation]}
-    announced = (*LEFT_OUT[operation], *LEFT_OUT_EVERYWHERE)
+    honoured = {path: value for path, _, value in (entry.partition("=") for entry in HONOURED[operation])}
+    ignored = (*LEFT_OUT[operation], *LEFT_OUT_EVERYWHERE)
     left_out = []
     for path, value in _parameters(request, honoured):
         if path in honoured and honoured[path] in ("", str(value)):
             continue
-        if any(path == known or path.startswith(f"{known}.") for known in announced):
+        if any(path == prefix or path.startswith(f"{prefix}.") for prefix in ignored):
             left_out.append(path)
             continue
         expected = f"expected {honoured[path]!r}" if path in honoured else "which local mode does not know"
@@ -142,16 +146,16 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
         print(f"Local mode leaves out of {operation}: {names}", file=sys.stderr, flush=True)
 
 
-def _parameters(value: Any, whole: Mapping[str, str], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a request with their paths; what is honoured as a whole is a leaf."""
-    if path in whole or not isinstance(value, dict | list):
+def _parameters(value: Any, honoured: Mapping[str, str], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of a request by path; one that is honoured is a whole, whatever is in it."""
+    if path in honoured or not isinstance(value, dict | list):
         yield path, value
     elif isinstance(value, list):
         for item in value:
-            yield from _parameters(item, whole, path)
+            yield from _parameters(item, honoured, path)
     else:
         for key, item in value.items():
-            yield from _parameters(item, whole, f"{path}.{key}" if path else key)
+            yield from _parameters(item, honoured, f"{path}.{key}" if path else key)
 
 
 @lru_cache

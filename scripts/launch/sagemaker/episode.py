@@ -16,12 +16,13 @@ from launch.cli.errors import JobFailed
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # gym's cars are drawn by pygame, here without a screen
 PATIENCE = 10_000
+"""Environment steps of an episode, at most."""
 ACTIONS_ONLY = {"X-Amzn-SageMaker-Custom-Attributes": "output=actions"}
 
 
 @dataclass(frozen=True)
 class Episode:
-    """What became of an episode; ``reached_flag`` is false if patience ran out."""
+    """The result of an episode; ``reached_flag`` is false if it ended after ``PATIENCE`` steps."""
 
     episode_return: float
     steps: int
@@ -29,7 +30,7 @@ class Episode:
 
 
 def predict(client: httpx.Client, url: str, observations: Any, actions_only: bool = False) -> Any:
-    """Ask an endpoint about one observation or a batch; return its heads, or with ``actions_only`` the actions.
+    """Return the heads that an endpoint answers for one observation or a batch; with ``actions_only`` the actions.
 
     Raises:
         JobFailed: It answered with an error, or not at all.
@@ -53,56 +54,56 @@ def drive(client: httpx.Client, url: str, continuous: bool, seed: int) -> Episod
 
 
 def drive_by(
-    act: Callable[[list[float]], Any], continuous: bool, seed: int, each_step: Callable[[gym.Env], Any] | None = None
+    act: Callable[[list[float]], Any], continuous: bool, seed: int, on_step: Callable[[gym.Env], Any] | None = None
 ) -> Episode:
     """Drive one episode of the patient car.
 
     Args:
-        act: returns the action for an observation.
-        continuous: which of the two cars.
+        act: returns the action for an observation (position, velocity).
+        continuous: whether it is the car with continuous actions.
         seed: of the start state.
-        each_step: called with the car at the start and after every step.
+        on_step: called with the environment at the start and after every step.
     """
-    kind = Continuous_MountainCarEnv if continuous else MountainCarEnv
-    car: gym.Env = kind(render_mode="single_rgb_array" if each_step else None)
+    environment_class = Continuous_MountainCarEnv if continuous else MountainCarEnv
+    car: gym.Env = environment_class(render_mode="single_rgb_array" if on_step else None)
     observation = car.reset(seed=seed)
-    if each_step:
-        each_step(car)
+    if on_step:
+        on_step(car)
     episode_return = 0.0
     for step in range(1, PATIENCE + 1):
-        # float() of a float32 has all its digits, so the endpoint sees exactly what an agent in the car would.
+        # float() of a float32 keeps all digits: the endpoint gets exactly the observation of the environment.
         action = act([float(value) for value in np.asarray(observation, dtype=np.float32)])
         observation, reward, reached_flag, *_ = car.step(np.array(action, dtype=np.float32) if continuous else action)
         episode_return += float(reward)
-        if each_step:
-            each_step(car)
+        if on_step:
+            on_step(car)
         if reached_flag:
             return Episode(episode_return, step, True)
     return Episode(episode_return, PATIENCE, False)
 
 
-class Film:
-    """Pictures of a car for a GIF: every step at first, then ever fewer, so that there are at most ``FRAMES``."""
+class GifWriter:
+    """Collects frames of an episode for a GIF: of every step at first, later of every second, fourth and so on."""
 
-    FRAMES = 200
+    MOST_FRAMES = 200
 
     def __init__(self) -> None:
         self._frames: list[Image.Image] = []
         self._steps = 0
-        self._every = 1
+        self._interval = 1
 
-    def shoot(self, car: gym.Env) -> None:
-        """Take a picture of the car, if it is time for one."""
-        if self._steps % self._every == 0:
-            picture = Image.fromarray(np.asarray(car.render()))
-            self._frames.append(picture.resize((300, 200)))
-            if len(self._frames) > self.FRAMES:
+    def add_frame(self, car: gym.Env) -> None:
+        """Count a step, and render it if the interval is over; halve the frames when they are too many."""
+        if self._steps % self._interval == 0:
+            frame = Image.fromarray(np.asarray(car.render()))
+            self._frames.append(frame.resize((300, 200)))
+            if len(self._frames) > self.MOST_FRAMES:
                 self._frames = self._frames[::2]
-                self._every *= 2
+                self._interval *= 2
         self._steps += 1
 
     def save(self, path: Path) -> None:
-        """Write the GIF; it lasts some 8 seconds, however long the episode."""
+        """Write the GIF, which lasts at most 8 seconds."""
         first, *others = self._frames
         staged = path.with_name(f".{path.name}")
         first.save(staged, format="GIF", save_all=True, append_images=others, duration=40, loop=0)

@@ -1,23 +1,23 @@
-"""Trained models: where they are, and the request that makes one known to SageMaker."""
+"""Trained models: the address of one that a user names, and the CreateModel request."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from launch.aws import clients as aws
 from launch.aws import roles
+from launch.aws.clients import Clients
 from launch.aws.storage import Storage, address_of, join, split
-from launch.cli import options
 from launch.cli.errors import UsageError
-from launch.local.ml_tree import check
-from launch.sagemaker import training_jobs
+from launch.cli.values import NAME
+from launch.local.ml_tree import check_archive
+from launch.sagemaker import fields, session, training_jobs
 
 
-def named(text: str) -> str:
-    """Check what names a model as far as this machine can; for ``type=`` of an argument.
+def check_name(text: str) -> str:
+    """Check the text that names a model, as far as that needs no AWS; for ``type=`` of an argument.
 
     Raises:
-        UsageError: It is no address and no job's name, and no file either, or one of something else.
+        UsageError: It is neither an address, nor a job's name, nor the path of a model.tar.gz.
     """
     if "://" in text:
         return text
@@ -26,20 +26,20 @@ def named(text: str) -> str:
             raise UsageError(
                 f"The model is {text}, which is a folder, expected a model.tar.gz or a training job's name."
             )
-        check(Path(text))
-    elif not options.NAME.fullmatch(text):
+        check_archive(Path(text))
+    elif not NAME.fullmatch(text):
         raise UsageError(f"There is no file {text}.")
     return text
 
 
-def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str, kms_key: str | None = None) -> str:
+def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, kms_key: str | None = None) -> str:
     """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
 
     Args:
-        arguments: with ``model``: a training job's name, a path or an address, which ``named`` has checked.
-        clients: who asks.
-        name: of the model, below which a file is uploaded.
-        kms_key: encrypts what is uploaded; the bucket says by what if this does not.
+        arguments: with ``model``: a training job's name, a path or an address, which ``check_name`` has checked.
+        clients: give the account.
+        name: of the model; a file is uploaded below it.
+        kms_key: encrypts the upload; None for the bucket's own encryption.
 
     Raises:
         UsageError: There is no such job, it left no model, or there is nothing at the address.
@@ -51,7 +51,7 @@ def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str, k
             raise UsageError(f"There is nothing at {text}.")
         return text
     if Path(text).is_file():
-        home = options.home(arguments, clients)
+        home = session.home_address(arguments, clients)
         if split(home)[0] == "file":
             return address_of(text)
         target = join(home, name, "model.tar.gz")
@@ -67,25 +67,22 @@ def archive_of(arguments: argparse.Namespace, clients: aws.Clients, name: str, k
 
 
 def request(
-    arguments: argparse.Namespace, clients: aws.Clients, name: str, archive: str, environment: dict[str, str]
+    arguments: argparse.Namespace, clients: Clients, name: str, archive: str, environment: dict[str, str]
 ) -> dict[str, Any]:
     """Return the CreateModel request.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html
     """
-    whole = {
+    complete = {
         "ModelName": name,
         "ExecutionRoleArn": roles.execution_role(clients, arguments.role),
         "PrimaryContainer": {
-            "Image": options.image_uri(arguments, "serving"),
+            "Image": session.image_uri(arguments, "serving"),
             "ModelDataUrl": archive,
             "Environment": environment,
         },
-        "VpcConfig": {
-            "SecurityGroupIds": getattr(arguments, "security_groups", []),
-            "Subnets": getattr(arguments, "subnets", []),
-        },
+        "VpcConfig": fields.vpc_config(arguments),
         "EnableNetworkIsolation": getattr(arguments, "network_isolation", False) or None,
         "Tags": arguments.tags,
     }
-    return dict(options.without_nothing(whole))
+    return dict(fields.without_empty(complete))

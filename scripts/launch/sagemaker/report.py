@@ -1,4 +1,4 @@
-"""The report of jobs, ``report.html``, made anew from their fetched files by the training image's own program."""
+"""The report of jobs, ``report.html``: written from their fetched files by the training image's own program."""
 
 import json
 import os
@@ -10,16 +10,17 @@ from typing import Any
 
 from launch.cli.errors import JobFailed
 from launch.project import ROOT
+from launch.sagemaker.following import ENDED
 
 PROGRAM = ROOT / "container_src" / "write-report.py"
 DESCRIPTION_FILE = "description.json"
-ENDED = ("Completed", "Failed", "Stopped")
+"""DescribeTrainingJob's answer, beside a fetched job's files."""
 MOST_RUNS = 12
-"""In one report, which is then just below 3 MB."""
+"""In one report, which then has just below 3 MB."""
 
 
-def describe(job: dict[str, Any], folder: Path) -> None:
-    """Leave DescribeTrainingJob's answer beside a job's files: it knows the image, the bill, and why a job failed."""
+def write_description(job: dict[str, Any], folder: Path) -> None:
+    """Write DescribeTrainingJob's answer beside a job's files: it has the image, the billed time and the failure."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {key: value for key, value in job.items() if key != "ResponseMetadata"}
     staged = folder / f".{DESCRIPTION_FILE}"
@@ -28,7 +29,7 @@ def describe(job: dict[str, Any], folder: Path) -> None:
 
 
 def has_ended(folder: Path) -> bool:
-    """Return whether a job had ended when it was fetched into ``folder``, or was none that is described: a demo's."""
+    """Tell whether a job had ended when it was fetched; one without a description is the demo's, and had ended."""
     try:
         content = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -39,17 +40,17 @@ def has_ended(folder: Path) -> bool:
 
 
 def write(folders: Sequence[Path], output: Path) -> None:
-    """Write the report of the jobs in ``folders``; of several, beside each other.
+    """Write the report of the jobs in ``folders``; it shows several beside each other.
 
     Raises:
         JobFailed: It cannot be written.
     """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, PROGRAM, *folders, "--output", output],
         env={**os.environ, "PYTHONPATH": str(PROGRAM.parent)},
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    if process.returncode:
+        lines = process.stderr.strip().splitlines() or [f"exit status {process.returncode}"]
         raise JobFailed(f"The report {output} cannot be written: {lines[-1].removeprefix('Error: ')}")

@@ -1,4 +1,4 @@
-"""A job's results: fetched from where it put them, the rewards in Coach's CSV, the plot of them, the latest GIF."""
+"""A job's results: fetching them, the rewards in Coach's CSV and their plot, the latest GIF."""
 
 import csv
 import re
@@ -15,7 +15,7 @@ GIF_EPISODE = re.compile(r"episode-(\d+)_")
 
 
 def fetch(storage: Storage, home: str, folder: Path) -> list[str]:
-    """Download a job's files and unpack its output; return what was found."""
+    """Download a job's files from its address and unpack its output; return the names of what there was."""
     fetched = []
     if storage.find(join(home, "intermediate")):
         storage.download(join(home, "intermediate"), folder / "output" / "intermediate")
@@ -24,17 +24,21 @@ def fetch(storage: Storage, home: str, folder: Path) -> list[str]:
         storage.download(join(home, "model.tar.gz"), folder / "model.tar.gz")
         fetched.append("model.tar.gz")
     if storage.find(join(home, "output.tar.gz")):
-        archive = folder / "output.tar.gz"
-        storage.download(join(home, "output.tar.gz"), archive)
-        staged = folder / ".output"
-        shutil.rmtree(staged, ignore_errors=True)
-        unpack(archive, staged)
-        shutil.rmtree(folder / "output" / "data", ignore_errors=True)
-        (folder / "output").mkdir(exist_ok=True)
-        staged.rename(folder / "output" / "data")
-        archive.unlink()
+        storage.download(join(home, "output.tar.gz"), folder / "output.tar.gz")
+        _unpack_output(folder)
         fetched.append("output/data/")
     return fetched
+
+
+def _unpack_output(folder: Path) -> None:
+    """Unpack ``output.tar.gz`` into ``output/data``, in the place of what is there, and remove the archive."""
+    archive, staged = folder / "output.tar.gz", folder / ".output"
+    shutil.rmtree(staged, ignore_errors=True)
+    unpack(archive, staged)
+    shutil.rmtree(folder / "output" / "data", ignore_errors=True)
+    (folder / "output").mkdir(exist_ok=True)
+    staged.rename(folder / "output" / "data")
+    archive.unlink()
 
 
 @dataclass
@@ -65,7 +69,7 @@ def read_rewards(intermediate: Path) -> Rewards:
 
 def plot_rewards(rewards: Rewards, title: str, path: Path) -> None:
     """Draw reward against episode into a PNG file."""
-    import matplotlib
+    import matplotlib  # takes long to import, and most scripts do not draw
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
@@ -87,7 +91,7 @@ def plot_rewards(rewards: Rewards, title: str, path: Path) -> None:
 
 
 def latest_gif(intermediate: Path) -> Path:
-    """Return the GIF with the highest episode number; of several, the newest, which its name begins with.
+    """Return the GIF of the highest episode number; of several the newest, by the time that its name begins with.
 
     Raises:
         JobFailed: There is none.

@@ -2,7 +2,7 @@
 
 import pytest
 from botocore import exceptions
-from launch.aws import clients as aws
+from launch.aws import errors as aws_errors
 from launch.cli.errors import JobFailed, UsageError
 
 
@@ -36,14 +36,14 @@ def refusal(code: str, message: str, status: int = 400) -> exceptions.ClientErro
     ],
 )
 def test_an_error_is_one_sentence(error, kind, sentence):
-    explained = aws.explain(error)
+    explained = aws_errors.explain(error)
     assert type(explained) is kind
     assert sentence in str(explained)
     assert "\n" not in str(explained)
 
 
 def test_a_fault_of_the_scripts_own_is_not_explained():
-    assert aws.explain(KeyError("x")) is None
+    assert aws_errors.explain(KeyError("x")) is None
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_a_fault_of_the_scripts_own_is_not_explained():
     ],
 )
 def test_what_is_not_there(code, message, expected):
-    assert aws.is_not_found(refusal(code, message)) == expected
+    assert aws_errors.is_not_found(refusal(code, message)) == expected

@@ -1,4 +1,7 @@
-"""Training jobs and endpoints that end with the script that runs them."""
+"""Training jobs and endpoints attached to the script that runs them: they end with it, and leave no record.
+
+``demo.py`` runs its own so; those of ``launch.local.clients`` outlive their script.
+"""
 
 import collections
 import contextlib
@@ -14,12 +17,32 @@ import httpx
 
 from launch.cli import interruption
 from launch.cli.errors import JobFailed
-from launch.local.engines import Engine, Place, Running
+from launch.local.docker_engine import DockerEngine
+from launch.local.engines import ContainerSettings, Engine, Workload
 from launch.local.ml_tree import pack, unpack, write_config
+from launch.local.process_engine import ProcessEngine
+from launch.project import image_name
 
 SECONDS_TO_START = 60
 SECONDS_TO_READ = 5
 LINES_OF_LOG = 15
+"""Of an endpoint's log, in the message of an error."""
+
+
+def make_engine(name: str) -> Engine:
+    """Return the engine called ``process`` or ``docker``, with this project's images.
+
+    Raises:
+        UsageError: No Docker engine answers, or it has not got the images.
+    """
+    return ENGINES[name]()
+
+
+def _make_docker_engine() -> Engine:
+    return DockerEngine(image_name("training"), image_name("serving"))
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"process": ProcessEngine, "docker": _make_docker_engine}
 
 
 def run_training_job(
@@ -36,7 +59,7 @@ def run_training_job(
         on_line: called with every line that the job prints.
 
     Raises:
-        JobFailed: It did; the message is its FailureReason.
+        JobFailed: The job failed; the message is its FailureReason.
     """
     job_folder.mkdir(parents=True, exist_ok=True)
     ml = job_folder / ".ml"
@@ -44,12 +67,13 @@ def run_training_job(
         try:
             _write_inputs(ml, request, engine.host)
             name = request["TrainingJobName"]
-            running = engine.train(ml.resolve(), name, Place(environment={"TRAINING_JOB_NAME": name}))
+            settings = ContainerSettings(environment={"TRAINING_JOB_NAME": name})
+            workload = engine.train(ml.resolve(), name, settings)
             try:
                 with interruption.let_through():
-                    status = _follow(running, job_folder / "job.log", on_line)
+                    status = _follow(workload, job_folder / "job.log", on_line)
             finally:
-                running.stop()
+                workload.stop()
                 _collect_outputs(ml, job_folder)
         finally:
             shutil.rmtree(ml, ignore_errors=True)
@@ -59,14 +83,14 @@ def run_training_job(
         raise JobFailed(f"{reason} (the log is {job_folder / 'job.log'})")
 
 
-def _follow(running: Running, log_file: Path, on_line: Callable[[str], None]) -> int:
-    """Pass on what a job prints, and return its exit status."""
+def _follow(workload: Workload, log_file: Path, on_line: Callable[[str], None]) -> int:
+    """Write a job's lines to its log and pass them to ``on_line``; return its exit status."""
     with log_file.open("w", encoding="utf-8") as log:
-        for line in running.lines():
+        for line in workload.lines():
             log.write(line + "\n")
             log.flush()
             on_line(line)
-    return running.wait()
+    return workload.wait()
 
 
 def _write_inputs(ml: Path, request: dict[str, Any], host: str) -> None:
@@ -84,7 +108,7 @@ def _collect_outputs(ml: Path, job_folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
+def serve_endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
     """Serve a ``model.tar.gz`` while the context is open; yield the endpoint's URL once ``/ping`` is healthy.
 
     Raises:
@@ -95,8 +119,8 @@ def endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
     with interruption.held_back(), tempfile.TemporaryDirectory() as folder:
         ml = Path(folder)
         unpack(model_archive, ml / "model")
-        running, url = engine.serve(ml, name)
-        reader = threading.Thread(target=lambda: log.extend(running.lines()), daemon=True)
+        workload, url = engine.serve(ml, name)
+        reader = threading.Thread(target=lambda: log.extend(workload.lines()), daemon=True)
         try:
             try:
                 reader.start()
@@ -104,7 +128,7 @@ def endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
                     _wait_until_healthy(url, reader.is_alive)
                     yield url
             finally:
-                running.stop()
+                workload.stop()
         except JobFailed as error:
             reader.join(SECONDS_TO_READ)
             raise JobFailed("\n".join([str(error), *log])) from None

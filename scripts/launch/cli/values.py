@@ -1,0 +1,128 @@
+"""Checks of what a user gives: the value of a flag, a text NAME=VALUE, a file to write. A mistake is one sentence.
+
+Functions for ``type=`` of a flag raise argparse's ArgumentTypeError, which names the flag; the others a UsageError.
+"""
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from launch.cli.errors import UsageError
+
+NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
+VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+MOST_HYPERPARAMETERS, LONGEST_HYPERPARAMETER_NAME, LONGEST_HYPERPARAMETER = 100, 256, 2500
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
+
+
+# --- For ``type=`` of a flag -----------------------------------------------------------------------------------------
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Return the function that reads a whole number of at least ``lowest``."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {lowest}")
+        return int(text)
+
+    return number
+
+
+def name(text: str) -> str:
+    """Check the name of a job or an endpoint."""
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of 1 to 63 letters, digits and hyphens")
+    return text
+
+
+def role(text: str) -> str:
+    """Check the form of a role's ARN or name.
+
+    Raises:
+        UsageError: It has neither form.
+    """
+    if not (ROLE_ARN if text.startswith("arn:") else ROLE_NAME).fullmatch(text):
+        raise UsageError(f"--role is {text!r}, expected arn:aws:iam::ACCOUNT:role/NAME, or a role's name.")
+    return text
+
+
+def tag(text: str) -> dict[str, str]:
+    """Return ``KEY=VALUE`` as AWS's APIs take a tag."""
+    key, separator, value = text.partition("=")
+    if not separator or not 0 < len(key) <= 128 or len(value) > 256 or key.lower().startswith("aws:"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
+    return {"Key": key, "Value": value}
+
+
+# --- Of several flags, or of a file ----------------------------------------------------------------------------------
+def hyperparameters(texts: Sequence[str], file: Path | None = None) -> dict[str, str]:
+    """Return hyperparameters from ``NAME=VALUE`` texts and a file of JSON; a text wins over the file.
+
+    Raises:
+        UsageError: A text is not of that form, the file is not an object of plain values, or SageMaker's limits of
+            number and length are exceeded.
+    """
+    values = _read_hyperparameters(file) if file is not None else {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not key or not separator:
+            raise UsageError(f"-p is {text!r}, expected NAME=VALUE.")
+        values[key] = value
+    for key, value in values.items():
+        if len(key) > LONGEST_HYPERPARAMETER_NAME or len(value) > LONGEST_HYPERPARAMETER:
+            raise UsageError(f"Hyperparameter {key[:50]} is too long: SageMaker takes names of 256, values of 2,500.")
+    if len(values) > MOST_HYPERPARAMETERS:
+        raise UsageError(f"There are {len(values)} hyperparameters, expected at most {MOST_HYPERPARAMETERS}.")
+    return values
+
+
+def _read_hyperparameters(file: Path) -> dict[str, str]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--hyperparameters is {file}, which cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise UsageError(f"--hyperparameters is {file}, which cannot be read as JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"--hyperparameters is {file}, expected an object of names and plain values.")
+    for key, value in content.items():
+        if value is None or isinstance(value, dict | list):
+            raise UsageError(
+                f"--hyperparameters is {file}, where {key} is {json.dumps(value)[:50]}, expected a plain value."
+            )
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in content.items()}
+
+
+def environment(texts: Sequence[str]) -> dict[str, str]:
+    """Return a container's environment variables from ``NAME=VALUE`` texts.
+
+    Raises:
+        UsageError: A text is not of that form.
+    """
+    variables = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not separator or not VARIABLE_NAME.fullmatch(key):
+            raise UsageError(f"--env is {text!r}, expected NAME=VALUE.")
+        variables[key] = value
+    return variables
+
+
+def check_target(flag: str, path: Path) -> None:
+    """Check that a file can be written later, before any work is done for it; make its folder.
+
+    Raises:
+        UsageError: The path is a folder, its folder cannot be made, or its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise UsageError(f"{flag} is {path}, which is a folder, expected a file.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{flag} is {path}, expected a file in a folder that can be made: {error.strerror}.") from None
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{flag} is {path}, expected a file in a folder that can be written to.")

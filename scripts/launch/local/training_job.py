@@ -1,0 +1,245 @@
+"""Runs a training job on this machine, from the input data to the archives.
+
+As in https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html. Which parameters of a request
+it honours stands in ``launch.local.requests``.
+"""
+
+import contextlib
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+from launch.aws.storage import join, split
+from launch.cli.errors import JobFailed
+from launch.local import container_environment, labels, records
+from launch.local.engines import ContainerSettings, Workload
+from launch.local.host_network import Network, host_network
+from launch.local.job import LocalJob, Stop
+from launch.local.ml_tree import pack, write_config
+from launch.local.records import TRAINING_JOBS, JobRecord
+
+SECONDS_TO_STOP = 120
+"""Between SIGTERM and SIGKILL, as on SageMaker."""
+SECONDS_TO_FIRST_LINE = 5
+SECONDS_BETWEEN_COPIES = 1.0
+SECONDS_BETWEEN_CHECKPOINT_COPIES = 10.0
+LONGEST_RUN = 86_400
+"""Seconds, where the request says nothing."""
+
+
+class TrainingJob(LocalJob):
+    """A training job of one host or several, each with an ``/opt/ml`` tree of its own."""
+
+    def __init__(self, name: str, record: JobRecord) -> None:
+        super().__init__(TRAINING_JOBS, name, record)
+        count = self.request["ResourceConfig"].get("InstanceCount", 1)
+        self._in_container = record.engine != "process"
+        self._isolated = bool(self.request.get("EnableNetworkIsolation", False))
+        self._home = join(self.request["OutputDataConfig"]["S3OutputPath"], self.name)
+        self._hosts = [f"algo-{number}" for number in range(1, count + 1)]
+        self._trees = {host: self.folder / host for host in self._hosts}
+        self._workloads: dict[str, Workload] = {}
+        self._readers: list[threading.Thread] = []
+        self._has_printed = {host: threading.Event() for host in self._hosts}
+        self._exit_statuses: dict[str, int] = {}
+        self._copied: dict[Path, tuple[float, int]] = {}
+
+    def work(self) -> None:
+        """See ``LocalJob``; outputs are uploaded even if the job fails or is stopped."""
+        self.set_status("Downloading", "Downloading the input data")
+        self._write_inputs()
+        self.set_status("Training", "Training in the container")
+        reason = self._train()
+        self.set_status("Uploading", "Uploading what the job left")
+        self._upload_outputs()
+        if reason is not None:
+            raise reason
+
+    # --- Inputs ------------------------------------------------------------------------------------------------------
+    def _write_inputs(self) -> None:
+        self._adapt_source_path()
+        for host, tree in self._trees.items():
+            if self._in_container:
+                write_config(tree, self.request, host, self._hosts, "lo" if self._isolated else "eth0")
+            else:
+                write_config(tree, self.request, "localhost", ["localhost"], "lo")
+            for channel in self.request.get("InputDataConfig", []):
+                uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+                target = tree / "input" / "data" / channel["ChannelName"]
+                if self.storage.find(uri)[0].path == "":
+                    target /= uri.rstrip("/").rpartition("/")[2]
+                self.storage.download(uri, target)
+            if "CheckpointConfig" in self.request:
+                (tree / "checkpoints").mkdir()
+                if self.storage.find(self.request["CheckpointConfig"]["S3Uri"]):
+                    self.storage.download(self.request["CheckpointConfig"]["S3Uri"], tree / "checkpoints")
+
+    def _adapt_source_path(self) -> None:
+        """Replace the container's path of the user's source by the one that a process sees."""
+        hyperparameters = self.request.get("HyperParameters", {})
+        source = hyperparameters.get("sagemaker_submit_directory")
+        if source and not self._in_container:
+            tree = str(self._trees[self._hosts[0]])
+            hyperparameters["sagemaker_submit_directory"] = source.replace("/opt/ml", tree, 1)
+
+    # --- Training ----------------------------------------------------------------------------------------------------
+    def _train(self) -> Stop | JobFailed | None:
+        """Run the containers to their end; return why the job has not completed, None if it has."""
+        limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", LONGEST_RUN)
+        deadline = time.monotonic() + limit
+        with self._network() as network:
+            try:
+                self._start(network)
+                self._wait(deadline)
+            except Stop as stop:
+                if str(stop) == "Stopped":
+                    self.record.status = "Stopping"
+                    self.set_status("Stopping", "Asked to stop")
+                return stop
+            finally:
+                self._end()
+        return self._failure()
+
+    @contextlib.contextmanager
+    def _network(self) -> Iterator[Network]:
+        if not self._in_container:
+            yield "none", {}
+            return
+        with host_network(self.name, self._hosts, self._isolated, labels.of_job()) as network:
+            yield network
+
+    def _start(self, network: Network) -> None:
+        engine = self.make_engine(self.request["AlgorithmSpecification"]["TrainingImage"])
+        variables = {
+            "TRAINING_JOB_NAME": self.name,
+            "TRAINING_JOB_ARN": self.record.arn,
+            **self.request.get("Environment", {}),
+        }
+        if not self._isolated:
+            variables = container_environment.with_aws(variables, self.clients.session, self._in_container)
+        network_name, addresses = network
+        for host, tree in self._trees.items():
+            name = self.name if len(self._hosts) == 1 else f"{self.name}-{host}"
+            settings = ContainerSettings(host, network_name, addresses, variables)
+            self._workloads[host] = engine.train(tree, name, settings)
+        for host, workload in self._workloads.items():
+            self._readers.append(threading.Thread(target=self._read, args=(host, workload)))
+            self._readers[-1].start()
+
+    def _wait(self, deadline: float) -> None:
+        """Copy outputs while the containers run; return once all have ended, or one has failed.
+
+        Raises:
+            Stop: The job is to end: somebody has asked for that, or its time is over.
+        """
+        copied_checkpoints = time.monotonic()
+        while len(self._exit_statuses) < len(self._workloads):
+            if self.stop_requested.wait(SECONDS_BETWEEN_COPIES):
+                raise Stop("Stopped")
+            if time.monotonic() > deadline:
+                raise Stop("MaxRuntimeExceeded")
+            if any(self._exit_statuses.values()):  # the other hosts would wait for the one that failed
+                return
+            self._copy_intermediate()
+            if time.monotonic() - copied_checkpoints > SECONDS_BETWEEN_CHECKPOINT_COPIES:
+                self._copy_checkpoints()
+                copied_checkpoints = time.monotonic()
+
+    def _end(self) -> None:
+        """Stop the containers that still run, all at once, and read the last of their logs."""
+        for host in self._workloads:  # before its first line a container's first process may not handle SIGTERM yet
+            self._has_printed[host].wait(SECONDS_TO_FIRST_LINE)
+        stoppers = [
+            threading.Thread(target=workload.stop, args=(SECONDS_TO_STOP,)) for workload in self._workloads.values()
+        ]
+        for thread in stoppers:
+            thread.start()
+        for thread in (*stoppers, *self._readers):
+            thread.join()
+
+    def _read(self, host: str, workload: Workload) -> None:
+        """Write a container's lines to its log, and note its exit status."""
+        folder = self.folder / "logs"
+        folder.mkdir(exist_ok=True)
+        with (folder / f"{host}.log").open("w", encoding="utf-8", buffering=1) as log:
+            for line in workload.lines():
+                self._has_printed[host].set()
+                log.write(line + "\n")
+        self._has_printed[host].set()
+        try:
+            self._exit_statuses[host] = workload.wait()
+        except docker.errors.DockerException:  # it has been stopped and removed
+            self._exit_statuses[host] = 0
+
+    def _failure(self) -> JobFailed | None:
+        """Return the failure of the first host that has failed; None if none has."""
+        for host, status in self._exit_statuses.items():
+            if status:
+                return JobFailed(f"AlgorithmError: {self._read_failure_file(host)}, exit code: {status}")
+        return None
+
+    def _read_failure_file(self, host: str) -> str:
+        try:
+            return (self._trees[host] / "output" / "failure").read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            return "the container left no failure file"
+
+    # --- Outputs -----------------------------------------------------------------------------------------------------
+    def _copy_intermediate(self) -> None:
+        """Copy what changed in ``output/intermediate``; to an S3 address the container uploads it by itself."""
+        if split(self._home)[0] != "file":
+            return
+        home = Path(split(self._home)[2]) / "output" / "intermediate"
+        for tree in self._trees.values():
+            folder = tree / "output" / "intermediate"
+            for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+                with contextlib.suppress(FileNotFoundError):  # the job has replaced it meanwhile
+                    state = (path.stat().st_mtime, path.stat().st_size)
+                    if path.is_file() and self._copied.get(path) != state:
+                        self.storage.download(f"file://{path}", home / path.relative_to(folder))
+                        self._copied[path] = state
+
+    def _copy_checkpoints(self) -> None:
+        if "CheckpointConfig" in self.request:
+            for tree in self._trees.values():
+                if any((tree / "checkpoints").iterdir()):
+                    self.storage.upload(tree / "checkpoints", self.request["CheckpointConfig"]["S3Uri"])
+
+    def _upload_outputs(self) -> None:
+        self._copy_intermediate()
+        self._copy_checkpoints()
+        trees = list(self._trees.values())
+        self.record.model = self._upload_archive("model.tar.gz", [tree / "model" for tree in trees])
+        self._upload_archive("output.tar.gz", [tree / "output" / "data" for tree in trees])
+        self.record.metrics = self._last_metrics()
+        for tree in trees:
+            shutil.rmtree(tree)
+
+    def _upload_archive(self, name: str, folders: list[Path]) -> str | None:
+        """Pack folders and upload the archive; return its address, None if the folders are empty."""
+        archive = self.folder / name
+        if not pack(folders, archive):
+            return None
+        uri = join(self._home, "output", name)
+        self.storage.upload(archive, uri)
+        archive.unlink()
+        return uri
+
+    def _last_metrics(self) -> list[dict[str, Any]]:
+        """Return the last value of each metric in the first host's log."""
+        log = self.folder / "logs" / f"{self._hosts[0]}.log"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        metrics = []
+        for definition in self.request["AlgorithmSpecification"].get("MetricDefinitions", []):
+            matches = (re.search(definition["Regex"], line) for line in reversed(lines))
+            last = next((match for match in matches if match), None)
+            if last is not None:
+                with contextlib.suppress(ValueError):
+                    value = float(last[1])
+                    metrics.append({"MetricName": definition["Name"], "Value": value, "Timestamp": records.now()})
+        return metrics

@@ -1,0 +1,193 @@
+"""Deploying a model to an endpoint that is new or exists already: planning the requests, and carrying them out."""
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from launch.aws import errors as aws_errors
+from launch.aws import roles, scaling
+from launch.aws.clients import Clients
+from launch.cli import interruption, options, values
+from launch.cli.dry_run import Request
+from launch.cli.errors import JobFailed, UsageError
+from launch.sagemaker import belongings, endpoint_requests, endpoints, models, session
+from launch.sagemaker.belongings import Belonging
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deployment asks for.
+
+    Attributes:
+        endpoint: its name.
+        name: of the new model and of the new configuration.
+        archive: the address of the model.
+        is_update: whether the endpoint exists.
+        model: the CreateModel request.
+        config: the CreateEndpointConfig request.
+        update: the CreateEndpoint or the UpdateEndpoint request.
+        suspended: the requests that restore the endpoint's scaling, if the update has to remove it meanwhile: an
+            instance type cannot change while Application Auto Scaling has the endpoint as a target.
+        scaling: the requests that are to make the endpoint scale in the end.
+    """
+
+    endpoint: str
+    name: str
+    archive: str
+    is_update: bool
+    model: dict[str, Any]
+    config: dict[str, Any]
+    update: Request
+    suspended: list[Request]
+    scaling: list[Request]
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests, in their order."""
+        return [
+            ("CreateModel", self.model),
+            ("CreateEndpointConfig", self.config),
+            *self.deregistration,
+            self.update,
+            *self.scaling,
+        ]
+
+    @property
+    def deregistration(self) -> list[Request]:
+        """The request that removes the endpoint's scaling; none if it stays."""
+        return [("DeregisterScalableTarget", scaling.target(self.endpoint))] if self.suspended else []
+
+
+def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
+    """Check what is asked for, upload the model if need be, and return the plan.
+
+    Raises:
+        UsageError: There is no such model or image, or the endpoint cannot be updated so.
+    """
+    instance_range = endpoint_requests.check_flags(arguments)
+    endpoint = arguments.endpoint_name
+    name = endpoints.resource_name(endpoint)
+    if not arguments.dry_run:
+        session.check_image(arguments, clients, "serving")
+    archive = models.archive_address(arguments, clients, name)
+    existing = endpoints.describe(clients, endpoint)
+    before = _present_variant(clients, existing)
+    _check_update(arguments, existing, before)
+    present_scaling = scaling.present_registration_requests(clients, endpoint) if existing else []
+    changes_type = before.get("InstanceType") != options.instance_type(arguments)
+    suspended = present_scaling if changes_type else []
+    keeps_count = bool(present_scaling) and not changes_type and arguments.instance_count is None
+    registration = []
+    if instance_range:
+        registration = scaling.registration_requests(endpoint, *instance_range, arguments.target_invocations)
+    environment = values.environment(arguments.environment)
+    return Plan(
+        endpoint=endpoint,
+        name=name,
+        archive=archive,
+        is_update=existing is not None,
+        model=models.request(arguments, clients, name, archive, environment),
+        config=endpoint_requests.config_request(arguments, clients, name),
+        update=endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count),
+        suspended=suspended,
+        scaling=registration or suspended,
+    )
+
+
+def _present_variant(clients: Clients, existing: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the production variant that an endpoint has; empty if there is no endpoint, or no configuration of it."""
+    if existing is None:
+        return {}
+    describe, config = clients.sagemaker.describe_endpoint_config, existing["EndpointConfigName"]
+    description = aws_errors.describe_if_exists(describe, EndpointConfigName=config)
+    return dict(description["ProductionVariants"][0]) if description else {}
+
+
+def _check_update(arguments: argparse.Namespace, existing: dict[str, Any] | None, variant: dict[str, Any]) -> None:
+    """Check that an endpoint can be updated: it is in service, and stays serverless or of instances."""
+    endpoint = arguments.endpoint_name
+    if existing and existing["EndpointStatus"] != "InService":
+        raise UsageError(
+            f"Endpoint {endpoint} is {existing['EndpointStatus']}, expected InService: "
+            f"wait, or delete it with scripts/delete.py."
+        )
+    if variant and ("ServerlessConfig" in variant) != arguments.serverless:
+        after, before = ("serverless", "of instances") if arguments.serverless else ("of instances", "serverless")
+        raise UsageError(
+            f"Endpoint {endpoint} is {before} and cannot become {after}: delete it with "
+            f"scripts/delete.py, or give another --endpoint-name."
+        )
+
+
+def carry_out(clients: Clients, plan: Plan) -> None:
+    """Send a plan's requests and wait for the endpoint; remove what it no longer uses, and make it scale.
+
+    Raises:
+        JobFailed: The endpoint does not become healthy: what was there before is there still. Or it serves, but cannot
+            be made to scale.
+    """
+    _create_or_update(clients, plan)
+    if plan.is_update:
+        for belonging in belongings.find(clients, plan.endpoint):
+            is_replaced = belongings.is_of(belonging.name, plan.endpoint) and belonging.name != plan.name
+            if belonging.kind in (belongings.CONFIG, belongings.MODEL) and is_replaced:
+                belongings.delete(clients, belonging)
+    try:
+        scaling.send(clients, plan.scaling)
+    except (ClientError, BotoCoreError) as error:
+        sentence = aws_errors.explain(error)
+        raise JobFailed(f"Endpoint {plan.endpoint} serves, but does not scale: {sentence}") from None
+
+
+def _create_or_update(clients: Clients, plan: Plan) -> None:
+    """Create all that a plan asks for, and wait for the endpoint; if it fails, remove what was created."""
+    created = [Belonging(belongings.CONFIG, plan.name), Belonging(belongings.MODEL, plan.name)]
+    requested = False
+    try:
+        roles.call_once_assumable(clients, clients.sagemaker.create_model, plan.model)
+        clients.sagemaker.create_endpoint_config(**plan.config)
+        with interruption.held_back():
+            scaling.send(clients, plan.deregistration)
+            try:
+                _, request = plan.update
+                if plan.is_update:
+                    clients.sagemaker.update_endpoint(**request)
+                else:
+                    clients.sagemaker.create_endpoint(**request)
+                    created = [Belonging(belongings.ENDPOINT, plan.endpoint), *created]
+                requested = True
+            except HTTPClientError:  # the request may have arrived
+                requested = True
+                raise
+        print(f"{'Updating' if plan.is_update else 'Creating'} endpoint {plan.endpoint}", flush=True)
+        endpoints.wait_until_in_service(clients, plan.endpoint, plan.name)
+    except BaseException as error:
+        if requested and not isinstance(error, JobFailed):  # the script is hindered, the endpoint is not
+            _print_that_it_goes_on(clients, plan)
+        else:
+            with interruption.held_back():
+                _remove(clients, created)
+                _restore_scaling(clients, plan)
+        raise
+
+
+def _print_that_it_goes_on(clients: Clients, plan: Plan) -> None:
+    sentence = f"Endpoint {plan.endpoint} goes on by itself{clients.where}"
+    print(f"{sentence}: scripts/list.py shows it, scripts/delete.py removes it.", flush=True)
+    if plan.suspended:
+        print("It does not scale any more, until it is deployed again with --autoscale.", flush=True)
+
+
+def _remove(clients: Clients, created: list[Belonging]) -> None:
+    for belonging in created:
+        if belongings.delete(clients, belonging):
+            print(f"Removed {belonging.kind} {belonging.name}", flush=True)
+
+
+def _restore_scaling(clients: Clients, plan: Plan) -> None:
+    try:
+        scaling.send(clients, plan.suspended)
+    except (ClientError, BotoCoreError) as error:
+        print(f"Endpoint {plan.endpoint} does not scale any more: {aws_errors.explain(error)}", flush=True)

@@ -1,0 +1,56 @@
+"""What follows from a script's flags: the clients it works with, the address its files are below, the image it runs."""
+
+import argparse
+
+from launch import project
+from launch.aws import image_uris
+from launch.aws.clients import Clients
+from launch.aws.storage import join
+from launch.cli.errors import UsageError
+from launch.cli.options import LOCAL, is_local
+
+
+def connect(arguments: argparse.Namespace) -> Clients:
+    """Return the clients that the flags ask for: AWS's, or this machine's with the same methods.
+
+    Raises:
+        UsageError: The flags ask for both.
+    """
+    if not is_local(arguments):
+        return Clients(arguments.region, arguments.profile)
+    instance_type = getattr(arguments, "instance_type", None)
+    if instance_type not in (None, LOCAL):
+        raise UsageError(f"--instance-type is {instance_type!r}, expected {LOCAL}, or none, with --local.")
+    from launch.local.clients import LocalClients  # imports Docker's client, which takes long
+
+    return LocalClients(arguments.region, arguments.profile)
+
+
+def home_address(arguments: argparse.Namespace, clients: Clients) -> str:
+    """Return the address that jobs' files are below: ``s3://bucket/prefix``, or a folder of this machine."""
+    if is_local(arguments) and not arguments.bucket:
+        return clients.default_home
+    base = f"s3://{arguments.bucket}" if arguments.bucket else clients.default_home
+    return join(base, arguments.prefix)
+
+
+def image_uri(arguments: argparse.Namespace, kind: str) -> str:
+    """Return the image to use: the one given, on this machine the one that was built, else the one that was pushed.
+
+    Raises:
+        UsageError: None has been pushed.
+    """
+    if arguments.image:
+        return str(arguments.image)
+    return project.image_name(kind) if is_local(arguments) else image_uris.read(kind)
+
+
+def check_image(arguments: argparse.Namespace, clients: Clients, kind: str) -> None:
+    """Check that the image to use exists, if it is to be in the caller's own ECR.
+
+    Raises:
+        UsageError: It does not, or none has been pushed.
+    """
+    uri = image_uri(arguments, kind)
+    if not is_local(arguments):
+        image_uris.check_exists(clients, uri)

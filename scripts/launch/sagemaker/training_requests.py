@@ -1,0 +1,146 @@
+"""The CreateTrainingJob request that the flags of a script make.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
+"""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from launch.aws import roles
+from launch.aws.clients import Clients
+from launch.aws.storage import address_of, join, split
+from launch.cli import options, values
+from launch.cli.errors import UsageError
+from launch.project import BASE_NAME, unique_name
+from launch.sagemaker import fields, session
+
+CODE_CHANNEL = "code"
+SUBMITTED_SOURCE = f"/opt/ml/input/data/{CODE_CHANNEL}/sourcedir.tar.gz"
+METRICS = {
+    "reward-training": r"^Training> .*Total reward=([-\d.]+)",
+    "reward-testing": r"^Testing> .*Total reward=([-\d.]+)",
+    "reward-evaluation": r"^Evaluation> .*Evaluation reward=([-\d.e+]+)",
+    "episode-training": r"^Training> .*Episode=(\d+)",
+    "steps-training": r"^Training> .*Steps=(\d+)",
+    "loss-evaluation": r"^Evaluation> .*\bLoss=([-\d.e+]+)",
+}
+"""What CloudWatch reads from the log; the first two names are the original notebook's."""
+
+
+def job_name(arguments: argparse.Namespace, suffix: str = "") -> str:
+    """Return the job's name: the one given, else a new one, with a suffix before the time of day."""
+    return str(arguments.job_name or unique_name(BASE_NAME + suffix))
+
+
+def request(
+    arguments: argparse.Namespace,
+    clients: Clients,
+    job: str,
+    hyperparameters: Mapping[str, str],
+    channels: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the request.
+
+    Args:
+        arguments: the flags of ``options.add_training_job``, and those that ``train.py`` adds.
+        clients: give the account and the role.
+        job: the job's name.
+        hyperparameters: that the script sets itself; they win over the user's.
+        channels: the address of each input channel.
+
+    Raises:
+        UsageError: A flag has a value that makes no sense.
+    """
+    given = values.hyperparameters(arguments.parameters, arguments.hyperparameters)
+    hyperparameters = {**given, **hyperparameters, **_script_mode(arguments)}
+    variables = values.environment(arguments.environment)
+    options.check_network(arguments)
+    spot = getattr(arguments, "spot", False)
+    max_wait = _max_wait(arguments, spot)
+    home = session.home_address(arguments, clients)  # from here on AWS is asked
+    if split(home)[0] == "s3" and not arguments.network_isolation:
+        # sagemaker-training then uploads output/intermediate to HOME/JOB/output/intermediate while the job runs
+        hyperparameters["sagemaker_s3_output"] = home
+    if arguments.source_dir:
+        channels = {**channels, CODE_CHANNEL: join(home, job, "source")}
+    checkpoints = _checkpoints_address(arguments, join(home, job, "checkpoints") if spot else None)
+    complete = {
+        "TrainingJobName": job,
+        "RoleArn": roles.execution_role(clients, arguments.role),
+        "AlgorithmSpecification": _algorithm(session.image_uri(arguments, "training")),
+        "HyperParameters": hyperparameters,
+        "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
+        "OutputDataConfig": {"S3OutputPath": home, "KmsKeyId": arguments.kms_key},
+        "ResourceConfig": _resources(arguments),
+        "StoppingCondition": {"MaxRuntimeInSeconds": arguments.max_runtime, "MaxWaitTimeInSeconds": max_wait},
+        "VpcConfig": fields.vpc_config(arguments),
+        **_switches(arguments, spot),
+        "CheckpointConfig": {"S3Uri": checkpoints},
+        "Environment": variables,
+        "Tags": arguments.tags,
+    }
+    return dict(fields.without_empty(complete))
+
+
+def _algorithm(image: str) -> dict[str, Any]:
+    return {
+        "TrainingImage": image,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": name, "Regex": regex} for name, regex in METRICS.items()],
+    }
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    source = fields.s3_data_source(uri)
+    source["S3DataSource"]["S3DataDistributionType"] = "FullyReplicated"
+    return {"ChannelName": name, "DataSource": source}
+
+
+def _resources(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "InstanceType": options.instance_type(arguments),
+        "InstanceCount": arguments.instance_count,
+        "VolumeSizeInGB": arguments.volume_gb,
+        "VolumeKmsKeyId": arguments.volume_kms_key,
+    }
+
+
+def _switches(arguments: argparse.Namespace, spot: bool) -> dict[str, bool | None]:
+    return {
+        "EnableNetworkIsolation": arguments.network_isolation or None,
+        "EnableInterContainerTrafficEncryption": arguments.encrypt_traffic or None,
+        "EnableManagedSpotTraining": spot or None,
+    }
+
+
+def _max_wait(arguments: argparse.Namespace, spot: bool) -> int | None:
+    """Return how long a Spot job may wait and run together, in seconds; None for another job."""
+    max_wait = getattr(arguments, "max_wait", None)
+    if max_wait is not None and (not spot or max_wait < arguments.max_runtime):
+        raise UsageError(
+            f"--max-wait is {max_wait}, expected with --spot, and no less than --max-runtime {arguments.max_runtime}."
+        )
+    return (max_wait or int(arguments.max_runtime)) if spot else None
+
+
+def _checkpoints_address(arguments: argparse.Namespace, default: str | None) -> str | None:
+    flag = getattr(arguments, "checkpoint_uri", None)
+    if not flag:
+        return default
+    address = address_of(flag)
+    if split(address)[0] == "file" and not options.is_local(arguments):
+        raise UsageError(f"--checkpoint-uri is {flag!r}, expected s3://bucket/prefix.")
+    return address
+
+
+def _script_mode(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the hyperparameters by which sagemaker-training runs a user's script."""
+    program = {"sagemaker_program": arguments.entry_point} if arguments.entry_point else {}
+    if not arguments.source_dir:
+        return program
+    if not arguments.entry_point:
+        raise UsageError("--source-dir needs --entry-point, the script in it that runs.")
+    if not (arguments.source_dir / arguments.entry_point).is_file():
+        raise UsageError(f"--entry-point is {arguments.entry_point!r}, which is not in {arguments.source_dir}.")
+    return {**program, "sagemaker_submit_directory": SUBMITTED_SOURCE}

@@ -1,0 +1,147 @@
+"""Batch transform jobs: the request, and running one from a file of observations to a file of answers.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from launch.aws import errors as aws_errors
+from launch.aws import logs, roles
+from launch.aws.clients import Clients
+from launch.aws.storage import Storage, address_of, join, split
+from launch.cli import interruption, options
+from launch.cli.errors import JobFailed, UsageError
+from launch.project import BASE_NAME, unique_name
+from launch.sagemaker import belongings, fields, session
+from launch.sagemaker.belongings import Belonging
+from launch.sagemaker.following import ENDED
+
+MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
+"""Of an input file, by its suffix."""
+
+
+def new_name() -> str:
+    """Return a name for a job and for the model that is created for it alone."""
+    return unique_name(f"{BASE_NAME}-transform")
+
+
+def choose_media_type(file: str, flag: str | None) -> str:
+    """Return the media type of the input: that of the flag, else by the file's name.
+
+    Raises:
+        UsageError: There is no flag, and the name has no suffix that is known.
+    """
+    media_type = flag or MEDIA_TYPES.get(Path(file).suffix)
+    if media_type is None:
+        raise UsageError(f"The input is {file!r}, expected a name with {', '.join(MEDIA_TYPES)}.")
+    return media_type
+
+
+def place_input(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
+    """Return the address of the input, uploaded if it has to be.
+
+    Raises:
+        UsageError: There is nothing at the address.
+    """
+    storage = Storage(clients)
+    if "://" in arguments.input:
+        if not storage.find(arguments.input):
+            raise UsageError(f"There is nothing at {arguments.input}.")
+        return str(arguments.input)
+    file = Path(arguments.input)
+    home = session.home_address(arguments, clients)
+    if split(home)[0] == "file":
+        return address_of(arguments.input)
+    target = join(home, name, "input", file.name)
+    if not arguments.dry_run:
+        storage.ensure_bucket(split(home)[1])
+        storage.upload(file, target, arguments.kms_key)
+    return target
+
+
+def request(arguments: argparse.Namespace, clients: Clients, name: str, source: str, media_type: str) -> dict[str, Any]:
+    """Return the CreateTransformJob request.
+
+    Args:
+        arguments: the flags of ``transform.py``.
+        clients: give the account.
+        name: of the job and of its model.
+        source: the address of the input.
+        media_type: of the input and of the answers.
+    """
+    complete = {
+        "TransformJobName": name,
+        "ModelName": name,
+        "BatchStrategy": "MultiRecord",
+        "MaxPayloadInMB": 6,
+        "Environment": {"SAGEMAKER_RL_OUTPUT": "heads" if arguments.heads else "actions"},
+        "TransformInput": {
+            "DataSource": fields.s3_data_source(source),
+            "ContentType": media_type,
+            "SplitType": "Line",
+        },
+        "TransformOutput": {
+            "S3OutputPath": join(session.home_address(arguments, clients), name, "output"),
+            "Accept": media_type,
+            "AssembleWith": "Line",
+            "KmsKeyId": arguments.kms_key,
+        },
+        "TransformResources": {
+            "InstanceType": options.instance_type(arguments),
+            "InstanceCount": arguments.instance_count,
+        },
+        "Tags": arguments.tags,
+    }
+    return dict(fields.without_empty(complete))
+
+
+def run(clients: Clients, create_model: dict[str, Any], create_job: dict[str, Any]) -> str:
+    """Create the model and the job, wait for the job's end, delete the model; return the address of the answers.
+
+    An interruption stops the job: nobody else would read its answers.
+
+    Raises:
+        JobFailed: The job failed; the message ends with the last lines of its log.
+    """
+    name = create_job["TransformJobName"]
+    roles.call_once_assumable(clients, clients.sagemaker.create_model, create_model)
+    try:
+        clients.sagemaker.create_transform_job(**create_job)
+        print(f"Created transform job {name}", flush=True)
+        _wait_for_end(clients, name)
+    except interruption.Interrupted:
+        with interruption.held_back():
+            _stop(clients, name)
+        raise
+    finally:
+        with interruption.held_back():
+            belongings.delete(clients, Belonging(belongings.MODEL, name))
+    source = create_job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    return join(create_job["TransformOutput"]["S3OutputPath"], source.rpartition("/")[2] + ".out")
+
+
+def _stop(clients: Clients, name: str) -> None:
+    """Stop a job, if it was created and has not ended."""
+    describe = clients.sagemaker.describe_transform_job
+    description = aws_errors.describe_if_exists(describe, TransformJobName=name)
+    if description and description["TransformJobStatus"] == "InProgress":
+        clients.sagemaker.stop_transform_job(TransformJobName=name)
+        print(f"Transform job {name} is being stopped.", flush=True)
+
+
+def _wait_for_end(clients: Clients, name: str) -> None:
+    """Wait for a job, showing every change of its status; see ``run``."""
+    status = ""
+    while status not in ENDED:
+        description = clients.sagemaker.describe_transform_job(TransformJobName=name)
+        if description["TransformJobStatus"] != status:
+            status = description["TransformJobStatus"]
+            print(status, flush=True)
+        else:
+            time.sleep(clients.seconds_between_polls)
+    if status != "Completed":
+        reason = description.get("FailureReason", f"Transform job {name} is {status}.")
+        raise JobFailed("\n".join([reason, *logs.tail(clients, logs.TRANSFORM_JOBS, f"{name}/")]))

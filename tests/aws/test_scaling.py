@@ -1,0 +1,88 @@
+"""Automatic scaling of an endpoint that deploy.py updates, and serverless endpoints, which have none."""
+
+import json
+
+import pytest
+from local_aws import assert_valid, refusing, requests_of
+from serving_resources import GIVEN, names
+
+pytest_plugins = ("proxy", "serving_resources")
+pytestmark = pytest.mark.usefixtures("pushed")
+
+
+def scaling_of(aws) -> tuple[list, list]:
+    scaling = aws.client("application-autoscaling")
+    targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    invocations = [each["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for each in policies]
+    return [(each["MinCapacity"], each["MaxCapacity"]) for each in targets], invocations
+
+
+def test_an_update_keeps_the_instances_that_an_endpoint_has_scaled_to(script, aws, model):
+    done = script("deploy.py", *GIVEN, model, "--autoscale", "2:4", "--target-invocations", "70")
+    assert done.returncode == 0, done.stderr
+    update = requests_of(script("deploy.py", *GIVEN, model, "--dry-run"))
+    assert list(update) == ["CreateModel", "CreateEndpointConfig", "UpdateEndpoint"]
+    assert_valid("UpdateEndpoint", update["UpdateEndpoint"])
+    assert update["UpdateEndpoint"]["RetainAllVariantProperties"] is True
+    excluded = update["UpdateEndpoint"]["ExcludeRetainedVariantProperties"]
+    assert excluded == [{"VariantPropertyType": "DataCaptureConfig"}]
+    counted = requests_of(script("deploy.py", *GIVEN, model, "--dry-run", "--instance-count", "3"))
+    assert "RetainAllVariantProperties" not in counted["UpdateEndpoint"]
+    assert counted["CreateEndpointConfig"]["ProductionVariants"][0]["InitialInstanceCount"] == 3
+
+
+@pytest.mark.parametrize(
+    ("fails", "arguments", "scaled"),
+    [
+        (False, (), ([(2, 4)], [70])),
+        (False, ("--autoscale", "1:9"), ([(1, 9)], [1000])),
+        (True, ("--autoscale", "1:9"), ([(2, 4)], [70])),
+    ],
+)
+def test_another_instance_type_of_an_endpoint_that_scales(script, aws, model, monkeypatch, fails, arguments, scaled):
+    done = script("deploy.py", *GIVEN, model, "--autoscale", "2:4", "--target-invocations", "70")
+    assert done.returncode == 0, done.stderr
+    changed = (*GIVEN, model, "--instance-type", "ml.m5.large", *arguments)
+    operations = [each for entry in json.loads(script("deploy.py", *changed, "--dry-run").stdout) for each in entry]
+    assert operations[2:] == [
+        "DeregisterScalableTarget",
+        "UpdateEndpoint",
+        "RegisterScalableTarget",
+        "PutScalingPolicy",
+    ]
+    if fails:
+        from moto.core.responses import ActionResult
+        from moto.sagemaker.responses import SageMakerResponse
+
+        def roll_back(response):
+            endpoint = response.sagemaker_backend.endpoints["rl-mountain-car"]
+            endpoint.failure_reason = "It is not healthy."
+            return ActionResult({"EndpointArn": endpoint.arn})
+
+        monkeypatch.setattr(SageMakerResponse, "update_endpoint", roll_back)
+    done = script("deploy.py", *changed)
+    expected = (1, "Failed: It is not healthy.\n") if fails else (0, "")
+    assert (done.returncode, done.stderr) == expected
+    assert scaling_of(aws) == scaled
+    assert [len(each) for each in names(aws)] == [1, 1]
+
+
+@pytest.mark.parametrize(("flags", "becomes"), [((), "serverless"), (("--serverless",), "of instances")])
+def test_an_endpoint_stays_of_instances_or_serverless(script, aws, model, flags, becomes):
+    assert script("deploy.py", *GIVEN, model, *flags).returncode == 0
+    done = script("deploy.py", *GIVEN, model, *([] if flags else ["--serverless"]))
+    assert done.returncode == 2
+    assert f"and cannot become {becomes}: delete it with scripts/delete.py" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_endpoint_that_does_not_scale_serves(script, aws, model, between):
+    assert script("deploy.py", *GIVEN, model).returncode == 0
+    url, _ = between(refusing("RegisterScalableTarget", "AccessDeniedException", "not you"))
+    done = script("deploy.py", *GIVEN, model, "--autoscale", "1:2", AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING=url)
+    reason = "AWS refuses RegisterScalableTarget: not you (AccessDeniedException)."
+    sentence = f"Failed: Endpoint rl-mountain-car serves, but does not scale: {reason}\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
+    serving = aws.client("sagemaker").describe_endpoint(EndpointName="rl-mountain-car")["EndpointConfigName"]
+    assert names(aws) == ([serving], [serving])

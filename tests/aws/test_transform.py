@@ -1,0 +1,60 @@
+"""transform.py against a local AWS server."""
+
+import pytest
+from local_aws import assert_valid, requests_of
+from serving_resources import BUCKET, GIVEN, names
+
+pytest_plugins = ("serving_resources",)
+pytestmark = pytest.mark.usefixtures("pushed")
+
+
+def test_a_batch_transform(script, aws, model, tmp_path):
+    file = tmp_path / "observations.csv"
+    file.write_text("0.5,-0.5\n")
+    requests = requests_of(script("transform.py", *GIVEN, "--dry-run", model, str(file)))
+    job = requests["CreateTransformJob"]
+    assert_valid("CreateTransformJob", job)
+    name = job["TransformJobName"]
+    source = job["TransformInput"]
+    assert source["DataSource"]["S3DataSource"]["S3Uri"] == f"s3://{BUCKET}/{name}/input/observations.csv"
+    assert (source["ContentType"], source["SplitType"]) == ("text/csv", "Line")
+    assert job["TransformOutput"]["Accept"] == "text/csv"
+    assert job["Environment"] == {"SAGEMAKER_RL_OUTPUT": "actions"}
+    # the server computes nothing: the answers are put where the job would have put them
+    key = "arn:aws:kms:eu-west-1:123456789012:key/0"
+    done = script("transform.py", *GIVEN, "--kms-key", key, model, str(file))
+    assert "Completed" in done.stdout
+    assert (done.returncode, "There is nothing at s3://" in done.stderr) == (2, True)
+    (made,) = aws.client("sagemaker").list_transform_jobs()["TransformJobSummaries"]
+    uploaded = aws.client("s3").get_object(Bucket=BUCKET, Key=f"{made['TransformJobName']}/input/observations.csv")
+    assert uploaded["Body"].read() == b"0.5,-0.5\n"
+    assert uploaded["SSEKMSKeyId"] == key
+    described = aws.client("sagemaker").describe_transform_job(TransformJobName=made["TransformJobName"])
+    assert described["TransformOutput"]["KmsKeyId"] == key
+    assert names(aws) == ([], [])
+
+
+def test_mistakes_of_a_transform(script, model, tmp_path):
+    file, other = tmp_path / "o.csv", tmp_path / "x.txt"
+    file.write_text("0.5,-0.5\n")
+    other.touch()
+    for arguments, sentence in (
+        ((model, str(other)), f"The input is '{other}', expected a name with .csv, .jsonl, .jsonlines."),
+        ((model, "x.csv"), "There is no file x.csv."),
+        ((model, "s3://no-bucket/x.csv"), "There is no bucket no-bucket"),
+        ((model, str(file), "--output", f"{tmp_path}/./o.csv"), "which is the input, expected another file."),
+        ((model, str(file), "--output", str(tmp_path)), "which is a folder, expected a file."),
+        ((model, str(file), "--output", f"{file}/x"), f"--output is {file}/x, expected a file in a folder that can"),
+    ):
+        done = script("transform.py", *GIVEN, *arguments)
+        assert done.returncode == 2
+        assert sentence in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert file.read_text() == "0.5,-0.5\n"
+
+
+def test_a_transform_makes_the_folder_of_its_output(script, model, tmp_path):
+    file, output = tmp_path / "o.csv", tmp_path / "new/folder/answers.csv"
+    file.write_text("0.5,-0.5\n")
+    assert "Completed" in script("transform.py", *GIVEN, model, str(file), "--output", str(output)).stdout
+    assert output.parent.is_dir()

@@ -1,0 +1,33 @@
+"""The engine that runs containers, with a small fake of Docker's API."""
+
+import subprocess
+import sys
+
+import pytest
+from jobs import ROOT
+from launch.cli import errors
+from launch.local import attached
+from stand_ins import REQUEST
+
+
+def test_missing_images_are_noticed_before_anything_is_started(fake_engine, tmp_path):
+    command = [sys.executable, str(ROOT / "scripts/demo.py"), "--engine", "docker", "--runs", str(tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Error: Image mountain-car-training:latest is not on this Docker engine, build it with `make images`.\n"
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_container_that_cannot_be_started_is_removed(fake_engine, tmp_path):
+    answers, requests = fake_engine
+    answers["GET", "/json"] = (200, {"Id": "c0ffee", "Config": {}, "Name": "/x"})  # of images and containers
+    answers["POST", "/containers/create"] = (201, {"Id": "c0ffee"})
+    answers["POST", "/containers/c0ffee/start"] = (500, {"message": "mounts denied"})
+    answers["DELETE", "/containers/c0ffee"] = (204, None)
+    engine = attached.make_engine("docker")
+    with pytest.raises(errors.JobFailed, match="mounts denied"):
+        attached.run_training_job(engine, REQUEST, tmp_path / "run")
+    assert requests[-1] == ("DELETE", "/v1.43/containers/c0ffee")
+    assert not list(tmp_path.rglob(".ml"))

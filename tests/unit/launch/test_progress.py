@@ -1,0 +1,68 @@
+"""The progress of jobs, on a terminal and off it."""
+
+import io
+import sys
+
+import pytest
+from launch.cli import progress
+
+TRAINING = (
+    "Training> Name=main_level/agent, Worker=0, Episode={0}, Total reward=-1.0, Steps={0}00, Training iteration=0"
+)
+TESTING = "Testing> Name=main_level/agent, Worker=0, Episode={0}, Total reward=95.0, Steps={0}00, Training iteration=0"
+EVALUATION = "Evaluation> Evaluation reward=95.5, Episode=28, Steps=60000, Training iteration=2"
+
+
+def shown(capsys, progress_of_job, lines):
+    with progress_of_job:
+        for line in lines:
+            progress_of_job(line)
+    return [line.removeprefix("  ") for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("path", ["accelerated, Environments=16", "stock Coach, Reason=accelerate is 0"])
+def test_off_a_terminal_training_lines_are_few(capsys, path):
+    milestones = [
+        "Schedule> Preset=preset-x, Improve steps=60000, Seed=0",
+        f"Path> Path={path}",
+        "Checkpoint> Starting from the weights in=/opt/ml/checkpoints",
+        EVALUATION,
+        "Model> Saved in=/opt/ml/model",
+        "Error: discount is 1.5.",
+    ]
+    episodes = [TRAINING.format(episode) for episode in range(50)]
+    tests = [TESTING.format(episode) for episode in range(5)]
+    lines = shown(
+        capsys, progress.TrainingProgress(), [*milestones[:3], "## noise", *episodes, *tests, *milestones[3:]]
+    )
+    expected_tests = [] if path.startswith("accelerated") else tests
+    assert lines == [*milestones[:3], episodes[0], *expected_tests, *milestones[3:]]
+
+
+def test_off_a_terminal_an_evaluation_is_its_result(capsys):
+    lines = [TESTING.format(episode) for episode in range(1, 21)]
+    assert shown(capsys, progress.EvaluationProgress(20), [*lines, "## noise", EVALUATION]) == [EVALUATION]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_a_terminal_an_evaluation_counts_its_episodes(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.EvaluationProgress(20) as shows:
+        for episode_number in range(1, 6):
+            shows(TESTING.format(episode_number))
+        assert (shows.bar.n, shows.bar.total) == (5, 20)
+
+
+def test_on_a_terminal_training_counts_the_steps_of_its_schedule(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress.TrainingProgress() as shows:
+        shows("Schedule> Preset=preset-x, Improve steps=60000, Seed=0")
+        shows("Heatup> Name=main_level/agent, Worker=0, Episode=1, Total reward=-1.0, Steps=10000")
+        shows(TRAINING.format(150))
+        assert (shows.bar.n, shows.bar.total) == (5000, 60000)
+        shows(EVALUATION)
+        assert shows.bar.n == 60000
