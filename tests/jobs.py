@@ -139,6 +139,13 @@ def run_training(ml: Path, hyperparameters: dict[str, str], before: Callable[[Pa
     return Job(ml, process.returncode, log)
 
 
+def give_checkpoint(ml: Path, job: Job) -> None:
+    """Put a training job's checkpoint into the ``checkpoint`` channel of the tree ``ml``."""
+    channel = ml / "input/data/checkpoint"
+    channel.parent.mkdir(parents=True)
+    channel.symlink_to(job.ml / "output/data/checkpoint")
+
+
 def wait_until_healthy(url: str, is_alive: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

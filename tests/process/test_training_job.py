@@ -26,6 +26,7 @@ from jobs import (
     STOCK_DQN,
     STOCK_PPO,
     Job,
+    give_checkpoint,
     process_environment,
     run_training,
     start_training,
@@ -44,13 +45,6 @@ METRICS = {
     "steps": r"^Training> .*Steps=(\d+)",
     "loss": r"^Evaluation> .*\bLoss=([-\d.e+]+)",
 }
-
-
-def give_checkpoint(ml: Path, job: Job) -> None:
-    """Put a training job's checkpoint into the ``checkpoint`` channel of the tree ``ml``."""
-    channel = ml / "input/data/checkpoint"
-    channel.parent.mkdir(parents=True)
-    channel.symlink_to(job.ml / "output/data/checkpoint")
 
 
 JOBS = [
@@ -238,30 +232,6 @@ def test_another_seed_gives_other_weights(dqn_job, tmp_path):
     assert parameters_digest(other) != parameters_digest(dqn_job)
 
 
-def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
-    give_checkpoint(tmp_path, ppo_job)
-    evaluation = run_training(
-        tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "15000", "sagemaker_program": "evaluate-coach.py"}
-    )
-    assert evaluation.status == 0, evaluation.log
-    result = json.loads((tmp_path / "output/data/evaluation.json").read_text())
-    assert result["episodes"] == len(result["returns"]) >= 2
-    assert result["mean_return"] == pytest.approx(np.mean(result["returns"]))
-    assert result["std_return"] == pytest.approx(np.std(result["returns"]))
-    line = re.search(
-        r"^Evaluation> Evaluation reward=(\S+), Standard deviation=(\S+), Episodes=(\d+)", evaluation.log, re.M
-    )
-    assert line, evaluation.log
-    assert float(line[1]) == pytest.approx(result["mean_return"], rel=1e-4)
-    assert list((tmp_path / "output/intermediate/gifs").glob("*.gif"))
-    assert json.loads((tmp_path / "output/intermediate/evaluation.json").read_text()) == result
-    page = (tmp_path / "output/data/report.html").read_text()
-    assert f"This evaluation: mean return {result['mean_return']:.2f}" in page
-    assert result["seconds"] > 0
-    assert f"<td>{result['seconds']:.1f} s</td>" in page
-    assert f"On {EPISODES} unseen starts its mean return is" in page
-
-
 def test_save_model_0_leaves_no_model(tmp_path):
     job = run_training(
         tmp_path, {**SHORT_DQN, "improve_steps": "400", "evaluation_freq_env_steps": "400", "save_model": "0"}
@@ -294,19 +264,6 @@ def test_sigterm_before_training_ends_the_job_at_once(tmp_path, seconds):
     assert process.returncode in (0, -signal.SIGTERM), log
     assert "Traceback" not in log
     assert not (tmp_path / "output/failure").exists()
-
-
-def test_sigterm_ends_an_evaluation(ppo_job, tmp_path):
-    give_checkpoint(tmp_path, ppo_job)
-    evaluate = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1000000", "sagemaker_program": "evaluate-coach.py"}
-    process = start_training(tmp_path, evaluate)
-    assert process.stdout is not None
-    next(line for line in process.stdout if line.startswith("Testing>"))
-    process.send_signal(signal.SIGTERM)
-    log, _ = process.communicate(timeout=10)
-    assert process.returncode == 0, log
-    assert "Traceback" not in log
-    assert [path.name for path in (tmp_path / "output/data").iterdir()] == ["report.html"]
 
 
 class Bucket(http.server.BaseHTTPRequestHandler):
@@ -351,27 +308,6 @@ def test_a_schedule_may_be_in_seconds(tmp_path):
     job = run_training(tmp_path, {**short, "rl.improve_steps:Time": "1", "rl.heatup_steps": "1"})
     assert job.status == 0, job.log
     assert job.metadata()["environment_steps"] == 600  # one period, after which the second is over
-
-
-def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
-    width = {"rl.agent_params.network_wrappers.main.middleware_parameters.activation_function": "relu"}
-    training = run_training(tmp_path / "training", {**SHORT_PPO, **width})
-    assert training.status == 0, training.log
-    give_checkpoint(tmp_path, training)
-    evaluation = run_training(
-        tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
-    )
-    assert evaluation.status == 0, evaluation.log
-    documentation = (tmp_path / "output/intermediate/worker_0.simple_rl_graph_0.json").read_text()
-    assert re.search(r'"activation_function": "relu"', documentation)
-
-
-def test_evaluation_plays_as_many_episodes_as_asked(ppo_job, tmp_path):
-    give_checkpoint(tmp_path, ppo_job)
-    short = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "evaluate_episodes": "2"}
-    job = run_training(tmp_path, {**short, "sagemaker_program": "evaluate-coach.py"})
-    assert job.status == 0, job.log
-    assert json.loads((tmp_path / "output/data/evaluation.json").read_text())["episodes"] == 2
 
 
 def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path):
