@@ -11,7 +11,6 @@ import pytest
 from jobs import (
     DQN,
     PPO,
-    ROOT,
     SHORT_PPO,
     Job,
     free_port,

@@ -1,40 +1,18 @@
 """Evaluation jobs, as processes."""
 
-import csv
-import hashlib
-import http.server
-import itertools
 import json
 import re
 import signal
-import subprocess
-import sys
-import threading
-import time
-from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from jobs import (
-    CSV,
-    DQN,
     PPO,
-    ROOT,
-    SHORT_DQN,
     SHORT_PPO,
-    STOCK_DQN,
-    STOCK_PPO,
-    Job,
     give_checkpoint,
-    process_environment,
     run_training,
     start_training,
-    write_own_environment,
 )
-from PIL import Image
-from sagemaker_rl.policy.artifact import Policy
-from sagemaker_rl.report.run import Run
 from sagemaker_rl.training.trial import EPISODES
 
 

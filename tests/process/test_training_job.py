@@ -11,14 +11,12 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from jobs import (
     CSV,
-    DQN,
     PPO,
     ROOT,
     SHORT_DQN,
