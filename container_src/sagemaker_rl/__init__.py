@@ -1,1 +1,1 @@
-"""Train Coach agents on Amazon SageMaker and serve their policies; see the README's folder map."""
+"""Train Coach agents on Amazon SageMaker and serve their policies; see docs/architecture.md."""
