@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from sagemaker_rl.coach import preset_values
-from sagemaker_rl.coach.presets import find_preset, import_preset
+from sagemaker_rl.coach.presets import find_preset, import_preset, prepare_environment
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import failures, introduction
 from sagemaker_rl.job.hyperparameters import Range, checked_flag, checked_number, nearest, read_hyperparameters
@@ -56,6 +56,7 @@ class SageMakerCoachPresetLauncher:
     @classmethod
     def _main(cls, job: Callable[["SageMakerCoachPresetLauncher"], None]) -> NoReturn:
         STOP.install()
+        prepare_environment()
         paths = MLPaths.from_environment()
         reason = failures.run(lambda: job(cls(read_hyperparameters(paths.hyperparameters), paths)), paths.failure)
         sys.exit(1 if reason else 0)
@@ -160,7 +161,7 @@ class SageMakerCoachPresetLauncher:
         self.paths.create_outputs()
         graph_manager = self.load_preset()
 
-        from sagemaker_rl.training import loop  # imports NumPy and gym, whose environment load_preset prepares
+        from sagemaker_rl.training import loop  # imports Coach, which load_preset repairs
 
         self._introduce("training", seed)
         options = loop.Options(seed, save_model, accelerate, environments, keep_best)

@@ -55,7 +55,7 @@ def import_preset(file: Path) -> Any:
 
 
 def _import_preset(file: Path) -> Any:
-    _prepare_environment()
+    prepare_environment()
     from sagemaker_rl.coach import repairs  # imports NumPy, which reads the environment
 
     repairs.apply()
@@ -79,8 +79,11 @@ def _import_preset(file: Path) -> Any:
     return graph_manager
 
 
-def _prepare_environment() -> None:
-    """Set what NumPy, MXNet and pygame read when they are imported, where the user has not set it."""
+def prepare_environment() -> None:
+    """Set what NumPy, MXNet and pygame read when they are imported, where the user has not set it.
+
+    Call it before the first import of any of them.
+    """
     # Its 0.1 ms for one observation is half of the threaded engine's.
     os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")
     # Threads take longer to meet than layers of an agent that sees a few numbers take to compute.
