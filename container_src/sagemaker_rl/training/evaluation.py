@@ -58,18 +58,25 @@ def evaluate(
     returns = run.play_at_least(extent.steps, extent.episodes)
     seconds = time.monotonic() - started
     run.close()
-    result = {
-        "preset": preset,
-        "hyperparameters": hyperparameters,
-        "seed": seed,
-        "mean_return": statistics.fmean(returns),
-        "std_return": statistics.pstdev(returns),
-        "episodes": len(returns),
-        "returns": returns,
-        "seconds": round(seconds, 3),
-        "versions": outputs.versions(),
-        "git_revision": outputs.git_revision(),
-    }
+    _write_result(
+        paths,
+        {
+            "preset": preset,
+            "hyperparameters": hyperparameters,
+            "seed": seed,
+            "mean_return": statistics.fmean(returns),
+            "std_return": statistics.pstdev(returns),
+            "episodes": len(returns),
+            "returns": returns,
+            "seconds": round(seconds, 3),
+        },
+    )
+    trial.put_on_trial(graph_manager, paths)
+    graph_manager.close()
+
+
+def _write_result(paths: MLPaths, result: dict[str, Any]) -> None:
+    result = {**result, "versions": outputs.versions(), "git_revision": outputs.git_revision()}
     outputs.publish_json(paths.intermediate / RESULT_FILE, result)
     outputs.write_json(paths.output_data / RESULT_FILE, result)
     outputs.metric_line(
@@ -78,5 +85,3 @@ def evaluate(
         Standard_deviation=result["std_return"],
         Episodes=result["episodes"],
     )
-    trial.put_on_trial(graph_manager, paths)
-    graph_manager.close()
