@@ -2,14 +2,14 @@
 
 A new deployment is started beside the one that serves, and takes its place once it is healthy. On AWS a service does
 that by itself; here ``settle`` does, and every look at an endpoint begins with it. Which parameters of a request an
-endpoint honours stands in ``launch.local.requests``.
+endpoint honours stands in ``launch.local.honoured_parameters``.
 """
 
 import dataclasses
 import sys
 from typing import Any
 
-from launch.local import records, requests, servers
+from launch.local import honoured_parameters, records, servers
 from launch.local.errors import LocalError
 from launch.local.models_api import ModelsApi
 from launch.local.records import ENDPOINTS, Deployment, EndpointRecord, FailedDeployment
@@ -20,7 +20,7 @@ class EndpointsApi(ModelsApi):
     """The methods of boto3's client that create, update, describe, list and delete endpoints."""
 
     def create_endpoint(self, **request: Any) -> dict[str, Any]:
-        requests.check("CreateEndpoint", request)
+        honoured_parameters.check("CreateEndpoint", request)
         name = request["EndpointName"]
         record = EndpointRecord(request, ENDPOINTS.arn_of(name), records.now(), "Creating")
         record.next = servers.new(request["EndpointConfigName"], 1)
@@ -33,7 +33,7 @@ class EndpointsApi(ModelsApi):
         return {"EndpointArn": record.arn}
 
     def update_endpoint(self, **request: Any) -> dict[str, Any]:
-        requests.check("UpdateEndpoint", request)
+        honoured_parameters.check("UpdateEndpoint", request)
         name = request["EndpointName"]
         record = settle(require(ENDPOINTS, "UpdateEndpoint", name), name)
         if record.status != "InService" or record.serving is None:

@@ -1,7 +1,7 @@
 """Training and transform jobs of this machine: the methods of boto3's ``sagemaker`` client.
 
 A job is run by a process of its own, its runner (``launch.local.run_job``), which outlives the script that created it.
-Which parameters of a request a job honours stands in ``launch.local.requests``.
+Which parameters of a request a job honours stands in ``launch.local.honoured_parameters``.
 """
 
 import os
@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from launch import project
-from launch.local import records, requests
+from launch.local import honoured_parameters, records
 from launch.local.engines import choose_engine
 from launch.local.errors import LocalError, not_found
 from launch.local.process_id import ProcessId
@@ -28,7 +28,7 @@ class JobsApi(ResourceApi):
     """The methods of boto3's client that create, describe, list and stop jobs."""
 
     def create_training_job(self, **request: Any) -> dict[str, Any]:
-        requests.check("CreateTrainingJob", request)
+        honoured_parameters.check("CreateTrainingJob", request)
         hosts = request["ResourceConfig"].get("InstanceCount", 1)
         engine = choose_engine(request["AlgorithmSpecification"]["TrainingImage"])
         if engine == "process" and (hosts > 1 or request.get("EnableNetworkIsolation")):
@@ -39,7 +39,7 @@ class JobsApi(ResourceApi):
         return {"TrainingJobArn": _start(TRAINING_JOBS, request["TrainingJobName"], request, engine)}
 
     def create_transform_job(self, **request: Any) -> dict[str, Any]:
-        requests.check("CreateTransformJob", request)
+        honoured_parameters.check("CreateTransformJob", request)
         model = records.read(MODELS, request["ModelName"])
         if model is None:
             raise not_found("CreateTransformJob", request["ModelName"])

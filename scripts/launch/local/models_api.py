@@ -1,12 +1,12 @@
 """Models and endpoint configurations of this machine: the methods of boto3's ``sagemaker`` client.
 
 Both are kept as they were created; ``launch.local.servers`` and ``launch.local.transform_job`` read them. Which
-parameters those honour stands in ``launch.local.requests``.
+parameters those honour stands in ``launch.local.honoured_parameters``.
 """
 
 from typing import Any
 
-from launch.local import records, requests
+from launch.local import honoured_parameters, records
 from launch.local.errors import LocalError
 from launch.local.records import ENDPOINT_CONFIGS, MODELS, Resource, ResourceKind
 from launch.local.resource_api import ResourceApi, create, delete, require
@@ -16,7 +16,7 @@ class ModelsApi(ResourceApi):
     """The methods of boto3's client that create, describe, list and delete models and endpoint configurations."""
 
     def create_model(self, **request: Any) -> dict[str, Any]:
-        requests.check("CreateModel", request)
+        honoured_parameters.check("CreateModel", request)
         self._require_files(request["PrimaryContainer"]["ModelDataUrl"])
         return {"ModelArn": _create(MODELS, request["ModelName"], request)}
 
@@ -30,7 +30,7 @@ class ModelsApi(ResourceApi):
         return {"Models": [{"ModelName": name} for name in records.names(MODELS) if NameContains in name]}
 
     def create_endpoint_config(self, **request: Any) -> dict[str, Any]:
-        requests.check("CreateEndpointConfig", request)
+        honoured_parameters.check("CreateEndpointConfig", request)
         if len(request["ProductionVariants"]) != 1:
             raise LocalError(
                 "CreateEndpointConfig", "ValidationException", "ProductionVariants are several, expected 1"

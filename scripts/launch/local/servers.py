@@ -1,6 +1,6 @@
 """The servers of this machine's endpoints, containers or processes: starting one, looking at it, ending it.
 
-Which parameters of a model they honour stands in ``launch.local.requests``.
+Which parameters of a model they honour stands in ``launch.local.honoured_parameters``.
 """
 
 import contextlib

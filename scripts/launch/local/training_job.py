@@ -1,7 +1,7 @@
 """Runs a training job on this machine, from the input data to the archives.
 
 As in https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html. Which parameters of a request
-it honours stands in ``launch.local.requests``.
+it honours stands in ``launch.local.honoured_parameters``.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Runs a transform job on this machine: serves the model, and sends it the input in requests.
 
 As in https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html. Which parameters of a request it
-honours stands in ``launch.local.requests``.
+honours stands in ``launch.local.honoured_parameters``.
 """
 
 import contextlib

@@ -18,7 +18,7 @@ from launch.local.errors import LocalError
 LEFT_OUT_EVERYWHERE = ("RoleArn", "ExecutionRoleArn", "VpcConfig", "Tags", "KmsKeyId")
 """Of every operation that has them."""
 HONOURED: dict[str, tuple[str, ...]] = {
-    # local/jobs_api.py, local/training_job.py, local/ml_tree.py
+    # local/training_job.py, local/ml_tree.py; of containers local/engines.py, local/docker_engine.py
     "CreateTrainingJob": (
         "TrainingJobName",
         "HyperParameters",
