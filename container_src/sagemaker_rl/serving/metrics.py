@@ -17,7 +17,7 @@ from sagemaker_rl.serving import http_statuses
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 ROUTES = ("/ping", "/invocations", "/models", "/metrics", "/openapi.json", "other")
-"""Values of the label ``route``: the paths in ``endpoint.Endpoint.routes``, and ``other`` for all that are not listed."""
+"""Values of the label ``route``: the paths in ``Endpoint.routes``, and ``other`` for all that are not listed."""
 STATUSES = (200, *http_statuses.ERRORS, 0)
 """Values of the label ``status``; 0 stands for all others, which a user's own code may answer with."""
 LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
