@@ -4,6 +4,7 @@
 """
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,9 @@ def test_no_file_is_longer_than_400_lines():
     }
     assert len(lengths) > 150
     assert not {name: length for name, length in lengths.items() if length > 400}
+
+
+def test_every_test_file_has_a_name_of_its_own():
+    """pytest imports them by their names alone."""
+    names = Counter(file.name for file in (ROOT / "tests").rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]

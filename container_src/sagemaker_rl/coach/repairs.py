@@ -1,7 +1,7 @@
 """Everything that rl-coach-slim 0.12.1 needs changed to run on MXNet 1.9.1, current packages and small images.
 
-Nothing is patched anywhere else, but for what Coach imports: placeholders.py. Call ``apply()`` before the first import of
-``rl_coach``. Each repair names the upstream line that it mends, and what happens without it.
+Nothing is patched anywhere else, except for what Coach imports (placeholders.py). Call ``apply()`` before the first
+import of ``rl_coach``. Each repair names the upstream line that it mends, and what happens without it.
 
 Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs`` to MXNet's ``apply_gradients``, which
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
