@@ -9,7 +9,7 @@ from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
 
 ALGORITHM = "rl.agent_params.algorithm"
 NETWORK = "rl.agent_params.network_wrappers.main"
-OF_THE_SCHEDULE = ("training_freq_env_steps", "training_batch_size", "training_epochs")
+SCHEDULE_NAMES = ("training_freq_env_steps", "training_batch_size", "training_epochs")
 
 
 class MyLauncher(SageMakerCoachPresetLauncher):
@@ -40,7 +40,7 @@ class MyLauncher(SageMakerCoachPresetLauncher):
         super().map_hyperparameter(name, value)
         # A negative weight of the entropy lets the policy's noise vanish within the trainings of the preset's own
         # schedule. With more gradient steps between two trainings it would be gone before anything is learnt.
-        if name in OF_THE_SCHEDULE and getattr(algorithm, "beta_entropy", 0) < 0:
+        if name in SCHEDULE_NAMES and getattr(algorithm, "beta_entropy", 0) < 0:
             self.apply_hyperparameter(f"{ALGORITHM}.beta_entropy", 0)
 
     def default_preset_name(self) -> str:

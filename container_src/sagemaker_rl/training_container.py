@@ -37,7 +37,7 @@ def main() -> None:
         sys.exit(2)
     paths = MLPaths.from_environment()
     # First, because sagemaker-training would report what is wrong here as a "Framework Error" with a traceback.
-    if failures.run(lambda: _check(paths), paths.failure):
+    if failures.run(lambda: _prepare(paths), paths.failure):
         write_report(paths)
         sys.exit(1)
     os.environ["SAGEMAKER_TRAINING_MODULE"] = "sagemaker_rl.training_container:run_job"
@@ -46,10 +46,11 @@ def main() -> None:
     trainer.train()
 
 
-def _check(paths: MLPaths) -> None:
-    for left_from_before in (paths.failure, paths.failure.with_name("success")):
+def _prepare(paths: MLPaths) -> None:
+    """Remove what an earlier run left, create the output folders, and check what SageMaker has written."""
+    for leftover in (paths.failure, paths.failure.with_name("success")):
         with contextlib.suppress(OSError):
-            left_from_before.unlink()
+            leftover.unlink()
     paths.create_outputs(with_intermediate=False)
     hyperparameters = read_hyperparameters(paths.hyperparameters)
     upload = str(hyperparameters.get("sagemaker_s3_output") or "s3://")

@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
+STATISTICS_KEYS = ("_mean", "_std", "_count", "_sum", "_sum_squares")
+"""What Coach saves of its NumpySharedRunningStats (utilities/shared_running_stats.py:182)."""
 NUMERICAL_FLOOR = 1e-15
-"""What Coach adds to the standard deviation (utilities/shared_running_stats.py:168)."""
+"""What Coach adds to the standard deviation (utilities/shared_running_stats.py:174)."""
 
 
 def normalize(observations: np.ndarray, statistics: Any) -> np.ndarray:

@@ -21,10 +21,10 @@ NEVER_CALLED = {
 
 
 def import_coach() -> None:
-    """Import MXNet, and those modules of Coach that name SciPy; from now on Coach finds all that it names."""
+    """Import MXNet, and those modules of Coach that name SciPy; from now on whatever Coach imports is found."""
     _import_mxnet()
     sys.meta_path.append(_PlaceholderFinder())
-    _import_what_names_scipy()
+    _import_modules_naming_scipy()
 
 
 def _import_mxnet() -> None:
@@ -42,8 +42,8 @@ def _import_mxnet() -> None:
             del sys.modules["scipy"]
 
 
-def _import_what_names_scipy() -> None:
-    """Import those of Coach's modules that name SciPy without it, as in the image: it takes a second to import.
+def _import_modules_naming_scipy() -> None:
+    """Import the modules of Coach that name SciPy, with a placeholder for it as in the image: SciPy takes a second.
 
     Whoever imports SciPy later, a preset perhaps, finds it where it is installed.
     """
@@ -84,8 +84,8 @@ class _PlaceholderFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds an empty module for a package of ``NEVER_CALLED`` that is not installed.
 
     Upstream: the lines named there. Without it: ``ModuleNotFoundError: No module named 'redis'`` (and so on).
-    Standing last in ``sys.meta_path``, it never hides an installed package; asked by another package than Coach, which
-    may have a way to do without, it finds nothing.
+    Being last in ``sys.meta_path``, it never hides an installed package. For an importer other than Coach, which may
+    have a way to do without the package, it finds nothing.
     """
 
     def find_spec(

@@ -182,7 +182,7 @@ def _checked_choice(name: str, value: Any, choices: Sequence[str], given: Any) -
 
 
 def reward_scale(graph_manager: Any) -> float | None:
-    """Return what the rewards that the algorithm sees are, in rewards of the environment; None if no number says it."""
+    """Return the factor from the environment's rewards to the algorithm's; None if it is not a single number."""
     from rl_coach.filters.reward.reward_rescale_filter import RewardRescaleFilter
 
     filters = list(graph_manager.agent_params.input_filter.reward_filters.values())

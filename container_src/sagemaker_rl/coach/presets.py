@@ -27,13 +27,13 @@ def find_preset(name: str, paths: MLPaths) -> Path:
     """
     import rl_coach
 
-    own = list(dict.fromkeys([paths.code, Path.cwd(), BUNDLED_CODE]))
-    folders = [*own, Path(rl_coach.__path__[0]) / "presets"]
+    own_folders = list(dict.fromkeys([paths.code, Path.cwd(), BUNDLED_CODE]))
+    folders = [*own_folders, Path(rl_coach.__path__[0]) / "presets"]
     if Path(name).name == name:
         for folder in folders:
             if (folder / f"{name}.py").is_file():
                 return folder / f"{name}.py"
-    known = {file.stem for folder in own for file in folder.glob("preset-*.py")}
+    known = {file.stem for folder in own_folders for file in folder.glob("preset-*.py")}
     raise InputError(f"Hyperparameter RLCOACH_PRESET is {name!r}, which is no preset here, {nearest(name, known)}")
 
 

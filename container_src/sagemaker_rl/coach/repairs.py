@@ -56,8 +56,8 @@ def _accept_a_list_as_constant() -> None:
 def _discount_without_scipy() -> None:
     """Compute discounted sums in NumPy.
 
-    Upstream: agents/actor_critic_agent.py:130, ``scipy.signal.lfilter([1], [1, -gamma], x[::-1])[::-1]``, the only use
-    of SciPy (98 MB) that a training job on vectors makes. Without it: ImportError at the first training phase.
+    Upstream: agents/actor_critic_agent.py:105, ``scipy.signal.lfilter([1], [1, -gamma], x[::-1], axis=0)[::-1]``, the
+    only use of SciPy (98 MB) that a training job on vectors makes. Without it: ImportError at the first training phase.
     """
     from rl_coach.agents.actor_critic_agent import ActorCriticAgent
 
@@ -75,8 +75,8 @@ def _discount_without_scipy() -> None:
 def _write_csv_rows_when_complete() -> None:
     """Keep the CSV row of a training episode as it is, and write it only when it is complete.
 
-    Upstream: agents/agent.py:588, where every evaluation episode calls ``update_log`` under the number of the last
-    training episode and overwrites its row; and logger.py:208, where ``dump_output_csv`` appends a row when its episode
+    Upstream: agents/agent.py:592, where every evaluation episode calls ``update_log`` under the number of the last
+    training episode and overwrites its row; and logger.py:221, where ``dump_output_csv`` appends a row when its episode
     ends, before the training phase that follows sets the losses. Without it: empty losses, and no training reward in
     the row before an evaluation. ``signals.close_csv`` writes the last row.
     """
@@ -110,7 +110,7 @@ def _write_csv_rows_when_complete() -> None:
 def _keep_few_gif_frames() -> None:
     """Render only the frames that a GIF will show, and bound their number.
 
-    Upstream: environments/environment.py:305 renders and keeps every step's frame (600 x 400 x 3 bytes) and drops four
+    Upstream: environments/environment.py:324 renders and keeps every step's frame (600 x 400 x 3 bytes) and drops four
     of five when the episode ends. Without it: 7 GB for an episode of 10,000 steps, and rendering takes most of an
     evaluation.
     """
@@ -156,7 +156,7 @@ def _keep_few_gif_frames() -> None:
 def _show_gif_frames_for_their_time() -> None:
     """Give GIF frames a duration, and few colours.
 
-    Upstream: logger.py:313, ``duration=1.0 / fps`` where Pillow wants milliseconds. Without it: frames of 0 ms, which
+    Upstream: logger.py:332, ``duration=1.0 / fps`` where Pillow wants milliseconds. Without it: frames of 0 ms, which
     viewers play at whatever speed they like.
     """
     import datetime
@@ -232,7 +232,7 @@ def _log_a_decaying_learning_rate() -> None:
 def _write_checkpoint_state_atomically() -> None:
     """Replace the file that names the newest checkpoint in one step.
 
-    Upstream: checkpoint.py:139 truncates ``.coach_checkpoint`` before writing it. Without it: a process killed between
+    Upstream: checkpoint.py:145 truncates ``.coach_checkpoint`` before writing it. Without it: a process killed between
     the two leaves a checkpoint folder that cannot be restored.
     """
     from rl_coach.checkpoint import CheckpointStateFile

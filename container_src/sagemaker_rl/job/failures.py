@@ -67,7 +67,7 @@ def _write(failure_file: Path, reason: str) -> None:
 
 @contextlib.contextmanager
 def tolerated(name: str, note: Callable[[str], None] = lambda reason: None) -> Iterator[None]:
-    """Let the block fail without the job's failing: for what none of the job's results depends on.
+    """Let the block fail without failing the job: for extras that no result of the job depends on.
 
     Args:
         name: what is missing then, for the log.

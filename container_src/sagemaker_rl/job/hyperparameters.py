@@ -59,31 +59,31 @@ def _decode(value: Any) -> Any:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``", did you mean 'discount'?"`` for a name close to a known one, else the list of the known."""
+    """Return how a sentence ends: ``did you mean 'discount'?``, or all known names if none is close."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
 
 
-def checked_number(name: str, value: Any, kind: type, allowed: Range | None) -> Any:
-    """Return ``value`` as ``kind`` (int or float).
+def checked_number(name: str, value: Any, number_type: type, allowed: Range | None) -> Any:
+    """Return ``value`` as ``number_type`` (int or float).
 
     Raises:
         InputError: It is no such number, or out of range.
     """
-    what = "a whole number" if kind is int else "a number"
+    expected = "a whole number" if number_type is int else "a number"
     if allowed is not None:
-        what += f" {allowed}"
+        expected += f" {allowed}"
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
         or abs(value) > LARGEST
         or value != value  # NaN
-        or (kind is int and value != int(value))
+        or (number_type is int and value != int(value))
         or (allowed is not None and value not in allowed)
     ):
-        raise InputError(f"Hyperparameter {name} is {value!r}, expected {what}.")
-    return kind(value)
+        raise InputError(f"Hyperparameter {name} is {value!r}, expected {expected}.")
+    return number_type(value)
 
 
 def checked_flag(name: str, value: Any) -> bool:

@@ -18,14 +18,17 @@ class MLPaths:
 
     @classmethod
     def from_environment(cls) -> "MLPaths":
+        """Return the folders of the job that this process belongs to."""
         return cls(Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")))
 
     @property
     def config(self) -> Path:
+        """Where SageMaker writes what the job was asked for."""
         return self.root / "input" / "config"
 
     @property
     def hyperparameters(self) -> Path:
+        """The file of the hyperparameters."""
         return self.config / "hyperparameters.json"
 
     def channel(self, name: str) -> Path:
@@ -54,6 +57,7 @@ class MLPaths:
 
     @property
     def checkpoint(self) -> Path:
+        """Where a job saves its checkpoint; a part of output.tar.gz."""
         return self.output_data / "checkpoint"
 
     @property
@@ -70,8 +74,8 @@ class MLPaths:
         """Create the folders that a job writes to, and prove that they can be written.
 
         Args:
-            with_intermediate: also ``output/intermediate``, which sagemaker-training must find absent when it starts:
-                else it takes the platform to upload it (its intermediate_output.py).
+            with_intermediate: also ``output/intermediate``. It must be absent when sagemaker-training starts, which
+                else assumes that the platform uploads the folder (its intermediate_output.py).
 
         Raises:
             InputError: A folder cannot be created or written.

@@ -16,6 +16,8 @@ JOB_FILE = "job.json"
 """What a job says about itself when it begins (job/introduction.py)."""
 METADATA_FILE = "metadata.json"
 """How far it has come."""
+EVALUATION_FILE = "evaluation.json"
+"""The result of an evaluation job."""
 PACKAGES = ("mxnet", "rl-coach-slim", "gym", "numpy", "sagemaker-training")
 
 

@@ -40,7 +40,9 @@ def check_exportable(agent: Any) -> None:
 
     Called before training starts, so that no job trains for hours and then cannot save its model.
     """
-    sources = set(agent.ap.network_wrappers["main"].input_embedders_parameters) if _has_main(agent) else set()
+    sources = (
+        set(agent.ap.network_wrappers["main"].input_embedders_parameters) if _has_main_network_only(agent) else set()
+    )
     if sources != {"observation"}:
         raise InputError(
             f"save_model is 1, but the network's inputs are {sorted(sources)}, expected only 'observation'."
@@ -85,7 +87,7 @@ def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[s
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _has_main(agent: Any) -> bool:
+def _has_main_network_only(agent: Any) -> bool:
     return list(agent.ap.network_wrappers) == ["main"]
 
 

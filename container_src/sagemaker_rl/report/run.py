@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sagemaker_rl.job.outputs import JOB_FILE, METADATA_FILE
+from sagemaker_rl.job.outputs import EVALUATION_FILE, JOB_FILE, METADATA_FILE
 from sagemaker_rl.report.cars import CARS, PATIENCE, Car
 from sagemaker_rl.report.coach_csv import EPISODE, EVALUATION_REWARD, SECONDS, parse_number, read_coach_csv
 from sagemaker_rl.report.optimum import find_optimum
@@ -19,7 +19,6 @@ from sagemaker_rl.report.trial import Trial
 
 DESCRIPTION_FILE = "description.json"
 """SageMaker's answer to DescribeTrainingJob, which ``scripts/fetch.py`` and ``report.py`` put beside a job's files."""
-EVALUATION_FILE = "evaluation.json"
 FINAL_STATUSES = ("Completed", "Failed", "Stopped")
 """Of a job that writes nothing more."""
 HYPERPARAMETERS_SHOWN_ELSEWHERE = ("RLCOACH_PRESET", "seed")

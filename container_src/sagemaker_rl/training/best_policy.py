@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.graph import agent_of
+from sagemaker_rl.coach.normalization import STATISTICS_KEYS
 
 
 class BestPolicy:
@@ -25,7 +26,7 @@ class BestPolicy:
         filters = [f for by_name in agent.pre_network_filter.observation_filters.values() for f in by_name.values()]
         self._statistics = [f.running_observation_stats for f in filters if hasattr(f, "running_observation_stats")]
         self._weights: dict[tuple[str, str], np.ndarray] = {}
-        self._state: list[dict[str, Any]] = []
+        self._states: list[dict[str, Any]] = []
         self.reward: float | None = None
         """Mean return of the best evaluation; None before the first."""
         self.steps = 0
@@ -37,7 +38,7 @@ class BestPolicy:
             return
         self.reward, self.steps = reward, steps
         self._weights = {key: parameter.data().asnumpy() for key, parameter in self._parameters.items()}
-        self._state = [{name: np.array(value) for name, value in _state_of(s).items()} for s in self._statistics]
+        self._states = [{key: np.array(getattr(s, key)) for key in STATISTICS_KEYS} for s in self._statistics]
 
     def restore(self) -> None:
         """Give the agent what was remembered; nothing if there was no evaluation."""
@@ -45,10 +46,5 @@ class BestPolicy:
 
         for key, weights in self._weights.items():
             self._parameters[key].set_data(mx.nd.array(weights))
-        for statistics, state in zip(self._statistics, self._state, strict=False):
+        for statistics, state in zip(self._statistics, self._states, strict=False):
             vars(statistics).update(state)
-
-
-def _state_of(statistics: Any) -> dict[str, Any]:
-    """Return what Coach saves of its NumpySharedRunningStats (utilities/shared_running_stats.py:179)."""
-    return {name: getattr(statistics, name) for name in ("_mean", "_std", "_count", "_sum", "_sum_squares")}

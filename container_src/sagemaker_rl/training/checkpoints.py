@@ -6,7 +6,6 @@ newest. Beside them, ``checkpoint.json`` says which preset it is of, what was ch
 """
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -21,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.graph import agent_of
+from sagemaker_rl.coach.normalization import STATISTICS_KEYS
 from sagemaker_rl.errors import InputError
+from sagemaker_rl.policy.artifact import sha256
 
 STATE_FILE = ".coach_checkpoint"
 DESCRIPTION_FILE = "checkpoint.json"
-STATISTICS_KEYS = {"_mean", "_std", "_count", "_sum", "_sum_squares"}
 STATISTICS_MEMBERS = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy.core.multiarray", "scalar"),
@@ -64,7 +64,7 @@ def save(graph_manager: Any, folders: Iterable[Path], preset: str, changes: list
         graph_manager.checkpoint_state_updater = None  # it holds the path of the folder it was made for
         with contextlib.redirect_stdout(io.StringIO()):  # it would name the staging folder
             graph_manager.save_checkpoint()
-        digests = {file.name: _sha256(file) for file in sorted(staging.iterdir())}
+        digests = {file.name: sha256(file) for file in sorted(staging.iterdir())}
         description = {"preset": preset, "changes": changes, "sha256": digests}
         (staging / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
         newest = _newest_prefix(staging)
@@ -100,10 +100,6 @@ def _move_in(staging: Path, folder: Path, newest: str) -> None:
     for file in folder.glob("*_Step-*.ckpt*"):
         if not file.name.startswith(newest + "."):
             file.unlink()
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _newest_prefix(folder: Path) -> str:
@@ -164,7 +160,7 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
     if not files:
         raise InputError(f"The checkpoint in {folder} is damaged: {STATE_FILE} names no checkpoint that is there.")
     for name, digest in description.get("sha256", {}).items():
-        if not (folder / name).is_file() or _sha256(folder / name) != digest:
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
             raise InputError(f"The checkpoint in {folder} is damaged: {name} is not the file that was saved.")
     _check(graph_manager, files, preset)
     # Coach takes the statistics with the highest number in the folder, which a job killed while saving may have left
@@ -198,7 +194,7 @@ def _check_statistics(file: Path, shape: tuple[int, ...]) -> None:
         loaded = _StatisticsUnpickler(io.BytesIO(file.read_bytes())).load()
     except Exception as error:  # pickle raises whatever its bytes lead to
         raise InputError(f"The checkpoint is damaged: {file.name} cannot be read ({error}).") from None
-    whole = isinstance(loaded, dict) and loaded.keys() == STATISTICS_KEYS
+    whole = isinstance(loaded, dict) and loaded.keys() == set(STATISTICS_KEYS)
     if not whole or not all(_is_statistic(loaded[key], () if key == "_count" else shape) for key in STATISTICS_KEYS):
         raise InputError(
             f"The checkpoint is damaged: {file.name} holds no statistics of observations of shape {shape}."

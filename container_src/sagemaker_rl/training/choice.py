@@ -69,7 +69,7 @@ def choose_run(
         outputs.metric_line("Path", Path="stock Coach", Reason=reason)
         introduction.add(paths, path=f"stock Coach: {reason}")
         return StockRun(graph_manager)
-    run = support.run_of(graph_manager)(graph_manager, parallel_environments, seed, STOP.check)
+    run = support.run_class_of(graph_manager)(graph_manager, parallel_environments, seed, STOP.check)
     outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
     introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
     return run

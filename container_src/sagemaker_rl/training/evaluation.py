@@ -12,8 +12,6 @@ from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints, trial
 from sagemaker_rl.training.choice import choose_run
 
-RESULT_FILE = "evaluation.json"
-
 
 @dataclass(frozen=True)
 class Extent:
@@ -77,8 +75,8 @@ def evaluate(
 
 def _write_result(paths: MLPaths, result: dict[str, Any]) -> None:
     result = {**result, "versions": outputs.versions(), "git_revision": outputs.git_revision()}
-    outputs.publish_json(paths.intermediate / RESULT_FILE, result)
-    outputs.write_json(paths.output_data / RESULT_FILE, result)
+    outputs.publish_json(paths.intermediate / outputs.EVALUATION_FILE, result)
+    outputs.write_json(paths.output_data / outputs.EVALUATION_FILE, result)
     outputs.metric_line(
         "Evaluation",
         Evaluation_reward=result["mean_return"],

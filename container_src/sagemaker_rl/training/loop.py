@@ -121,7 +121,7 @@ class TrainingJob:
                 print(f"Stopped by SIGTERM after {self._steps_trained()} environment steps.", flush=True)
             run.close()
             if options.keep_best:
-                self._return_to(best)
+                self._restore_best(best)
             self._record_progress()
             if options.save_model:
                 export.export_policy(self.agent, self.graph_manager, self.paths.model, vars(self.progress))
@@ -149,12 +149,12 @@ class TrainingJob:
             checkpoints.check_finite(graph_manager)
             done = run.evaluate(graph_manager.evaluation_steps)
             self.progress.train_seconds = time.monotonic() - started
-            self._take_evaluation(best)
+            self._record_evaluation(best)
             self._save_checkpoint()
             self._record_progress()
             self._print_evaluation(run.take_losses())
 
-    def _take_evaluation(self, best: BestPolicy) -> None:
+    def _record_evaluation(self, best: BestPolicy) -> None:
         """Record what the last evaluation found; ``best`` keeps the policy if none was better."""
         episodes = self.agent.num_evaluation_episodes_completed
         if episodes:
@@ -175,7 +175,7 @@ class TrainingJob:
             Seconds=round(self.progress.train_seconds, 1),
         )
 
-    def _return_to(self, best: BestPolicy) -> None:
+    def _restore_best(self, best: BestPolicy) -> None:
         """Give the agent the best policy again, if training has gone on since."""
         if best.reward is None or best.steps >= self._steps_trained():
             return

@@ -31,9 +31,9 @@ EVALUATION_SEED = 20_201_122
 EPISODES = 100
 EPISODES_AT_A_TIME = 10
 """Of an environment that is not stepped on arrays: episodes are played until the time is up."""
-SECONDS = 20.0
-"""For all episodes. A batch that takes longer does not count: its short episodes alone would mislead."""
-PATHS = 3
+TIME_LIMIT = 20.0
+"""Seconds for all episodes. A batch that takes longer does not count: its short episodes alone would mislead."""
+NUM_PATHS = 3
 """Episodes whose path the report draws."""
 MAP_NODES = 81
 """Of each axis of the map."""
@@ -80,17 +80,17 @@ def play(policy: Policy, make: "Callable[[], gym.Env]", seed: int, check_stop: C
     """
     num_envs = EPISODES if is_car(make()) else EPISODES_AT_A_TIME
     envs = make_vector_env(make, num_envs, seed)
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + TIME_LIMIT
     batches: list[_Episodes] = []
     while len(batches) * num_envs < EPISODES:
-        episodes = _play_batch(policy, envs, 0 if batches else PATHS, deadline, check_stop)
+        episodes = _play_batch(policy, envs, 0 if batches else NUM_PATHS, deadline, check_stop)
         if episodes is None:
             break
         batches.append(episodes)
     if not batches:
-        raise ValueError(f"{num_envs} episodes take more than {SECONDS:.0f} s")
+        raise ValueError(f"{num_envs} episodes take more than {TIME_LIMIT:.0f} s")
     paths = batches[0].paths
-    policy_map, no_map = _map(policy, paths)
+    policy_map, no_map = _map_policy(policy, paths)
     return Trial(
         starts=np.concatenate([batch.starts for batch in batches]),
         returns=np.concatenate([batch.returns for batch in batches]),
@@ -133,7 +133,7 @@ def _play_batch(
     return _Episodes(starts, returns, lengths, [trace.points() for trace in traces])
 
 
-def _map(policy: Policy, paths: list[np.ndarray]) -> tuple[PolicyMap | None, str]:
+def _map_policy(policy: Policy, paths: list[np.ndarray]) -> tuple[PolicyMap | None, str]:
     """Ask the policy about a grid of states; return None and a reason if states or actions are not drawn as a map."""
     space = policy.observation_space
     if space.shape != (2,):

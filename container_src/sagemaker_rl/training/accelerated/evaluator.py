@@ -48,11 +48,11 @@ class Evaluator:
 
         Args:
             episodes: how many.
-            same_starts: whether to begin the stream of start states anew, as another number of episodes than last time
-                does in any case.
+            same_starts: whether to restart the stream of start states; a number of episodes other than last time's
+                restarts it in any case.
             record: whether to record the first episode.
         """
-        envs = self._batch(episodes, same_starts)
+        envs = self._prepare_envs(episodes, same_starts)
         observations = envs.reset()
         returns = np.zeros(episodes)
         running = np.ones(episodes, dtype=bool)
@@ -71,8 +71,8 @@ class Evaluator:
             running &= ~dones
         return Episodes([float(episode_return) for episode_return in returns], steps, recording)
 
-    def _batch(self, episodes: int, same_starts: bool) -> VectorEnv:
-        """Return as many environments, their start states in the place of the stream that is asked for."""
+    def _prepare_envs(self, episodes: int, same_starts: bool) -> VectorEnv:
+        """Return an environment for each episode, new or reseeded where ``play`` asks for it."""
         if self._envs is None or self._envs.num_envs != episodes:
             self._envs = make_vector_env(self.make_env, episodes, self.seed)
         elif same_starts:

@@ -38,21 +38,21 @@ def reason_for_stock(graph_manager: Any) -> str | None:
     if type(agent) not in RUNS:
         return f"the agent is a {type(agent).__name__}"
     return (
-        _environment(graph_manager)
-        or _schedule(graph_manager)
-        or _filters(agent)
-        or _network(agent)
-        or _gifs(agent)
+        _unsupported_environment(graph_manager)
+        or _unsupported_schedule(graph_manager)
+        or _unsupported_filters(agent)
+        or _unsupported_network(agent)
+        or _unsupported_gifs(agent)
         or RUNS[type(agent)].unsupported(agent)
     )
 
 
-def run_of(graph_manager: Any) -> type[AcceleratedRun]:
-    """Return what runs the graph's agent; only where ``reason_for_stock`` gives none."""
+def run_class_of(graph_manager: Any) -> type[AcceleratedRun]:
+    """Return the class that runs the graph's agent; call it only where ``reason_for_stock`` returned None."""
     return RUNS[type(agent_of(graph_manager))]
 
 
-def _environment(graph_manager: Any) -> str | None:
+def _unsupported_environment(graph_manager: Any) -> str | None:
     parameters = graph_manager.env_params
     if parameters.path != "rl_coach.environments.gym_environment:GymEnvironment":
         return f"the environment is {parameters.path}"
@@ -63,14 +63,14 @@ def _environment(graph_manager: Any) -> str | None:
     return None
 
 
-def _schedule(graph_manager: Any) -> str | None:
+def _unsupported_schedule(graph_manager: Any) -> str | None:
     for name, unit in SCHEDULE.items():
         if type(getattr(graph_manager, name)) is not unit:
             return f"{name} is in {type(getattr(graph_manager, name)).__name__}"
     return None
 
 
-def _filters(agent: Any) -> str | None:
+def _unsupported_filters(agent: Any) -> str | None:
     if agent.output_filter.action_filters:
         return "there are action filters"
     if agent.input_filter.observation_filters or agent.pre_network_filter.reward_filters:
@@ -85,7 +85,7 @@ def _filters(agent: Any) -> str | None:
     return None
 
 
-def _network(agent: Any) -> str | None:
+def _unsupported_network(agent: Any) -> str | None:
     networks = agent.ap.network_wrappers
     if list(networks) != ["main"]:
         return f"the networks are {list(networks)}"
@@ -102,7 +102,7 @@ def _network(agent: Any) -> str | None:
     return None
 
 
-def _gifs(agent: Any) -> str | None:
+def _unsupported_gifs(agent: Any) -> str | None:
     visualization = agent.ap.visualization
     for option in ("dump_mp4", "dump_in_episode_signals", "render", "add_rendered_image_to_env_response"):
         if getattr(visualization, option):

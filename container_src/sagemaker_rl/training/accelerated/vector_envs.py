@@ -20,7 +20,7 @@ class VectorEnv(Protocol):
     num_envs: int
 
     def seed(self, seed: int) -> None:
-        """Begin the stream of start states, and whatever else is random, anew."""
+        """Restart from this seed the stream of start states, and whatever else is random."""
 
     def reset(self) -> np.ndarray:
         """Begin a new episode everywhere; return the observations, float32 of shape ``(num_envs, *shape)``."""
