@@ -182,8 +182,8 @@ class Stack:
         cloudformation = self._clients.cloudformation
         newest = self._newest_event()
         try:
-            send = cloudformation.create_stack if operation == "CreateStack" else cloudformation.update_stack
-            identity = send(**request)["StackId"]
+            operations = {"CreateStack": cloudformation.create_stack, "UpdateStack": cloudformation.update_stack}
+            identity = operations[operation](**request)["StackId"]
         except ClientError as error:
             if "No updates are to be performed" not in str(error):
                 raise

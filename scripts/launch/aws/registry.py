@@ -102,12 +102,14 @@ def _has_lifecycle_policy(clients: Clients, name: str) -> bool:
 
 def create_repositories(clients: Clients, missing: list[Request]) -> None:
     """Send what ``repository_requests`` returned."""
+    operations = {
+        "CreateRepository": clients.ecr.create_repository,
+        "PutLifecyclePolicy": clients.ecr.put_lifecycle_policy,
+    }
     for operation, request in missing:
+        operations[operation](**request)
         if operation == "CreateRepository":
-            clients.ecr.create_repository(**request)
             print(f"Created repository {request['repositoryName']}", flush=True)
-        else:
-            clients.ecr.put_lifecycle_policy(**request)
 
 
 class Registry:

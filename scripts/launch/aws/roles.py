@@ -227,12 +227,11 @@ def requests(clients: Clients, name: str, permissions: dict[str, Any], tags: lis
 
 def create_or_update(clients: Clients, name: str, requests: list[Request]) -> str:
     """Send what ``requests`` returned, and return the role's ARN."""
+    operations = {"CreateRole": clients.iam.create_role, "PutRolePolicy": clients.iam.put_role_policy}
     for operation, request in requests:
+        operations[operation](**request)
         if operation == "CreateRole":
-            clients.iam.create_role(**request)
             clients.iam.get_waiter("role_exists").wait(RoleName=name)
-        else:
-            clients.iam.put_role_policy(**request)
     return str(clients.iam.get_role(RoleName=name)["Role"]["Arn"])
 
 

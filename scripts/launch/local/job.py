@@ -4,6 +4,7 @@ import abc
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage
@@ -49,9 +50,11 @@ class LocalJob(abc.ABC):
 
     def make_engine(self, image: str) -> Engine:
         """Return the engine that the record names, for an image."""
-        if self.record.engine == "process":
-            return ProcessEngine()
-        return DockerEngine(image, image, labels.of_job())
+        engines: dict[str, Callable[[], Engine]] = {
+            "process": ProcessEngine,
+            "docker": lambda: DockerEngine(image, image, labels.of_job()),
+        }
+        return engines[self.record.engine]()
 
     def run(self) -> None:
         """Run the job, write how it ended, and leave nothing running."""
