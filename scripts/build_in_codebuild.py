@@ -46,9 +46,9 @@ def main() -> None:
         dry_run.print_requests([(operation, request), ("StartBuild", start)])
         return
     stack.apply(operation, request)
-    identity = clients.codebuild.start_build(**start)["build"]["id"]
-    print(f"Build {identity} of {revision}", flush=True)
-    build = builds.Build(clients, identity).follow()
+    build_id = clients.codebuild.start_build(**start)["build"]["id"]
+    print(f"Build {build_id} of {revision}", flush=True)
+    build = builds.Build(clients, build_id).follow()
     with tempfile.TemporaryDirectory() as folder:
         uris = builds.images_of(clients, build, Path(folder))
     image_uris.write(uris)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from launch.cli import dry_run, errors, options
 from launch.cli.errors import UsageError
-from launch.sagemaker import belongings, session
+from launch.sagemaker import endpoint_resources, session
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -20,9 +20,9 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
-    existing = belongings.find(clients, arguments.endpoint_name)
+    existing = endpoint_resources.find(clients, arguments.endpoint_name)
     if arguments.dry_run:
-        dry_run.print_requests([belongings.DELETE_REQUESTS[kind](name) for kind, name in existing])
+        dry_run.print_requests([endpoint_resources.DELETE_REQUESTS[kind](name) for kind, name in existing])
         return
     if not existing:
         print(f"There is nothing left of {arguments.endpoint_name}{clients.where}")
@@ -35,7 +35,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
         print("Nothing was deleted.")
         return
     for kind, name in existing:
-        existed = belongings.delete(clients, belongings.Belonging(kind, name))
+        existed = endpoint_resources.delete(clients, endpoint_resources.EndpointResource(kind, name))
         print(f"Deleted {kind} {name}" if existed else f"There is no {kind} {name} any more", flush=True)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from launch.cli import dry_run, errors, options
 from launch.sagemaker import session
 
-MOST = 100
+MAX_RESULTS = 100
 """Of each kind; the API gives no more at once."""
 
 
@@ -37,19 +37,19 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("--name-contains", default="rl-mountain-car", help="(%(default)s); '' for all")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
-    part = {"NameContains": arguments.name_contains} if arguments.name_contains else {}
-    newest = {**part, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": MOST}
+    name_filter = {"NameContains": arguments.name_contains} if arguments.name_contains else {}
+    query = {**name_filter, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": MAX_RESULTS}
     if arguments.dry_run:
-        dry_run.print_requests([(listing.operation, newest) for listing in LISTINGS])
+        dry_run.print_requests([(listing.operation, query) for listing in LISTINGS])
         return
-    pages = [(listing, getattr(clients.sagemaker, listing.method)(**newest)) for listing in LISTINGS]
+    pages = [(listing, getattr(clients.sagemaker, listing.method)(**query)) for listing in LISTINGS]
     for listing, page in pages:
         for summary in page[listing.summaries]:
             name, status = summary[f"{listing.prefix}Name"], summary[f"{listing.prefix}Status"]
             print(f"{listing.noun:<15}{name:<64}{status:<12}{summary['CreationTime']:%Y-%m-%d %H:%M}")
     for listing, page in pages:
         if page.get("NextToken"):
-            print(f"There are more {listing.noun}s, older than these {MOST}: --name-contains finds them.")
+            print(f"There are more {listing.noun}s, older than these {MAX_RESULTS}: --name-contains finds them.")
     if not any(page[listing.summaries] for listing, page in pages):
         named = f" with {arguments.name_contains} in its name" if arguments.name_contains else ""
         print(f"There is no job or endpoint{named}{clients.where}.")

@@ -28,8 +28,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a job's name, its folder, or s3://bucket/prefix/JOB")
     parser.add_argument("--output", type=Path, help="the file; default: report.html in the run's folder, or here")
     arguments = parser.parse_args(command_line)
-    if len(arguments.runs) > report.MOST_RUNS:
-        raise UsageError(f"There are {len(arguments.runs)} runs, expected at most {report.MOST_RUNS}.")
+    if len(arguments.runs) > report.MAX_RUNS:
+        raise UsageError(f"There are {len(arguments.runs)} runs, expected at most {report.MAX_RUNS}.")
     clients = session.connect(arguments)
     if arguments.dry_run:
         print(json.dumps([{"Report": {"Of": arguments.runs}}], indent=2))

@@ -47,7 +47,7 @@ def _parser() -> options.Parser:
     parser.add_argument(
         "model", type=models.check_name, help="a training job's name, or the path or address of a model.tar.gz"
     )
-    parser.add_argument("input", type=observations, help="path or address of the observations")
+    parser.add_argument("input", type=check_input, help="path or address of the observations")
     parser.add_argument(
         "--output", type=Path, help="where to put the answers; default: beside a local input, with .out"
     )
@@ -61,7 +61,7 @@ def _parser() -> options.Parser:
     return parser
 
 
-def observations(text: str) -> str:
+def check_input(text: str) -> str:
     """Check that a file of this machine is there; for ``type=`` of an argument."""
     if "://" not in text and not Path(text).is_file():
         raise UsageError(f"There is no file {text}.")

@@ -42,6 +42,7 @@ class HeldEGreedy(EGreedy):
         self.held.drop(np.array([True]))
 
     def requires_action_values(self) -> bool:
+        """Tell whether ``get_action`` needs the values: not while a random action is held."""
         return bool(self.held.steps_left[0] == 0)
 
     def get_action(self, action_values: Any) -> tuple[int, np.ndarray]:

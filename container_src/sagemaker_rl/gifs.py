@@ -15,7 +15,7 @@ class FirstEpisodeOfEvaluation(VideoDumpFilter):
         self.every = every
         self.evaluations = 0
         self.evaluating = False
-        self.done = True
+        self.keeping = False
 
     def begin_evaluation(self) -> bool:
         """Count an evaluation; return whether its first episode is kept."""
@@ -32,8 +32,8 @@ class FirstEpisodeOfEvaluation(VideoDumpFilter):
             return False
         if not self.evaluating:
             self.evaluating = True
-            self.done = not self.begin_evaluation()
-        keep = not self.done
+            self.keeping = self.begin_evaluation()
+        keep = self.keeping
         if episode_terminated:
-            self.done = True
+            self.keeping = False
         return keep

@@ -12,9 +12,14 @@ BASE_NAME = "rl-mountain-car"
 """What the names of jobs begin with, and the default name of an endpoint."""
 
 
+def repository_name(kind: str) -> str:
+    """Return ``mountain-car-training`` or ``mountain-car-serving``, on an engine as in ECR."""
+    return f"mountain-car-{kind}"
+
+
 def image_name(kind: str, tag: str = "latest") -> str:
     """Return ``mountain-car-training:latest`` and the like."""
-    return f"mountain-car-{kind}:{tag}"
+    return f"{repository_name(kind)}:{tag}"
 
 
 def git_revision() -> str:

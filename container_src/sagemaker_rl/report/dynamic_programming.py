@@ -24,14 +24,14 @@ class Problem:
         actions: those that the value iteration chooses from.
         rollout_actions: those that the greedy policy chooses from.
         prices: the prices of a step to try (see ``optimum.py``).
-        nodes: number of grid intervals over position and over velocity.
+        intervals: of the grid, over position and over velocity.
     """
 
     car: Car
     actions: np.ndarray
     rollout_actions: np.ndarray
     prices: tuple[float, ...] = (0.0,)
-    nodes: tuple[int, int] = (720, 560)
+    intervals: tuple[int, int] = (720, 560)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def list_facts(run: Run) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in facts if value not in (None, "")]
 
 
-def _described(run: Run, field: str) -> dict[str, Any]:
+def _described_object(run: Run, field: str) -> dict[str, Any]:
     """Return an object in SageMaker's description, empty if it is none."""
     content = run.description.get(field)
     return content if isinstance(content, dict) else {}
@@ -49,11 +49,11 @@ def _image(run: Run) -> str:
     image = str(run.job.get("image") or "")
     if image.startswith("none"):  # a job as a process: the description names an image that did not run
         return image
-    return str(_described(run, "AlgorithmSpecification").get("TrainingImage") or image)
+    return str(_described_object(run, "AlgorithmSpecification").get("TrainingImage") or image)
 
 
 def _instances(run: Run) -> str | None:
-    resources = _described(run, "ResourceConfig")
+    resources = _described_object(run, "ResourceConfig")
     instance_type = resources.get("InstanceType")
     return f"{resources.get('InstanceCount', 1)} of {instance_type}" if instance_type else None
 

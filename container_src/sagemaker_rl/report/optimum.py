@@ -36,7 +36,7 @@ def _forces(count: int) -> np.ndarray:
 
 
 PROBLEMS = {
-    "PatientMountainCar": Problem(CARS["PatientMountainCar"], np.arange(3.0), np.arange(3.0), nodes=(1440, 1120)),
+    "PatientMountainCar": Problem(CARS["PatientMountainCar"], np.arange(3.0), np.arange(3.0), intervals=(1440, 1120)),
     "PatientContinuousMountainCar": Problem(
         CARS["PatientContinuousMountainCar"], _forces(41), _forces(161), prices=(1e-5, 2e-5)
     ),
@@ -90,7 +90,7 @@ def solve(problem: Problem, coarser: int, sweeps: int, starts: np.ndarray) -> di
         sweeps: about so many, at most.
         starts: start positions, ``(starts,)``.
     """
-    grid = Grid.covering(problem.car, *(nodes // coarser + 1 for nodes in problem.nodes))
+    grid = Grid.covering(problem.car, *(intervals // coarser + 1 for intervals in problem.intervals))
     solutions = []
     for price in problem.prices:
         values = iterate_values(problem.car.step, grid, problem.actions, sweeps, price, tolerance=1e-6)

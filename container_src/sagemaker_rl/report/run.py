@@ -50,14 +50,14 @@ class Setting:
         value: what it was.
         preset: what it is in the preset.
         changed: whether the two differ.
-        given: whether it belongs to the job itself, as ``keep_best`` does, and not to the preset.
+        of_job: whether it belongs to the job itself, as ``keep_best`` does, and not to the preset.
     """
 
     name: Any
     value: Any = ""
     preset: Any = ""
     changed: Any = False
-    given: Any = False
+    of_job: Any = False
 
 
 @dataclass
@@ -118,10 +118,12 @@ class Run:
 
     @property
     def is_evaluation(self) -> bool:
+        """Whether it is an evaluation job."""
         return bool(self.evaluation) or self.job.get("kind") == "evaluation"
 
     @property
     def status(self) -> str:
+        """The job's status in SageMaker's words; a sentence where nothing is known."""
         if self.failure:
             return "Failed"
         if self.metadata.get("stopped"):
@@ -135,6 +137,7 @@ class Run:
 
     @property
     def has_ended(self) -> bool:
+        """Whether the job writes nothing more."""
         return self.status in FINAL_STATUSES
 
     @property
@@ -149,7 +152,7 @@ class Run:
         ]
         known = {setting.name for setting in settings}
         given = [
-            Setting(name, value, changed=True, given=True)
+            Setting(name, value, changed=True, of_job=True)
             for name, value in self.hyperparameters.items()
             # A path into the preset, "rl....", is listed by its short name already.
             if name not in known

@@ -10,12 +10,12 @@ from sagemaker_rl.report.formatting import format_number, format_percent
 from sagemaker_rl.report.optimum import find_optimum
 from sagemaker_rl.report.run import Run
 
-LEARNED = 0.5
+LEARNED_SHARE = 0.5
 """A run is said to have learned from this share on of the way from the first evaluation to the best known return.
 
 A car that learns no more than to stand still goes an eighth of it.
 """
-CLOSE = 0.1
+CLOSE_SHARE = 0.1
 """A policy is said to be within a regret that is at most this share of the best known return."""
 
 
@@ -65,11 +65,12 @@ def _sentences_on_improvement(run: Run, evaluations: np.ndarray) -> list[str]:
     if optimum is None or optimum.mean <= first:
         return [without_judgement]
     share = (best - first) / (optimum.mean - first)
-    if share >= LEARNED:
+    if share >= LEARNED_SHARE:
         way = f"{format_percent(share)} of the way to the best known {optimum.mean:.2f}"
         return [f"It learned: {change} in the best, {way}."]
     way = f"{format_percent(share)} of the way from the first to the best known {optimum.mean:.2f}"
-    return [without_judgement, f"That is {way}, less than the {format_percent(LEARNED)} that are called learned here."]
+    learned = f"the {format_percent(LEARNED_SHARE)} that are called learned here"
+    return [without_judgement, f"That is {way}, less than {learned}."]
 
 
 def _sentences_on_trial(run: Run) -> list[str]:
@@ -86,7 +87,7 @@ def _sentences_on_trial(run: Run) -> list[str]:
         sentences = [f"{mean}. {worst}"]
     elif regret <= 0:
         sentences = [f"{mean}, as good as the best known {format_number(best)}."]
-    elif regret <= CLOSE * abs(best):
+    elif regret <= CLOSE_SHARE * abs(best):
         sentences = [f"{mean}: within {regret:.2f} of the best known {format_number(best)}. {worst}"]
     else:
         sentences = [f"{mean}: {regret:.2f} below the best known {format_number(best)}. {worst}"]

@@ -139,4 +139,5 @@ class Answers:
 
 
 def format_traceback(error: BaseException) -> str:
+    """Return a traceback as Python prints it."""
     return "".join(traceback.format_exception(error))

@@ -43,10 +43,12 @@ class ModelOperation:
     url: str
 
     def to_message(self, letter: bytes) -> bytes:
+        """Return it as a message of this letter."""
         return letter + orjson.dumps(self)
 
     @classmethod
     def from_message(cls, message: bytes) -> "ModelOperation":
+        """Read what ``to_message`` wrote."""
         return cls(**orjson.loads(message[1:]))
 
 
@@ -65,10 +67,12 @@ class Outcome:
     detail: str
 
     def to_message(self, letter: bytes) -> bytes:
+        """Return it as a message of this letter."""
         return letter + orjson.dumps(self)
 
     @classmethod
     def from_message(cls, message: bytes) -> "Outcome":
+        """Read what ``to_message`` wrote."""
         return cls(**orjson.loads(message[1:]))
 
 
@@ -81,10 +85,12 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def slot_message(letter: bytes, slot: int) -> bytes:
+    """Return a message of this letter about the connection in a slot."""
     return letter + _SLOT.pack(slot)
 
 
 def slot_of(message: bytes) -> int:
+    """Return the slot of the connection that a message is about."""
     return int(_SLOT.unpack(message[1 : 1 + _SLOT.size])[0])
 
 

@@ -67,7 +67,7 @@ class Endpoint:
         self.multi_model = MultiModelApi(
             settings, self._answers, self._counters, self._invocations, thread, models, request_operation
         )
-        # metrics.ROUTES has these paths, too: it counts requests by path
+        # metrics.ROUTES lists the paths that are counted each; requests for any other path count as "other"
         self.routes: dict[str, Route] = {
             "/ping": _for_get(self._ping),
             "/metrics": _for_get(self._metrics),

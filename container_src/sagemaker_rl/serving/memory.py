@@ -23,9 +23,9 @@ def has_room_for(folder: Path, times: int) -> bool:
 
 
 def _limit_and_used() -> tuple[int, int]:
-    """Return how many bytes this container may use, and how many it uses without cached files.
+    """Return how many bytes this container may use, and how many it uses, cached files not counted.
 
-    Of the machine, if the container has no limit.
+    Both are the machine's if the container has no limit.
     """
     page = os.sysconf("SC_PAGE_SIZE")
     total = page * os.sysconf("SC_PHYS_PAGES")

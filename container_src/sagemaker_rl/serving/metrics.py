@@ -17,7 +17,7 @@ from sagemaker_rl.serving import http_statuses
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 ROUTES = ("/ping", "/invocations", "/models", "/metrics", "/openapi.json", "other")
-"""Values of the label ``route``: the paths in ``Endpoint.routes``, and ``other`` for all that are not listed."""
+"""Values of the label ``route``: paths of ``Endpoint.routes`` that are counted each, and ``other`` for the rest."""
 STATUSES = (200, *http_statuses.ERRORS, 0)
 """Values of the label ``status``; 0 stands for all others, which a user's own code may answer with."""
 LATENCIES = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -102,7 +102,7 @@ _STATUS_INDEX = {status: index for index, status in enumerate(STATUSES)}
 
 
 class Counters:
-    """Counts in the numbers of one worker."""
+    """Counts in the numbers of one worker, in which it first counts the start of that worker."""
 
     def __init__(self, numbers: MutableSequence[float]) -> None:
         self._numbers = numbers
@@ -138,7 +138,7 @@ def exposition(workers: Sequence[Sequence[float]], ready: Sequence[int]) -> byte
 
     Args:
         workers: every worker's numbers.
-        ready: for every worker, whether it can answer: known of it, not counted by it.
+        ready: for every worker, whether it can answer, which the supervisor records.
     """
     numbers = [list(worker) for worker in workers]
     for worker, is_ready in zip(numbers, ready, strict=True):

@@ -79,7 +79,7 @@ class MultiModelApi:
 
     def _request_load(self, request: Request) -> None:
         name, folder = _read_model(request.body, self._settings.model_dir)
-        self._answers.answer_later(request, self._have_carried_out(request, LOAD, name, folder))
+        self._answers.answer_later(request, self._operate_and_answer(request, LOAD, name, folder))
 
     def _describe_model(self, request: Request) -> None:
         name = _model_name(request)
@@ -87,7 +87,7 @@ class MultiModelApi:
         self._answers.respond_json(request, self._description(name))
 
     def _request_unload(self, request: Request) -> None:
-        self._answers.answer_later(request, self._have_carried_out(request, UNLOAD, _model_name(request), ""))
+        self._answers.answer_later(request, self._operate_and_answer(request, UNLOAD, _model_name(request), ""))
 
     def _invoke(self, request: Request) -> None:
         self._invocations.invoke(self._loaded_model(_model_name(request)), request)
@@ -101,7 +101,8 @@ class MultiModelApi:
     def _description(self, name: str) -> dict[str, str]:
         return {"modelName": name, "modelUrl": str(self._models[name].folder)}
 
-    async def _have_carried_out(self, request: Request, command: str, name: str, folder: str) -> None:
+    async def _operate_and_answer(self, request: Request, command: str, name: str, folder: str) -> None:
+        """Have every worker load or unload a model, and answer with the outcome."""
         if self._invocations.draining:
             raise RequestError(DRAINING, 503)
         outcome = await self._request_operation(command, name, folder)

@@ -69,7 +69,7 @@ class MultiModelOperations:
         operation = ModelOperation(self._last_number, requested.command, requested.name, url)
         running = _RunningOperation(operation, pid, requested.number)
         self._running[operation.number] = running
-        running.told = {worker for worker in self._worker_pids() if self._order(worker, operation)}
+        running.told = {worker for worker in self._worker_pids() if self._tell(worker, operation)}
         running.waiting_for = set(running.told)
         self._finish_if_complete(running)
 
@@ -107,10 +107,10 @@ class MultiModelOperations:
         """Have a worker that started with the models ``loaded`` load and unload what has changed since."""
         for name, url in self.models.items():
             if name not in loaded:
-                self._order(pid, ModelOperation(0, LOAD, name, url))
+                self._tell(pid, ModelOperation(0, LOAD, name, url))
         for name, url in loaded.items():
             if name not in self.models:
-                self._order(pid, ModelOperation(0, UNLOAD, name, url))
+                self._tell(pid, ModelOperation(0, UNLOAD, name, url))
 
     def _finish_if_complete(self, running: _RunningOperation) -> None:
         operation = running.operation
@@ -120,15 +120,15 @@ class MultiModelOperations:
         if operation.command == LOAD and running.status != 200:
             unload = ModelOperation(operation.number, UNLOAD, operation.name, operation.url)
             for worker in running.told:
-                self._order(worker, unload)
+                self._tell(worker, unload)
         else:
             if operation.command == LOAD:
                 self.models[operation.name] = operation.url
             for worker in set(self._worker_pids()) - running.told:  # started meanwhile
-                self._order(worker, operation)
+                self._tell(worker, operation)
         outcome = Outcome(running.requested_number, running.status, running.detail)
         self._send(running.requested_by, outcome.to_message(control.OUTCOME))
 
-    def _order(self, pid: int, operation: ModelOperation) -> bool:
+    def _tell(self, pid: int, operation: ModelOperation) -> bool:
         """Tell a worker to carry out an operation; return False if it cannot be told."""
         return self._send(pid, operation.to_message(control.CARRY_OUT))

@@ -2,7 +2,8 @@
 
 A policy of a few small layers takes MXNet a fifth of a millisecond, nearly all of it spent on beginning operations.
 ``compile_plan`` knows the operations that Coach's dense networks and their normalization export; a graph with any other
-one has no plan, nor has one whose answers differ from MXNet's on random observations.
+one has no plan, nor has one whose answers differ from MXNet's on random observations. Training has operations of its
+own, with gradients: training/accelerated/operations.py.
 """
 
 import ast

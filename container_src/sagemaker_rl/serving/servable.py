@@ -1,4 +1,4 @@
-"""A policy artifact that is loaded, and computed by NumPy where that is the same as by MXNet."""
+"""A loaded policy artifact, computed by NumPy where its answers equal MXNet's."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ class Servable:
 
     Attributes:
         folder: of the artifact.
-        policy: the artifact's.
+        policy: loaded from it.
         shape: of one observation.
         executor: ``NumPy plan``, or ``MXNet`` and why there is no plan.
         is_quick: whether a small batch may be computed on the event loop.
@@ -38,7 +38,8 @@ class Servable:
         self.executor = executor
         self.shape = policy.observation_space.shape
         self._forward = forward
-        self.is_quick = _seconds(lambda: forward(np.zeros((1, *self.shape), dtype=np.float32))) < MAX_QUICK_SECONDS
+        observation = np.zeros((1, *self.shape), dtype=np.float32)
+        self.is_quick = _least_seconds(lambda: forward(observation)) < MAX_QUICK_SECONDS
 
     @classmethod
     def load(cls, folder: Path, compiled: bool = True) -> "Servable":
@@ -54,16 +55,16 @@ class Servable:
         policy = handler.model_fn(str(folder))
         lock = threading.Lock()  # an MXNet block must not run twice at the same time
 
-        def by_mxnet(observations: np.ndarray) -> list[np.ndarray]:
+        def run_mxnet(observations: np.ndarray) -> list[np.ndarray]:
             with lock:
                 return policy.heads(observations)
 
         if not compiled:
-            return cls(folder, policy, "MXNet", by_mxnet)
+            return cls(folder, policy, "MXNet", run_mxnet)
         try:
-            forward = _compile(policy, folder, by_mxnet)
+            forward = _compile(policy, folder, run_mxnet)
         except plan.UnknownGraphError as error:
-            return cls(folder, policy, f"MXNet ({error} has no plan)", by_mxnet)
+            return cls(folder, policy, f"MXNet ({error} has no plan)", run_mxnet)
         return cls(folder, policy, "NumPy plan", forward)
 
     def heads(self, observations: np.ndarray) -> list[np.ndarray]:
@@ -96,7 +97,7 @@ class Servable:
 
 
 def _compile(
-    policy: Policy, folder: Path, by_mxnet: Callable[[np.ndarray], list[np.ndarray]]
+    policy: Policy, folder: Path, run_mxnet: Callable[[np.ndarray], list[np.ndarray]]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return the artifact's graph as a plan of NumPy calls.
 
@@ -108,7 +109,7 @@ def _compile(
     space = policy.observation_space
     low, high = (np.reshape(bounds, space.shape) for bounds in (space.low, space.high))
     try:
-        difference = plan.largest_difference(compiled, by_mxnet, low, high)
+        difference = plan.largest_difference(compiled, run_mxnet, low, high)
     except (ValueError, IndexError, TypeError) as error:
         raise plan.UnknownGraphError(f"a graph that fails in NumPy ({error})") from None
     if not difference <= plan.TOLERANCE:
@@ -116,7 +117,7 @@ def _compile(
     return compiled
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def _least_seconds(call: Callable[[], object]) -> float:
     """Return how many seconds a call takes: the least of three."""
     durations = []
     for _ in range(3):

@@ -48,13 +48,13 @@ def _serve() -> NoReturn:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max_open_files, max_open_files))  # each connection is an open file
     supervisor = Supervisor(settings, _listen(settings.host, settings.port))
     loaded = threading.Event()
-    answering = threading.Thread(target=supervisor.refuse_until, args=(loaded,), daemon=True)
-    answering.start()
+    refusing_thread = threading.Thread(target=supervisor.refuse_until, args=(loaded,), daemon=True)
+    refusing_thread.start()
     try:
         model = _load(settings)
     finally:
         loaded.set()
-        answering.join()
+        refusing_thread.join()
     name = f"{model.policy.description['preset']} ({model.executor})" if model else "models"
     line = f"Serving {name} from {settings.model_dir} on port {settings.port} by {settings.workers} workers\n"
     write([line.encode("utf-8")])
@@ -62,7 +62,7 @@ def _serve() -> NoReturn:
 
 
 def _load(settings: "Settings") -> "Servable | None":
-    """Load the model that all workers share; one with a user's own functions is None, and loaded by each worker."""
+    """Load the model that all workers share; None if each loads its own: in multi-model mode, or with a user's code."""
     from sagemaker_rl.serving import memory  # start-up time, as above
     from sagemaker_rl.serving.models import has_user_code
     from sagemaker_rl.serving.servable import Servable

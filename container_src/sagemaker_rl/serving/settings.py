@@ -28,7 +28,7 @@ class Settings:
         default_accept: media type of the answer to a client that accepts all.
         output: ``heads`` or ``actions``, for a client that does not ask for either.
         program: name of a user's own module in ``code/`` of the model.
-        compile: whether a graph is computed by NumPy where that is the same as by MXNet.
+        compile: whether NumPy computes a graph where its answers equal MXNet's.
         multi_model: whether models are loaded through ``/models``.
         max_models: that may be loaded at the same time in multi-model mode.
         page: whether ``GET /`` shows the car: for an endpoint on one's own machine.
@@ -53,7 +53,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read them.
+        """Read the settings.
 
         Raises:
             InputError: A variable has a value that is not among those it may have.

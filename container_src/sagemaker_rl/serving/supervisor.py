@@ -263,19 +263,20 @@ class Supervisor:
 
     # --- Worker processes --------------------------------------------------------------------------------------------
     def _start_worker(self, number: int) -> None:
-        own_socket, worker_socket = control.socket_pair()
+        supervisor_socket, worker_socket = control.socket_pair()
         pid = os.fork()
         if pid == 0:
             try:
-                self._become_worker(number, own_socket, worker_socket)
+                self._become_worker(number, supervisor_socket, worker_socket)
             except BaseException as error:
                 log("error", f"Worker {number} failed.", traceback=format_traceback(error))
             finally:
                 os._exit(1)
         worker_socket.close()
-        process = _WorkerProcess(number, pid, own_socket, dict(self._operations.models))
+        process = _WorkerProcess(number, pid, supervisor_socket, dict(self._operations.models))
         self._workers[number] = process
-        self._selector.register(own_socket, selectors.EVENT_READ, functools.partial(self._read_messages, process))
+        read_messages = functools.partial(self._read_messages, process)
+        self._selector.register(supervisor_socket, selectors.EVENT_READ, read_messages)
 
     def _become_worker(self, number: int, supervisor_socket: socket.socket, worker_socket: socket.socket) -> None:
         """In the new process: close the supervisor's files, and run the worker."""
@@ -310,8 +311,8 @@ class Supervisor:
         self._read_last_messages(process)
         self._operations.forget_worker(process.pid)
         if self._drain_deadline is None:
-            how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
-            log("error", f"Worker {process.number} has ended with {how}, and is replaced.", pid=process.pid)
+            cause = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
+            log("error", f"Worker {process.number} has ended with {cause}, and is replaced.", pid=process.pid)
             if was_ready:
                 self._start_worker(process.number)
             else:

@@ -118,9 +118,9 @@ class Worker:
         self._loop.add_reader(self._control_socket, self._read_messages)
         self._state.record_heartbeat(self._number)
         self._send(control.READY)
-        ticking = self._loop.create_task(self._tick_forever())
+        tick_task = self._loop.create_task(self._tick_forever())
         await self._drained.wait()
-        ticking.cancel()
+        tick_task.cancel()
         self._endpoint.flush_access_log()
 
     # --- Messages of the supervisor ----------------------------------------------------------------------------------

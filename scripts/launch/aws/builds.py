@@ -45,10 +45,8 @@ def source_parameters(address: str) -> dict[str, str]:
     if source_type is None or parts.scheme != "https" or not parts.path.strip("/"):
         known = "https://github.com/OWNER/NAME, one of bitbucket.org or of CodeCommit"
         raise UsageError(f"The source is {_without_login(address)!r}, expected {known}.")
-    return {
-        "SourceType": source_type,
-        "SourceLocation": f"https://{host}{parts.path}",
-    }  # without a name and a token in it
+    # The host alone: before it the address may have a name and a token.
+    return {"SourceType": source_type, "SourceLocation": f"https://{host}{parts.path}"}
 
 
 def _without_login(address: str) -> str:
@@ -104,7 +102,7 @@ class Stack:
     def __init__(self, clients: Clients, name: str) -> None:
         self._clients = clients
         self.name = name
-        self._before = self._find(name)
+        self._description = self._find(name)  # of CloudFormation; None if there is no stack
 
     def _find(self, name: str) -> dict[str, Any] | None:
         try:
@@ -120,13 +118,13 @@ class Stack:
         return self._parameters().get("SourceLocation")
 
     def _parameters(self) -> dict[str, str | None]:
-        entries = (self._before or {}).get("Parameters", [])
+        entries = (self._description or {}).get("Parameters", [])
         return {entry["ParameterKey"]: entry.get("ParameterValue") for entry in entries}
 
     @property
     def project(self) -> str:
         """The name of its CodeBuild project; the stack's own if the stack is yet to be created."""
-        return _outputs(self._before).get("Project", self.name)
+        return _outputs(self._description).get("Project", self.name)
 
     def request(self, source: dict[str, str], kms_key: str | None, tags: list[dict[str, str]]) -> Request:
         """Return the API request that creates the stack, or brings it up to date.
@@ -146,11 +144,11 @@ class Stack:
             **({"Tags": tags} if tags else {}),
         }
         values = {**source, **({"KmsKey": kms_key} if kms_key else {})}
-        if self._before is None:
+        if self._description is None:
             # Deleted if it cannot be created, so that it can be tried again.
             parameters = _parameters({**self._first_parameters(), **values})
             return "CreateStack", {**request, "Parameters": parameters, "OnFailure": "DELETE"}
-        self._check_update(self._before["StackStatus"], kms_key)
+        self._check_update(self._description["StackStatus"], kms_key)
         previous = [{"ParameterKey": key, "UsePreviousValue": True} for key in self._parameters() if key not in values]
         return "UpdateStack", {**request, "Parameters": [*_parameters(values), *previous]}
 
@@ -158,7 +156,7 @@ class Stack:
         """Return the parameters of a new stack. It leaves out repositories that exist: it could not create them."""
         parameters = {"KmsKey": "", "ProjectName": self.name}
         for kind in project.KINDS:
-            exists = registry.find_repository(self._clients, registry.repository_name(kind)) is not None
+            exists = registry.find_repository(self._clients, project.repository_name(kind)) is not None
             parameters[f"Create{kind.title()}Repository"] = "false" if exists else "true"
         return parameters
 
@@ -182,35 +180,35 @@ class Stack:
         cloudformation = self._clients.cloudformation
         newest = self._newest_event()
         try:
-            send = cloudformation.create_stack if operation == "CreateStack" else cloudformation.update_stack
-            identity = send(**request)["StackId"]
+            operations = {"CreateStack": cloudformation.create_stack, "UpdateStack": cloudformation.update_stack}
+            stack_id = operations[operation](**request)["StackId"]
         except ClientError as error:
             if "No updates are to be performed" not in str(error):
                 raise
             print(f"Stack {self.name} is up to date", flush=True)
             return
         while True:
-            stack = self._find(identity) or {
-                "StackStatus": "DELETE_COMPLETE"
-            }  # a deleted stack is found by its identity only
+            # A deleted stack is found by its id only, and for a while.
+            stack = self._find(stack_id) or {"StackStatus": "DELETE_COMPLETE"}
             status = str(stack["StackStatus"])
             if not status.endswith("_IN_PROGRESS"):
                 break
             time.sleep(self._clients.seconds_between_polls)
         print(f"Stack {self.name}: {status}", flush=True)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise JobFailed(f"Stack {self.name} ends as {status}: {self._first_failure(identity, newest)}.")
+            raise JobFailed(f"Stack {self.name} ends as {status}: {self._first_failure(stack_id, newest)}.")
 
     def _newest_event(self) -> str | None:
-        if self._before is None:
+        if self._description is None:
             return None
-        events = self._clients.cloudformation.describe_stack_events(StackName=self._before["StackId"])["StackEvents"]
+        stack_id = self._description["StackId"]
+        events = self._clients.cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
         return str(events[0]["EventId"]) if events else None
 
-    def _first_failure(self, identity: str, newest: str | None) -> str:
+    def _first_failure(self, stack_id: str, newest: str | None) -> str:
         """Return the first failure since the event ``newest``; the later ones are its consequences."""
         first = "CloudFormation does not say why"
-        pages = self._clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=identity)
+        pages = self._clients.cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
         for event in (event for page in pages for event in page["StackEvents"]):  # the newest first
             if event["EventId"] == newest:
                 break
@@ -231,9 +229,9 @@ def _outputs(stack: dict[str, Any] | None) -> dict[str, str]:
 class Build:
     """A build in CodeBuild that has been started."""
 
-    def __init__(self, clients: Clients, identity: str) -> None:
+    def __init__(self, clients: Clients, build_id: str) -> None:
         self._clients = clients
-        self.identity = identity
+        self.build_id = build_id
         self._log: Log | None = None
         self._shown_phases: set[str] = set()
 
@@ -251,12 +249,12 @@ class Build:
             time.sleep(self._clients.seconds_between_polls)
         if build["buildStatus"] != "SUCCEEDED":
             lines = "".join(f"\n{line}" for line in (self._log.last if self._log else ()))
-            raise JobFailed(f"Build {self.identity} ends as {build['buildStatus']}{_reason(build)}.{lines}")
+            raise JobFailed(f"Build {self.build_id} ends as {build['buildStatus']}{_reason(build)}.{lines}")
         return build
 
     def _show_news(self) -> dict[str, Any]:
         """Print what is new of the build since the last call; return CodeBuild's description of it."""
-        build = dict(self._clients.codebuild.batch_get_builds(ids=[self.identity])["builds"][0])
+        build = dict(self._clients.codebuild.batch_get_builds(ids=[self.build_id])["builds"][0])
         self._print_log(build)
         for phase in build.get("phases", []):
             if phase.get("phaseStatus") and phase["phaseType"] not in self._shown_phases:

@@ -27,6 +27,11 @@ class Clients:
         profile: of the AWS configuration files; None for the default one.
     """
 
+    seconds_between_polls = 5.0
+    """Between two looks at a job or an endpoint that a script waits for."""
+    seconds_that_logs_lag = 3.0
+    """Between the end of a job and CloudWatch having its last lines."""
+
     def __init__(self, region: str | None = None, profile: str | None = None) -> None:
         try:
             region = region or os.environ.get("AWS_REGION") or None
@@ -104,11 +109,6 @@ class Clients:
         if not self.session.region_name:
             raise UsageError("There is no AWS region: give --region, or set AWS_REGION.")
         return str(self.session.region_name)
-
-    seconds_between_polls = 5.0
-    """Between two looks at a job or an endpoint that a script waits for."""
-    seconds_that_logs_lag = 3.0
-    """Between the end of a job and CloudWatch having its last lines."""
 
     @property
     def where(self) -> str:

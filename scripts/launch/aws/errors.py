@@ -14,6 +14,7 @@ from launch.cli.errors import JobFailed, UsageError, register_explanation
 
 SERVER_FAULT_CODES = ("InternalFailure", "InternalServerError", "ServiceUnavailable", "InternalServerException")
 NOT_FOUND_CODES = ("ResourceNotFound", "NoSuchEntity", "404", "NoSuchKey", "NoSuchBucket")
+FORBIDDEN_CODES = ("403", "Forbidden", "AccessDenied")
 NOT_FOUND = re.compile("not found|could not find|does not exist", re.IGNORECASE)
 THROTTLING_CODES = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 
@@ -33,7 +34,7 @@ def is_not_found(error: exceptions.ClientError) -> bool:
     )
 
 
-def describe_if_exists(describe: Callable[..., dict[str, Any]], **names: str) -> dict[str, Any] | None:
+def describe_if_exists(describe: Callable[..., dict[str, Any]], **names: Any) -> dict[str, Any] | None:
     """Return the answer of a Describe or Get operation; None if there is nothing of that name."""
     try:
         return dict(describe(**names))

@@ -19,14 +19,14 @@ ECR_IMAGE = re.compile(
 )
 
 
-def file() -> Path:
-    """Return the path of the file."""
+def images_file() -> Path:
+    """Return the path of ``runs/images.json``."""
     return runs_folder() / "images.json"
 
 
 def write(uris: dict[str, str]) -> None:
     """Write the URIs by the images' kinds; a reader finds the old file or the new one, never half of it."""
-    path = file()
+    path = images_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
@@ -47,10 +47,10 @@ def read(kind: str) -> str:
         UsageError: None has been pushed.
     """
     try:
-        return str(json.loads(file().read_text(encoding="utf-8"))[kind])
+        return str(json.loads(images_file().read_text(encoding="utf-8"))[kind])
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"There is no {kind} image in {file()}: push one with scripts/push_images.py, or give --image."
+            f"There is no {kind} image in {images_file()}: push one with scripts/push_images.py, or give --image."
         ) from None
 
 

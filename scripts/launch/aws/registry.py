@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from botocore.exceptions import ClientError
 from docker.errors import APIError, NotFound
 from tqdm import tqdm
 
@@ -43,19 +42,10 @@ LIFECYCLE_POLICY = {
 }
 
 
-def repository_name(kind: str) -> str:
-    """Return ``mountain-car-training`` or ``mountain-car-serving``."""
-    return project.image_name(kind).partition(":")[0]
-
-
 def find_repository(clients: Clients, name: str) -> dict[str, Any] | None:
     """Return ECR's description of a repository; None if there is none of that name."""
-    try:
-        return dict(clients.ecr.describe_repositories(repositoryNames=[name])["repositories"][0])
-    except ClientError as error:
-        if aws_errors.is_not_found(error):
-            return None
-        raise
+    answer = aws_errors.describe_if_exists(clients.ecr.describe_repositories, repositoryNames=[name])
+    return dict(answer["repositories"][0]) if answer else None
 
 
 def repository_requests(clients: Clients, tags: list[dict[str, str]], kms_key: str | None) -> list[Request]:
@@ -67,7 +57,7 @@ def repository_requests(clients: Clients, tags: list[dict[str, str]], kms_key: s
         UsageError: A KMS key is given, and an existing repository is not encrypted with KMS.
     """
     requests: list[Request] = []
-    for name in map(repository_name, project.KINDS):
+    for name in map(project.repository_name, project.KINDS):
         existing = find_repository(clients, name)
         if existing is None:
             encryption = {"encryptionType": "KMS", "kmsKey": kms_key} if kms_key else {"encryptionType": "AES256"}
@@ -91,23 +81,19 @@ def repository_requests(clients: Clients, tags: list[dict[str, str]], kms_key: s
 
 
 def _has_lifecycle_policy(clients: Clients, name: str) -> bool:
-    try:
-        clients.ecr.get_lifecycle_policy(repositoryName=name)
-    except ClientError as error:
-        if aws_errors.is_not_found(error):
-            return False
-        raise
-    return True
+    return aws_errors.describe_if_exists(clients.ecr.get_lifecycle_policy, repositoryName=name) is not None
 
 
 def create_repositories(clients: Clients, missing: list[Request]) -> None:
     """Send what ``repository_requests`` returned."""
+    operations = {
+        "CreateRepository": clients.ecr.create_repository,
+        "PutLifecyclePolicy": clients.ecr.put_lifecycle_policy,
+    }
     for operation, request in missing:
+        operations[operation](**request)
         if operation == "CreateRepository":
-            clients.ecr.create_repository(**request)
             print(f"Created repository {request['repositoryName']}", flush=True)
-        else:
-            clients.ecr.put_lifecycle_policy(**request)
 
 
 class Registry:
@@ -135,7 +121,7 @@ class Registry:
 
     def repository(self, kind: str) -> str:
         """Return ``ACCOUNT.dkr.ecr.REGION.amazonaws.com/mountain-car-training`` and the like."""
-        return f"{self.address}/{repository_name(kind)}"
+        return f"{self.address}/{project.repository_name(kind)}"
 
     def digest(self, kind: str, tag: str) -> str | None:
         """Return the digest of the image that has this tag in the registry; None if there is none.
@@ -162,7 +148,7 @@ class Registry:
         try:
             self._engine.images.get(image).tag(repository, tag=tag)
             events = self._engine.api.push(repository, tag=tag, stream=True, decode=True, auth_config=self._login)
-            for event in _with_progress_bar(events, f"{repository_name(kind)}:{tag}"):
+            for event in _with_progress_bar(events, f"{project.repository_name(kind)}:{tag}"):
                 if "error" in event:
                     raise JobFailed(f"{repository}:{tag} cannot be pushed: {event['error'].strip().rstrip('.')}.")
                 digest = event.get("aux", {}).get("Digest", digest)

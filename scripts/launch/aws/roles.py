@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from launch import project
 from launch.aws import errors as aws_errors
 from launch.aws import logs
 from launch.aws.clients import Clients
@@ -19,7 +20,7 @@ from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
 from launch.cli.values import ROLE_ARN
 
-REPOSITORIES = ("mountain-car-training", "mountain-car-serving")
+REPOSITORIES = tuple(map(project.repository_name, project.KINDS))
 POLICY_NAME = "rl-mountain-car"
 VPC_ACTIONS = (
     "ec2:CreateNetworkInterface",
@@ -227,19 +228,14 @@ def requests(clients: Clients, name: str, permissions: dict[str, Any], tags: lis
 
 def create_or_update(clients: Clients, name: str, requests: list[Request]) -> str:
     """Send what ``requests`` returned, and return the role's ARN."""
+    operations = {"CreateRole": clients.iam.create_role, "PutRolePolicy": clients.iam.put_role_policy}
     for operation, request in requests:
+        operations[operation](**request)
         if operation == "CreateRole":
-            clients.iam.create_role(**request)
             clients.iam.get_waiter("role_exists").wait(RoleName=name)
-        else:
-            clients.iam.put_role_policy(**request)
     return str(clients.iam.get_role(RoleName=name)["Role"]["Arn"])
 
 
 def _find(clients: Clients, name: str) -> dict[str, Any] | None:
-    try:
-        return dict(clients.iam.get_role(RoleName=name.rpartition("/")[2])["Role"])
-    except ClientError as error:
-        if aws_errors.is_not_found(error):
-            return None
-        raise
+    answer = aws_errors.describe_if_exists(clients.iam.get_role, RoleName=name.rpartition("/")[2])
+    return dict(answer["Role"]) if answer else None

@@ -139,7 +139,7 @@ class Storage:
             s3.head_bucket(Bucket=bucket, **self._owner(bucket))
             return
         except ClientError as error:
-            if aws_errors.code_of(error) in ("403", "Forbidden", "AccessDenied"):
+            if aws_errors.code_of(error) in aws_errors.FORBIDDEN_CODES:
                 raise UsageError(f"Bucket {bucket} belongs to somebody else, or is not yours to use.") from None
             if not aws_errors.is_not_found(error):
                 raise
@@ -192,7 +192,7 @@ def _explaining(uri: str) -> Iterator[None]:
             raise UsageError(f"There is no bucket {split(uri)[1]}, which {uri} names.") from None
         if aws_errors.is_not_found(error):
             raise UsageError(f"There is nothing at {uri}.") from None
-        if aws_errors.code_of(error) in ("403", "AccessDenied", "Forbidden"):
+        if aws_errors.code_of(error) in aws_errors.FORBIDDEN_CODES:
             raise UsageError(f"AWS does not let you read or write {uri}.") from None
         raise
 

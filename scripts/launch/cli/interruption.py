@@ -14,7 +14,7 @@ from collections.abc import Iterator
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _held_back = False
-_arrived: int | None = None
+_pending: int | None = None
 
 
 class Interrupted(BaseException):
@@ -25,8 +25,8 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def end_at_once() -> None:
-    """Until ``install``, end the process without a traceback at Ctrl-C: a script has started nothing by then."""
+def end_process_at_sigint() -> None:
+    """Have Ctrl-C end the process without a traceback until ``install``: a script has started nothing by then."""
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
@@ -41,7 +41,7 @@ def install() -> None:
     """Turn the signals into ``Interrupted``, except those that the script's caller ignores, as nohup does."""
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _arrive)
+            signal.signal(number, _on_signal)
 
 
 @contextlib.contextmanager
@@ -51,14 +51,14 @@ def held_back() -> Iterator[None]:
         with _set_held_back(True):
             yield
     finally:
-        _raise_arrived()
+        _raise_pending()
 
 
 @contextlib.contextmanager
 def let_through() -> Iterator[None]:
     """Let interruptions through inside ``held_back``: one that is held back is raised here, a new one at once."""
     with _set_held_back(False):
-        _raise_arrived()
+        _raise_pending()
         yield
 
 
@@ -72,14 +72,14 @@ def _set_held_back(held_back: bool) -> Iterator[None]:
         _held_back = before
 
 
-def _arrive(number: int, frame: object) -> None:
-    global _arrived
-    _arrived = number
-    _raise_arrived()
+def _on_signal(number: int, frame: object) -> None:
+    global _pending
+    _pending = number
+    _raise_pending()
 
 
-def _raise_arrived() -> None:
-    global _arrived
-    if _arrived is not None and not _held_back:
-        number, _arrived = _arrived, None
+def _raise_pending() -> None:
+    global _pending
+    if _pending is not None and not _held_back:
+        number, _pending = _pending, None
         raise Interrupted(number)

@@ -35,7 +35,7 @@ class _Bar(abc.ABC):
         """Take a line of the job's log: move the bar by it, or print it if there is no bar."""
         if self.bar is not None:
             self.advance(self.bar, line)
-        elif self.is_shown(line):
+        elif self.consider_printing(line):
             print(f"  {line}", flush=True)
 
     @abc.abstractmethod
@@ -43,8 +43,8 @@ class _Bar(abc.ABC):
         """Move the bar by what a line says."""
 
     @abc.abstractmethod
-    def is_shown(self, line: str) -> bool:
-        """Tell whether a line is printed where there is no bar."""
+    def consider_printing(self, line: str) -> bool:
+        """Take note of a line; return whether it is printed where there is no bar."""
 
 
 class TrainingProgress(_Bar):
@@ -71,7 +71,7 @@ class TrainingProgress(_Bar):
             bar.update(int(evaluation[2]) - bar.n)  # without the heatup's
             bar.set_postfix_str(f"evaluation reward {float(evaluation[1]):.2f}")
 
-    def is_shown(self, line: str) -> bool:
+    def consider_printing(self, line: str) -> bool:
         if FAST_PATH.match(line):
             self._fast_path = True
         if TRAINING.match(line):
@@ -97,5 +97,5 @@ class EvaluationProgress(_Bar):
         if TESTING.match(line):
             bar.update()
 
-    def is_shown(self, line: str) -> bool:
+    def consider_printing(self, line: str) -> bool:
         return bool(re.match(r"^(?:Evaluation|Error)\b", line))

@@ -16,7 +16,7 @@ NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
 VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-MOST_HYPERPARAMETERS, LONGEST_HYPERPARAMETER_NAME, LONGEST_HYPERPARAMETER = 100, 256, 2500
+MAX_HYPERPARAMETERS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH = 100, 256, 2500
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
 
 
@@ -73,10 +73,10 @@ def hyperparameters(texts: Sequence[str], file: Path | None = None) -> dict[str,
             raise UsageError(f"-p is {text!r}, expected NAME=VALUE.")
         values[key] = value
     for key, value in values.items():
-        if len(key) > LONGEST_HYPERPARAMETER_NAME or len(value) > LONGEST_HYPERPARAMETER:
+        if len(key) > MAX_NAME_LENGTH or len(value) > MAX_VALUE_LENGTH:
             raise UsageError(f"Hyperparameter {key[:50]} is too long: SageMaker takes names of 256, values of 2,500.")
-    if len(values) > MOST_HYPERPARAMETERS:
-        raise UsageError(f"There are {len(values)} hyperparameters, expected at most {MOST_HYPERPARAMETERS}.")
+    if len(values) > MAX_HYPERPARAMETERS:
+        raise UsageError(f"There are {len(values)} hyperparameters, expected at most {MAX_HYPERPARAMETERS}.")
     return values
 
 

@@ -1,6 +1,6 @@
 """Training jobs and endpoints attached to the script that runs them: they end with it, and leave no record.
 
-``demo.py`` runs its own so; those of ``launch.local.clients`` outlive their script.
+``demo.py`` uses them; the jobs and endpoints of ``launch.local.clients`` outlive their script.
 """
 
 import collections

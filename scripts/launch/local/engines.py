@@ -14,7 +14,7 @@ from launch import project
 from launch.cli.errors import UsageError
 from launch.local import images
 
-ENGINES = ("docker", "process")
+ENGINE_NAMES = ("docker", "process")
 SECONDS_TO_STOP = 30
 """Between SIGTERM and SIGKILL, where nothing else is said."""
 
@@ -55,7 +55,7 @@ class Workload(Protocol):
 
 
 class Engine(Protocol):
-    """Runs the two entry points. ``name`` is one of ``ENGINES``, ``host`` the name that a job's only host has."""
+    """Runs the two entry points. ``name`` is one of ``ENGINE_NAMES``, ``host`` the name that a job's only host has."""
 
     name: str
     host: str
@@ -68,13 +68,13 @@ class Engine(Protocol):
 
 
 def choose_engine(image: str) -> str:
-    """Return the name of the engine that can run an image's entry point; RL_LOCAL_ENGINE decides otherwise.
+    """Return the name of the engine that can run an image's entry point: that of RL_LOCAL_ENGINE, if it is set.
 
     Raises:
         UsageError: No Docker engine answers, or it has not got the image, and the image is none of this project's.
     """
     setting = os.environ.get("RL_LOCAL_ENGINE", "")
-    if setting not in ("", *ENGINES):
+    if setting not in ("", *ENGINE_NAMES):
         raise UsageError(f"RL_LOCAL_ENGINE is {setting!r}, expected docker or process.")
     is_ours = image in [project.image_name(kind) for kind in project.KINDS]
     if setting == "process":

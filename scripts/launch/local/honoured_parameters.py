@@ -18,7 +18,7 @@ from launch.local.errors import LocalError
 LEFT_OUT_EVERYWHERE = ("RoleArn", "ExecutionRoleArn", "VpcConfig", "Tags", "KmsKeyId")
 """Of every operation that has them."""
 HONOURED: dict[str, tuple[str, ...]] = {
-    # local/training_job.py, local/ml_tree.py; of containers local/engines.py, local/docker_engine.py
+    # local/jobs_api.py, local/training_job.py, local/ml_tree.py; how a container is run: local/docker_engine.py
     "CreateTrainingJob": (
         "TrainingJobName",
         "HyperParameters",
@@ -43,7 +43,7 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "CheckpointConfig.S3Uri",
         "CheckpointConfig.LocalPath=/opt/ml/checkpoints",
     ),
-    # local/models_api.py, local/servers.py
+    # local/models_api.py, local/servers.py, local/jobs_api.py, local/transform_job.py
     "CreateModel": (
         "ModelName",
         "PrimaryContainer.Image",
@@ -67,23 +67,23 @@ HONOURED: dict[str, tuple[str, ...]] = {
     "CreateTransformJob": (
         "TransformJobName",
         "ModelName",
-        "BatchStrategy",
+        "BatchStrategy=MultiRecord|SingleRecord",
         "MaxPayloadInMB",
         "MaxConcurrentTransforms=1",
         "Environment",
         "TransformInput.ContentType",
-        "TransformInput.SplitType",
+        "TransformInput.SplitType=None|Line",
         "TransformInput.CompressionType=None",
         "TransformInput.DataSource.S3DataSource.S3Uri",
         "TransformInput.DataSource.S3DataSource.S3DataType=S3Prefix",
         "TransformOutput.S3OutputPath",
         "TransformOutput.Accept",
-        "TransformOutput.AssembleWith",
+        "TransformOutput.AssembleWith=None|Line",
         "TransformResources.InstanceType",
         "TransformResources.InstanceCount=1",
     ),
 }
-"""Parameters that local mode honours, by operation; after ``=`` the only value that it can."""
+"""Parameters that local mode honours, by operation; after ``=`` the only values that it can, separated by ``|``."""
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "CreateTrainingJob": (
         "EnableManagedSpotTraining",
@@ -130,23 +130,27 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
     report = ParamValidator().validate(dict(request), _service().operation_model(operation).input_shape)
     if report.has_errors():
         raise ParamValidationError(report=report.generate_report())
-    honoured = {path: value for path, _, value in (entry.partition("=") for entry in HONOURED[operation])}
+    honoured = {
+        path: tuple(filter(None, values.split("|")))
+        for path, _, values in (entry.partition("=") for entry in HONOURED[operation])
+    }
     ignored = (*LEFT_OUT[operation], *LEFT_OUT_EVERYWHERE)
     left_out = []
     for path, value in _parameters(request, honoured):
-        if path in honoured and honoured[path] in ("", str(value)):
+        if path in honoured and (not honoured[path] or str(value) in honoured[path]):
             continue
         if any(path == prefix or path.startswith(f"{prefix}.") for prefix in ignored):
             left_out.append(path)
             continue
-        expected = f"expected {honoured[path]!r}" if path in honoured else "which local mode does not know"
+        choices = " or ".join(map(repr, honoured.get(path, ())))
+        expected = f"expected {choices}" if choices else "which local mode does not know"
         raise LocalError(operation, "ValidationException", f"{path} is {value!r}, {expected}")
     if left_out:
         names = ", ".join(dict.fromkeys(left_out))
         print(f"Local mode leaves out of {operation}: {names}", file=sys.stderr, flush=True)
 
 
-def _parameters(value: Any, honoured: Mapping[str, str], path: str = "") -> Iterator[tuple[str, Any]]:
+def _parameters(value: Any, honoured: Mapping[str, object], path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the parameters of a request by path; one that is honoured is a whole, whatever is in it."""
     if path in honoured or not isinstance(value, dict | list):
         yield path, value

@@ -13,10 +13,12 @@ from docker.errors import APIError, DockerException, ImageNotFound
 import docker
 from launch.cli import interruption
 from launch.cli.errors import JobFailed, UsageError
-from launch.project import ROOT, git_revision, image_name
+from launch.project import ROOT, git_revision, image_name, repository_name
 
 BASE_IMAGE = "debian:bookworm-slim"
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+LAST_LINES = 15
+"""Of a build's log, in the message of an error."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def find_ca_bundle(flag: Path | None) -> Path | None:
 
 
 def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callable[[str], None]) -> int:
-    """Pull the base image if the engine has not got it, or else make it by docker/base; return its size in bytes.
+    """Pull the base image if the engine lacks it; if it cannot be pulled, build it; return its size in bytes.
 
     Raises:
         JobFailed: It can be neither pulled nor made.
@@ -111,7 +113,7 @@ def build(
     arguments = {"BASE_IMAGE": base_image, "GIT_REVISION": revision}
     _build(client, kind, image_name(kind), arguments, ca_bundle, say, cache_from)
     image = client.images.get(image_name(kind))
-    image.tag(image_name(kind).partition(":")[0], tag=revision)
+    image.tag(repository_name(kind), tag=revision)
     return BuiltImage(image_name(kind), int(image.attrs["Size"]) - base_size)
 
 
@@ -171,7 +173,7 @@ def _build(
 
 
 def _build_failure(kind: str, error: str, log: list[str]) -> str:
-    return f"The {kind} image cannot be built: {error}\n" + "\n".join(log[-15:])
+    return f"The {kind} image cannot be built: {error}\n" + "\n".join(log[-LAST_LINES:])
 
 
 def _context(ca_bundle: Path | None) -> io.BytesIO:

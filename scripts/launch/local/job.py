@@ -4,6 +4,7 @@ import abc
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage
@@ -14,12 +15,20 @@ from launch.local.engines import Engine
 from launch.local.process_engine import ProcessEngine
 from launch.local.records import JobKind, JobRecord
 
-LONGEST_FAILURE = 1024
+MAX_FAILURE_LENGTH = 1024
 """Characters of a FailureReason, as on SageMaker."""
 
 
+STOPPED, MAX_RUNTIME_EXCEEDED = "Stopped", "MaxRuntimeExceeded"
+"""Secondary statuses of a job that ends before its work is done: somebody asked for it, or its time was over."""
+
+
 class Stop(Exception):
-    """The job is to end before its work is done; the message is the secondary status."""
+    """The job is to end before its work is done, with this secondary status."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class LocalJob(abc.ABC):
@@ -49,30 +58,33 @@ class LocalJob(abc.ABC):
 
     def make_engine(self, image: str) -> Engine:
         """Return the engine that the record names, for an image."""
-        if self.record.engine == "process":
-            return ProcessEngine()
-        return DockerEngine(image, image, labels.of_job())
+        engines: dict[str, Callable[[], Engine]] = {
+            "process": ProcessEngine,
+            "docker": lambda: DockerEngine(image, image, labels.of_job()),
+        }
+        return engines[self.record.engine]()
 
     def run(self) -> None:
         """Run the job, write how it ended, and leave nothing running."""
-        begun = time.monotonic()
-        status, message = "Failed", "InternalServerError: the process that ran this job was interrupted"
+        started = time.monotonic()
+        status = secondary_status = "Failed"
+        message = "InternalServerError: the process that ran this job was interrupted"
         try:
             self.work()
-            status, message = "Completed", ""
+            status, secondary_status, message = "Completed", "Completed", ""
         except Stop as stop:
-            status, message = "Stopped", str(stop)
+            status, secondary_status, message = "Stopped", stop.status, ""
         except (JobFailed, UsageError) as error:
-            status, message = "Failed", str(error)
+            message = str(error)
         except Exception as error:
-            status, message = "Failed", f"InternalServerError: {type(error).__name__}: {error}"
+            message = f"InternalServerError: {type(error).__name__}: {error}"
             raise
         finally:
             self.record.status = status
-            self.record.seconds = round(time.monotonic() - begun)
+            self.record.seconds = round(time.monotonic() - started)
             if status == "Failed":
-                self.record.failure = message[:LONGEST_FAILURE]
-            self.set_status(status if status != "Stopped" else message, message)
+                self.record.failure = message[:MAX_FAILURE_LENGTH]
+            self.set_status(secondary_status, message)
 
     @abc.abstractmethod
     def work(self) -> None:

@@ -1,4 +1,4 @@
-"""Labels of containers and networks: they tell whose each is, and so which can be removed."""
+"""Labels of containers and networks: they tell what owns each, and so which can be removed."""
 
 import contextlib
 import os

@@ -79,18 +79,18 @@ def pack(folders: Sequence[Path], archive: Path) -> bool:
     return True
 
 
-def check_archive(archive: Path, called: str | None = None) -> None:
+def check_archive(archive: Path, display_name: str | None = None) -> None:
     """Read a ``.tar.gz`` to its end, where gzip's checksum shows whether it is damaged.
 
     Args:
         archive: the file.
-        called: its name in error messages; its path by default.
+        display_name: its name in error messages; its path by default.
 
     Raises:
         UsageError: It is no such archive, it is damaged, or a member is a link or a device, or has a path that leads
             out of the archive's folder.
     """
-    name = called or str(archive)
+    name = display_name or str(archive)
     try:
         with gzip.open(archive) as stream:
             with tarfile.open(fileobj=stream, mode="r:") as tar:
@@ -106,13 +106,13 @@ def check_archive(archive: Path, called: str | None = None) -> None:
         raise UsageError(f"{name} cannot be unpacked: it is damaged, or no tar.gz ({error}).") from None
 
 
-def unpack(archive: Path, folder: Path, called: str | None = None) -> None:
+def unpack(archive: Path, folder: Path, display_name: str | None = None) -> None:
     """Unpack a ``.tar.gz`` of plain files below ``folder``, after ``check_archive``.
 
     Raises:
         UsageError: See there.
     """
-    check_archive(archive, called)
+    check_archive(archive, display_name)
     with tarfile.open(archive, "r:gz") as tar:
         for member in tar:
             tar.extract(member, folder, set_attrs=False)

@@ -27,15 +27,15 @@ class ProcessEngine:
         return ProcessWorkload(["-m", "sagemaker_rl.training_container", "train"], ml, dict(settings.environment))
 
     def serve(self, ml: Path, name: str, environment: Mapping[str, str] = NO_VARIABLES) -> tuple[Workload, str]:
-        command, settings, url = self.server(environment)
-        return ProcessWorkload(command, ml, settings), url
+        command, variables, url = self.server_command(environment)
+        return ProcessWorkload(command, ml, variables), url
 
     @staticmethod
-    def server(environment: Mapping[str, str]) -> tuple[list[str], dict[str, str], str]:
+    def server_command(environment: Mapping[str, str]) -> tuple[list[str], dict[str, str], str]:
         """Return Python's arguments for a server, its environment variables, and the URL that it will have."""
         port = _free_port()
-        settings = {**environment, "SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_BIND_TO_HOST": "127.0.0.1"}
-        return [str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "serve"], settings, f"http://127.0.0.1:{port}"
+        variables = {**environment, "SAGEMAKER_BIND_TO_PORT": str(port), "SAGEMAKER_BIND_TO_HOST": "127.0.0.1"}
+        return [str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "serve"], variables, f"http://127.0.0.1:{port}"
 
 
 def start_process(

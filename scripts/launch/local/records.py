@@ -1,7 +1,7 @@
 """The state of local mode: a JSON file for each job, model, endpoint configuration and endpoint of this machine.
 
 The files are below ``runs/.local/``, so that a later command knows what an earlier one has started. A record is a
-dataclass; its fields and theirs are the keys of the file.
+dataclass; its fields, and those of the dataclasses in it, are the keys of the file.
 """
 
 import dataclasses

@@ -57,9 +57,9 @@ def start(endpoint: str, deployment: Deployment, container: dict[str, Any], stor
         workload, url = engine.serve(ml, f"{endpoint}-{deployment.version}", environment)
         deployment.container = str(workload.container.name)
     else:
-        command, settings, url = ProcessEngine.server(environment)
+        command, variables, url = ProcessEngine.server_command(environment)
         with (folder / "log").open("w", encoding="utf-8") as log:
-            process = start_process(command, ml, settings, log)
+            process = start_process(command, ml, variables, log)
         deployment.process, deployment.log = ProcessId.of(process.pid), str(folder / "log")
     deployment.url = url
 

@@ -19,7 +19,7 @@ from launch.cli.errors import JobFailed
 from launch.local import container_environment, labels, records
 from launch.local.engines import ContainerSettings, Workload
 from launch.local.host_network import Network, host_network
-from launch.local.job import LocalJob, Stop
+from launch.local.job import MAX_RUNTIME_EXCEEDED, STOPPED, LocalJob, Stop
 from launch.local.ml_tree import pack, write_config
 from launch.local.records import TRAINING_JOBS, JobRecord
 
@@ -28,7 +28,7 @@ SECONDS_TO_STOP = 120
 SECONDS_TO_FIRST_LINE = 5
 SECONDS_BETWEEN_COPIES = 1.0
 SECONDS_BETWEEN_CHECKPOINT_COPIES = 10.0
-LONGEST_RUN = 86_400
+DEFAULT_MAX_RUNTIME = 86_400
 """Seconds, where the request says nothing."""
 
 
@@ -90,14 +90,14 @@ class TrainingJob(LocalJob):
     # --- Training ----------------------------------------------------------------------------------------------------
     def _train(self) -> Stop | JobFailed | None:
         """Run the containers to their end; return why the job has not completed, None if it has."""
-        limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", LONGEST_RUN)
+        limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
         deadline = time.monotonic() + limit
         with self._network() as network:
             try:
                 self._start(network)
                 self._wait(deadline)
             except Stop as stop:
-                if str(stop) == "Stopped":
+                if stop.status == STOPPED:
                     self.record.status = "Stopping"
                     self.set_status("Stopping", "Asked to stop")
                 return stop
@@ -140,9 +140,9 @@ class TrainingJob(LocalJob):
         copied_checkpoints = time.monotonic()
         while len(self._exit_statuses) < len(self._workloads):
             if self.stop_requested.wait(SECONDS_BETWEEN_COPIES):
-                raise Stop("Stopped")
+                raise Stop(STOPPED)
             if time.monotonic() > deadline:
-                raise Stop("MaxRuntimeExceeded")
+                raise Stop(MAX_RUNTIME_EXCEEDED)
             if any(self._exit_statuses.values()):  # the other hosts would wait for the one that failed
                 return
             self._copy_intermediate()

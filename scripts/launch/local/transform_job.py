@@ -17,7 +17,7 @@ from launch.aws.storage import join
 from launch.cli.errors import JobFailed
 from launch.local import records
 from launch.local.engines import Workload
-from launch.local.job import LocalJob, Stop
+from launch.local.job import STOPPED, LocalJob, Stop
 from launch.local.ml_tree import unpack
 from launch.local.records import MODELS, TRANSFORM_JOBS, JobRecord
 
@@ -80,7 +80,7 @@ class TransformJob(LocalJob):
                 if client.get("/ping", timeout=2).status_code == 200:
                     return
             if self.stop_requested.wait(0.1):
-                raise Stop("Stopped")
+                raise Stop(STOPPED)
         raise JobFailed("AlgorithmError: the container was not healthy")
 
     def _transform(self, client: httpx.Client, limit: int) -> None:
@@ -109,7 +109,7 @@ class TransformJob(LocalJob):
         answers = []
         for number, body in enumerate(self._request_bodies(path.read_bytes(), limit), 1):
             if self.stop_requested.is_set():
-                raise Stop("Stopped")
+                raise Stop(STOPPED)
             answer = client.post(
                 "/invocations", content=body, headers={name: value for name, value in headers.items() if value}
             )

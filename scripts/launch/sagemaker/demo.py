@@ -74,10 +74,11 @@ class Demo:
             f"{evaluation['episodes']} episodes",
             flush=True,
         )
-        predictions, driven = self._serve()
-        if not driven.reached_flag:
-            raise JobFailed(f"The car did not reach the flag within {driven.steps} steps.")
-        print(f"  the car reached the flag after {driven.steps} steps, return {driven.episode_return:.2f}", flush=True)
+        predictions, outcome = self._serve()
+        if not outcome.reached_flag:
+            raise JobFailed(f"The car did not reach the flag within {outcome.steps} steps.")
+        steps, episode_return = outcome.steps, outcome.episode_return
+        print(f"  the car reached the flag after {steps} steps, return {episode_return:.2f}", flush=True)
         return {
             "preset": self.preset,
             "environment_steps": metadata["environment_steps"],
@@ -86,7 +87,7 @@ class Demo:
             "std_return": evaluation["std_return"],
             "episodes": evaluation["episodes"],
             "predictions": predictions,
-            "endpoint_episode_return": driven.episode_return,
+            "endpoint_episode_return": episode_return,
             "engine": self.engine.name,
         }
 

@@ -12,8 +12,8 @@ from launch.aws.clients import Clients
 from launch.cli import interruption, options, values
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
-from launch.sagemaker import belongings, endpoint_requests, endpoints, models, session
-from launch.sagemaker.belongings import Belonging
+from launch.sagemaker import endpoint_requests, endpoint_resources, endpoints, models, session
+from launch.sagemaker.endpoint_resources import EndpointResource
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Plan:
         is_update: whether the endpoint exists.
         model: the CreateModel request.
         config: the CreateEndpointConfig request.
-        update: the CreateEndpoint or the UpdateEndpoint request.
-        suspended: the requests that restore the endpoint's scaling, if the update has to remove it meanwhile: an
-            instance type cannot change while Application Auto Scaling has the endpoint as a target.
+        endpoint_request: the CreateEndpoint or the UpdateEndpoint request.
+        scaling_to_restore: the requests that restore the endpoint's scaling, if the update has to remove it meanwhile:
+            an instance type cannot change while Application Auto Scaling has the endpoint as a target.
         scaling: the requests that are to make the endpoint scale in the end.
     """
 
@@ -39,8 +39,8 @@ class Plan:
     is_update: bool
     model: dict[str, Any]
     config: dict[str, Any]
-    update: Request
-    suspended: list[Request]
+    endpoint_request: Request
+    scaling_to_restore: list[Request]
     scaling: list[Request]
 
     @property
@@ -50,14 +50,14 @@ class Plan:
             ("CreateModel", self.model),
             ("CreateEndpointConfig", self.config),
             *self.deregistration,
-            self.update,
+            self.endpoint_request,
             *self.scaling,
         ]
 
     @property
     def deregistration(self) -> list[Request]:
         """The request that removes the endpoint's scaling; none if it stays."""
-        return [("DeregisterScalableTarget", scaling.target(self.endpoint))] if self.suspended else []
+        return [("DeregisterScalableTarget", scaling.target(self.endpoint))] if self.scaling_to_restore else []
 
 
 def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
@@ -77,7 +77,7 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     _check_update(arguments, existing, before)
     present_scaling = scaling.present_registration_requests(clients, endpoint) if existing else []
     changes_type = before.get("InstanceType") != options.instance_type(arguments)
-    suspended = present_scaling if changes_type else []
+    scaling_to_restore = present_scaling if changes_type else []
     keeps_count = bool(present_scaling) and not changes_type and arguments.instance_count is None
     registration = []
     if instance_range:
@@ -90,9 +90,9 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
         is_update=existing is not None,
         model=models.request(arguments, clients, name, archive, environment),
         config=endpoint_requests.config_request(arguments, clients, name),
-        update=endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count),
-        suspended=suspended,
-        scaling=registration or suspended,
+        endpoint_request=endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count),
+        scaling_to_restore=scaling_to_restore,
+        scaling=registration or scaling_to_restore,
     )
 
 
@@ -130,10 +130,10 @@ def carry_out(clients: Clients, plan: Plan) -> None:
     """
     _create_or_update(clients, plan)
     if plan.is_update:
-        for belonging in belongings.find(clients, plan.endpoint):
-            is_replaced = belongings.is_of(belonging.name, plan.endpoint) and belonging.name != plan.name
-            if belonging.kind in (belongings.CONFIG, belongings.MODEL) and is_replaced:
-                belongings.delete(clients, belonging)
+        for resource in endpoint_resources.find(clients, plan.endpoint):
+            is_replaced = endpoint_resources.is_of(resource.name, plan.endpoint) and resource.name != plan.name
+            if resource.kind in (endpoint_resources.CONFIG, endpoint_resources.MODEL) and is_replaced:
+                endpoint_resources.delete(clients, resource)
     try:
         scaling.send(clients, plan.scaling)
     except (ClientError, BotoCoreError) as error:
@@ -143,7 +143,10 @@ def carry_out(clients: Clients, plan: Plan) -> None:
 
 def _create_or_update(clients: Clients, plan: Plan) -> None:
     """Create all that a plan asks for, and wait for the endpoint; if it fails, remove what was created."""
-    created = [Belonging(belongings.CONFIG, plan.name), Belonging(belongings.MODEL, plan.name)]
+    created = [
+        EndpointResource(endpoint_resources.CONFIG, plan.name),
+        EndpointResource(endpoint_resources.MODEL, plan.name),
+    ]
     requested = False
     try:
         roles.call_once_assumable(clients, clients.sagemaker.create_model, plan.model)
@@ -151,12 +154,12 @@ def _create_or_update(clients: Clients, plan: Plan) -> None:
         with interruption.held_back():
             scaling.send(clients, plan.deregistration)
             try:
-                _, request = plan.update
+                _, request = plan.endpoint_request
                 if plan.is_update:
                     clients.sagemaker.update_endpoint(**request)
                 else:
                     clients.sagemaker.create_endpoint(**request)
-                    created = [Belonging(belongings.ENDPOINT, plan.endpoint), *created]
+                    created = [EndpointResource(endpoint_resources.ENDPOINT, plan.endpoint), *created]
                 requested = True
             except HTTPClientError:  # the request may have arrived
                 requested = True
@@ -165,7 +168,7 @@ def _create_or_update(clients: Clients, plan: Plan) -> None:
         endpoints.wait_until_in_service(clients, plan.endpoint, plan.name)
     except BaseException as error:
         if requested and not isinstance(error, JobFailed):  # the script is hindered, the endpoint is not
-            _print_that_it_goes_on(clients, plan)
+            _print_that_deployment_continues(clients, plan)
         else:
             with interruption.held_back():
                 _remove(clients, created)
@@ -173,21 +176,21 @@ def _create_or_update(clients: Clients, plan: Plan) -> None:
         raise
 
 
-def _print_that_it_goes_on(clients: Clients, plan: Plan) -> None:
+def _print_that_deployment_continues(clients: Clients, plan: Plan) -> None:
     sentence = f"Endpoint {plan.endpoint} goes on by itself{clients.where}"
     print(f"{sentence}: scripts/list.py shows it, scripts/delete.py removes it.", flush=True)
-    if plan.suspended:
+    if plan.scaling_to_restore:
         print("It does not scale any more, until it is deployed again with --autoscale.", flush=True)
 
 
-def _remove(clients: Clients, created: list[Belonging]) -> None:
-    for belonging in created:
-        if belongings.delete(clients, belonging):
-            print(f"Removed {belonging.kind} {belonging.name}", flush=True)
+def _remove(clients: Clients, created: list[EndpointResource]) -> None:
+    for resource in created:
+        if endpoint_resources.delete(clients, resource):
+            print(f"Removed {resource.kind} {resource.name}", flush=True)
 
 
 def _restore_scaling(clients: Clients, plan: Plan) -> None:
     try:
-        scaling.send(clients, plan.suspended)
+        scaling.send(clients, plan.scaling_to_restore)
     except (ClientError, BotoCoreError) as error:
         print(f"Endpoint {plan.endpoint} does not scale any more: {aws_errors.explain(error)}", flush=True)

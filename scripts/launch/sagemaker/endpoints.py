@@ -1,4 +1,4 @@
-"""Endpoints: their names, describing one, waiting for one. What belongs to one, and goes with it, is ``belongings``."""
+"""Endpoints: their names, describing one, waiting for one. What goes with one: ``endpoint_resources``."""
 
 import argparse
 import time
@@ -11,7 +11,7 @@ from launch.cli import values
 from launch.cli.errors import JobFailed, UsageError
 from launch.project import unique_name
 
-LONGEST_NAME = 36
+MAX_NAME_LENGTH = 36
 """Leaves room for the time of day behind it: SageMaker's names have at most 63 characters."""
 IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 """Statuses in which an endpoint can neither be updated nor deleted."""
@@ -26,8 +26,8 @@ def resource_name(endpoint: str) -> str:
 
 def check_name(text: str) -> str:
     """Check the name of an endpoint to deploy to; for ``type=`` of a flag."""
-    if len(values.name(text)) > LONGEST_NAME:
-        raise argparse.ArgumentTypeError(f"{text!r} is longer than {LONGEST_NAME} characters")
+    if len(values.name(text)) > MAX_NAME_LENGTH:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than {MAX_NAME_LENGTH} characters")
     return text
 
 

@@ -45,15 +45,15 @@ def predict(client: httpx.Client, url: str, observations: Any, actions_only: boo
 
 
 def drive(client: httpx.Client, url: str, continuous: bool, seed: int) -> Episode:
-    """Drive one episode of the patient car through the endpoint at ``url``; see ``drive_by``.
+    """Drive one episode of the patient car through the endpoint at ``url``; see ``drive_with``.
 
     Raises:
         JobFailed: The endpoint answered with an error, or not at all.
     """
-    return drive_by(lambda observation: predict(client, url, observation, actions_only=True)[0], continuous, seed)
+    return drive_with(lambda observation: predict(client, url, observation, actions_only=True)[0], continuous, seed)
 
 
-def drive_by(
+def drive_with(
     act: Callable[[list[float]], Any], continuous: bool, seed: int, on_step: Callable[[gym.Env], Any] | None = None
 ) -> Episode:
     """Drive one episode of the patient car.
@@ -82,10 +82,10 @@ def drive_by(
     return Episode(episode_return, PATIENCE, False)
 
 
-class GifWriter:
+class EpisodeGif:
     """Collects frames of an episode for a GIF: of every step at first, later of every second, fourth and so on."""
 
-    MOST_FRAMES = 200
+    MAX_FRAMES = 200
 
     def __init__(self) -> None:
         self._frames: list[Image.Image] = []
@@ -97,7 +97,7 @@ class GifWriter:
         if self._steps % self._interval == 0:
             frame = Image.fromarray(np.asarray(car.render()))
             self._frames.append(frame.resize((300, 200)))
-            if len(self._frames) > self.MOST_FRAMES:
+            if len(self._frames) > self.MAX_FRAMES:
                 self._frames = self._frames[::2]
                 self._interval *= 2
         self._steps += 1

@@ -117,9 +117,9 @@ def drive_episode(clients: Clients, endpoint: str, seed: int, gif: Path) -> None
         return invoke(clients, request(endpoint, observation, actions=True))[0]
 
     continuous = isinstance(act([0.0, 0.0]), list)
-    writer = episode.GifWriter()
-    driven = episode.drive_by(act, continuous, seed, writer.add_frame)
+    writer = episode.EpisodeGif()
+    outcome = episode.drive_with(act, continuous, seed, writer.add_frame)
     writer.save(gif)
-    print(f"Return {driven.episode_return:.2f} after {driven.steps} steps; {gif} shows the episode")
-    if not driven.reached_flag:
-        raise JobFailed(f"The car did not reach the flag within {driven.steps} steps.")
+    print(f"Return {outcome.episode_return:.2f} after {outcome.steps} steps; {gif} shows the episode")
+    if not outcome.reached_flag:
+        raise JobFailed(f"The car did not reach the flag within {outcome.steps} steps.")

@@ -15,7 +15,7 @@ from launch.sagemaker.following import ENDED
 PROGRAM = ROOT / "container_src" / "write-report.py"
 DESCRIPTION_FILE = "description.json"
 """DescribeTrainingJob's answer, beside a fetched job's files."""
-MOST_RUNS = 12
+MAX_RUNS = 12
 """In one report, which then has just below 3 MB."""
 
 

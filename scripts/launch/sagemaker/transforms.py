@@ -15,8 +15,8 @@ from launch.aws.storage import Storage, address_of, join, split
 from launch.cli import interruption, options
 from launch.cli.errors import JobFailed, UsageError
 from launch.project import BASE_NAME, unique_name
-from launch.sagemaker import belongings, fields, session
-from launch.sagemaker.belongings import Belonging
+from launch.sagemaker import endpoint_resources, fields, session
+from launch.sagemaker.endpoint_resources import EndpointResource
 from launch.sagemaker.following import ENDED
 
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
@@ -118,7 +118,7 @@ def run(clients: Clients, create_model: dict[str, Any], create_job: dict[str, An
         raise
     finally:
         with interruption.held_back():
-            belongings.delete(clients, Belonging(belongings.MODEL, name))
+            endpoint_resources.delete(clients, EndpointResource(endpoint_resources.MODEL, name))
     source = create_job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
     return join(create_job["TransformOutput"]["S3OutputPath"], source.rpartition("/")[2] + ".out")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from job_folders import CAR, HEADER, make_trial, render_text
 from jobs import CSV
-from launch.sagemaker.report import MOST_RUNS
+from launch.sagemaker.report import MAX_RUNS
 from PIL import Image
 from sagemaker_rl.report import charts, page, picture
 from sagemaker_rl.report.charts import ChartFunction, RunChartFunction
@@ -111,8 +111,8 @@ def test_many_episodes_and_runs_fit_into_one_page(folder):
     (gif,) = (folder / "output/intermediate/gifs").glob("*.gif")
     noise.save(gif, save_all=True, append_images=[Image.effect_noise((300, 200), 100) for _ in range(10)])
     assert gif.stat().st_size > picture.MAX_BYTES
-    text = render_text(*[folder] * MOST_RUNS)
-    assert f"{MOST_RUNS} runs compared" in text
+    text = render_text(*[folder] * MAX_RUNS)
+    assert f"{MAX_RUNS} runs compared" in text
     assert "Policies and episodes are those of the first 4 of 12 runs." in text
     assert "bytes: the page shows its first frame" in text
 

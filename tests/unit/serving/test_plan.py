@@ -17,12 +17,12 @@ def graph(build):
         name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items() if name != "observation"
     }
 
-    def by_mxnet(observations):
+    def run_mxnet(observations):
         arrays = {name: mx.nd.array(value) for name, value in parameters.items()}
         executor = symbol.bind(mx.cpu(), {**arrays, "observation": mx.nd.array(observations)})
         return [output.asnumpy() for output in executor.forward()]
 
-    return symbol.tojson(), parameters, by_mxnet
+    return symbol.tojson(), parameters, run_mxnet
 
 
 def dense(x, units=4, **options):
@@ -50,10 +50,10 @@ def dense(x, units=4, **options):
     ],
 )
 def test_every_operation_equals_mxnets(build):
-    symbol, parameters, by_mxnet = graph(build)
+    symbol, parameters, run_mxnet = graph(build)
     forward = plan.compile_plan(symbol, parameters, "observation")
     unbounded = np.full(3, np.inf)
-    assert plan.largest_difference(forward, by_mxnet, -unbounded, unbounded) <= plan.TOLERANCE
+    assert plan.largest_difference(forward, run_mxnet, -unbounded, unbounded) <= plan.TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_what_it_does_not_know_it_refuses(build, reason):
 
 
 def test_a_plan_that_differs_is_noticed():
-    symbol, parameters, by_mxnet = graph(lambda x: mx.sym.Activation(dense(x), act_type="tanh"))
+    symbol, parameters, run_mxnet = graph(lambda x: mx.sym.Activation(dense(x), act_type="tanh"))
     unbounded = np.full(3, np.inf)
     for name in parameters:
         wrong = {**parameters, name: parameters[name] * np.float32(1.00001)}
         forward = plan.compile_plan(symbol, wrong, "observation")
-        assert plan.largest_difference(forward, by_mxnet, -unbounded, unbounded) > plan.TOLERANCE
+        assert plan.largest_difference(forward, run_mxnet, -unbounded, unbounded) > plan.TOLERANCE
 
 
 @pytest.mark.parametrize("job", ["ppo_job", "dqn_job"])

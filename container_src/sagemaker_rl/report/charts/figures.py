@@ -95,7 +95,7 @@ def run_line(styled: StyledRun) -> list[tuple[str, str]]:
 
 
 def chart_key(styled_runs: list[StyledRun], drawn: list[StyledRun]) -> tuple[StyledRun, ...]:
-    """Return the runs that a chart shows, for its key; none if it has a legend, as a chart of one run."""
+    """Return the runs that a chart shows, for its key; none for a chart of one run, which has a legend instead."""
     return tuple(styled for styled in styled_runs if styled in drawn) if len(styled_runs) > 1 else ()
 
 

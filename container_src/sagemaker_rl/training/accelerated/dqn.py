@@ -12,7 +12,7 @@ from rl_coach.memories.non_episodic.experience_replay import ExperienceReplay
 from rl_coach.schedules import LinearSchedule
 
 from sagemaker_rl.exploration import HeldActions, HeldEGreedy
-from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph
+from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph, to_mxnet
 from sagemaker_rl.training.accelerated.optimizer import adam_for
 from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
 
@@ -75,13 +75,13 @@ class DQNLearner:
         self.dense = DenseNetwork.of(self.graph) if in_numpy else None
         self.dense_target = DenseNetwork.of(self.target_graph) if self.dense else None
         self.optimizer = adam_for(self.network, self.dense)
-        self._block = None if self.dense else self._fused()
+        self._block = None if self.dense else self._fuse()
 
     def action_values(self, states: np.ndarray) -> np.ndarray:
         """Return Q, float32 ``(batch, actions)``, for normalized states."""
         if self.dense:
             return self.dense.forward(states)[0]
-        return self.network.model(_nd(states))[0].asnumpy()
+        return self.network.model(to_mxnet(states))[0].asnumpy()
 
     def compute_gradients(self, batch: list[np.ndarray]) -> tuple[float, np.ndarray]:
         """Compute the gradients that the optimizer's next step takes, on a batch (see INPUTS).
@@ -91,7 +91,7 @@ class DQNLearner:
         """
         if self._block is not None:
             with mx.autograd.record():
-                loss, predicted = self._block(*map(_nd, batch))
+                loss, predicted = self._block(*map(to_mxnet, batch))
             loss.backward()
             return float(loss.asscalar()), predicted.asnumpy()
         assert self.dense is not None and self.dense_target is not None
@@ -101,12 +101,12 @@ class DQNLearner:
         rows = np.arange(len(actions))
         predicted = values[rows, actions]
         errors = predicted - (rewards + not_done * np.float32(self.discount) * next_values)
-        of_values = np.zeros(values.shape, dtype=np.float32)
-        of_values[rows, actions] = errors * np.float32(self.weight / len(actions))
-        self.dense.backward([of_values])
+        value_gradients = np.zeros(values.shape, dtype=np.float32)
+        value_gradients[rows, actions] = errors * np.float32(self.weight / len(actions))
+        self.dense.backward([value_gradients])
         return 0.5 * self.weight * float(errors @ errors) / len(actions), predicted
 
-    def _fused(self) -> Any:
+    def _fuse(self) -> Any:
         """Return both networks and the loss as one hybridized MXNet graph."""
         _, next_states, actions, rewards, not_done = inputs = [mx.sym.var(name) for name in INPUTS]
         for parameter in self.target_graph.parameters.values():
@@ -149,7 +149,7 @@ class DQNRun(AcceleratedRun):
     one after the other; then come the same gradient steps.
     """
 
-    default_environments = 16
+    default_num_envs = 16
 
     @staticmethod
     def unsupported(agent: Any) -> str | None:
@@ -247,7 +247,3 @@ class DQNRun(AcceleratedRun):
     def _end_episode(self, index: int) -> None:
         super()._end_episode(index)
         self.keep_losses()
-
-
-def _nd(array: np.ndarray) -> Any:
-    return mx.nd.array(array, dtype=np.float32)

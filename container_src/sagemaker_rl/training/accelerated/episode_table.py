@@ -17,9 +17,9 @@ class EpisodeTable:
         self.path = Path(agent.agent_logger.csv_path)
         self.pending: dict[str, Any] | None = None
         self.evaluation: dict[str, Any] = {}
-        self.columns = self._columns_of_coach()
+        self.columns = self._discover_columns()
 
-    def _columns_of_coach(self) -> list[str]:
+    def _discover_columns(self) -> list[str]:
         """Return Coach's columns. Coach builds its list of them only when it logs a row: log one and discard it."""
         logger = self.agent.agent_logger
         self.agent.update_log()

@@ -20,6 +20,11 @@ TOLERANCE = 1e-4
 NEUTRAL_SCALAR = {"_plus_scalar": 0.0, "_minus_scalar": 0.0, "_mul_scalar": 1.0, "_div_scalar": 1.0}
 
 
+def to_mxnet(array: np.ndarray) -> Any:
+    """Return ``array`` as MXNet's, float32."""
+    return mx.nd.array(array, dtype=np.float32)
+
+
 class NetworkGraph:
     """The graph of a Coach network of one input; its parameters are those of ``model``."""
 
@@ -70,7 +75,7 @@ class DenseNetwork:
     """A NetworkGraph in NumPy, float32: outputs, and gradients by going back through its operations.
 
     Its weights are a copy: all of them in the one array ``weights``, and their gradients in ``gradients``, in the
-    order of ``model.collect_params()`` without what is not trained.
+    order of ``model.collect_params()``; parameters that are not trained are left out.
     """
 
     @classmethod
@@ -92,7 +97,7 @@ class DenseNetwork:
         self.weights = np.empty(size, dtype=np.float32)
         self.gradients = np.zeros(size, dtype=np.float32)
         index_of = {node["name"]: index for index, node in enumerate(self._nodes)}
-        self._source = index_of[INPUT]
+        self._input_node = index_of[INPUT]
         self._constants: dict[int, np.ndarray] = {}
         self._gradient_of: dict[int, np.ndarray] = {}
         self._values: dict[int, np.ndarray] = {}
@@ -101,8 +106,8 @@ class DenseNetwork:
                 self._constants[index_of[parameter.name]] = weights
                 self._gradient_of[index_of[parameter.name]] = gradients
         self._steps = list(self._plan(range(len(self._heads))))
-        self._depends = self._on_parameters()
-        self._way_back = [step for step in reversed(self._steps) if step[0] in self._depends]
+        self._gradient_nodes = self._find_gradient_nodes()
+        self._backward_steps = [step for step in reversed(self._steps) if step[0] in self._gradient_nodes]
         self.pull()
 
     def _views(self) -> Iterable[tuple[Any, np.ndarray, np.ndarray]]:
@@ -121,42 +126,42 @@ class DenseNetwork:
     def push(self) -> None:
         """Give the weights to MXNet."""
         for parameter, weights, _ in self._views():
-            parameter.set_data(mx.nd.array(weights, dtype=np.float32))
+            parameter.set_data(to_mxnet(weights))
 
     def _plan(self, outputs: Iterable[int]) -> Iterable[tuple[int, Operation, list[int]]]:
         """Yield what has to be computed for some of the outputs, in order: node, operation, inputs."""
-        needed, open_ = set(), [self._heads[output] for output in outputs]
-        while open_:
-            index = open_.pop()
+        needed, pending = set(), [self._heads[output] for output in outputs]
+        while pending:
+            index = pending.pop()
             if index not in needed:
                 needed.add(index)
-                open_ += [number for number, _, _ in self._nodes[index]["inputs"]]
+                pending += [number for number, _, _ in self._nodes[index]["inputs"]]
         for index in sorted(needed):
             if self._nodes[index]["op"] != "null":
                 operation = operation_of(self._nodes[index])
                 assert operation is not None
                 yield index, operation, [number for number, _, _ in self._nodes[index]["inputs"]]
 
-    def _on_parameters(self) -> set[int]:
+    def _find_gradient_nodes(self) -> set[int]:
         """Return the nodes through which gradients reach a parameter."""
-        depends = set(self._gradient_of)
+        nodes = set(self._gradient_of)
         for index, _, inputs in self._steps:
             stops = float(self._nodes[index].get("attrs", {}).get("scalar", "nan")) == 0  # x * 0: how Coach broadcasts
-            if depends.intersection(inputs) and not (stops and self._nodes[index]["op"] == "_mul_scalar"):
-                depends.add(index)
-        return depends
+            if nodes.intersection(inputs) and not (stops and self._nodes[index]["op"] == "_mul_scalar"):
+                nodes.add(index)
+        return nodes
 
     def function(self, outputs: Sequence[int]) -> Callable[[np.ndarray], list[np.ndarray]]:
-        """Return what computes some of the outputs for normalized observations, float32 ``(batch, size)``.
+        """Return a function from normalized observations, float32 ``(batch, size)``, to some of the outputs.
 
-        It follows the weights of this network.
+        It always uses the present weights of this network.
         """
-        values, source = dict(self._constants), self._source
+        values, input_node = dict(self._constants), self._input_node
         steps = [(index, operation.forward, inputs) for index, operation, inputs in self._plan(outputs)]
         wanted = [self._heads[output] for output in outputs]
 
         def run(observations: np.ndarray) -> list[np.ndarray]:
-            values[source] = observations
+            values[input_node] = observations
             for index, forward, inputs in steps:
                 values[index] = forward(*[values[number] for number in inputs])
             return [values[index] for index in wanted]
@@ -165,36 +170,36 @@ class DenseNetwork:
 
     def forward(self, observations: np.ndarray) -> list[np.ndarray]:
         """Return all outputs, and remember what ``backward`` needs."""
-        values = self._values = {**self._constants, self._source: observations}
+        values = self._values = {**self._constants, self._input_node: observations}
         for index, operation, inputs in self._steps:
             values[index] = operation.forward(*[values[number] for number in inputs])
         return [values[index] for index in self._heads]
 
     def backward(self, head_gradients: Sequence[np.ndarray]) -> None:
         """Write into ``gradients`` those of a loss, given its gradients with respect to the outputs."""
-        values, open_ = self._values, dict(zip(self._heads, head_gradients, strict=True))
+        values, pending = self._values, dict(zip(self._heads, head_gradients, strict=True))
         self.gradients.fill(0)
-        for index, operation, inputs in self._way_back:
-            if index not in open_:
+        for index, operation, inputs in self._backward_steps:
+            if index not in pending:
                 continue
-            gradient = open_.pop(index)
+            output_gradient = pending.pop(index)
             if operation is DENSE:
                 x, weight, bias = inputs
-                of_parameters = self._gradient_of[weight], self._gradient_of[bias]
-                dense_parameter_gradients(gradient, values[x], *of_parameters)
-                if x not in self._depends:
+                parameter_gradients = self._gradient_of[weight], self._gradient_of[bias]
+                dense_parameter_gradients(output_gradient, values[x], *parameter_gradients)
+                if x not in self._gradient_nodes:
                     continue
-            found = operation.backward(gradient, values[index], *[values[number] for number in inputs])
-            for number, gradient in zip(inputs, found, strict=False):  # a dense layer's parameters have theirs
+            gradients = operation.backward(output_gradient, values[index], *[values[number] for number in inputs])
+            for number, gradient in zip(inputs, gradients, strict=False):  # a dense layer's parameters have theirs
                 if number in self._gradient_of:
                     self._gradient_of[number] += _summed_to(self._gradient_of[number].shape, gradient)
-                elif number in self._depends:
+                elif number in self._gradient_nodes:
                     gradient = _summed_to(values[number].shape, gradient)
-                    open_[number] = open_[number] + gradient if number in open_ else gradient
+                    pending[number] = pending[number] + gradient if number in pending else gradient
 
     def _equals_mxnet(self) -> bool:
         """Compare outputs and gradients with MXNet's on random observations."""
-        first = next(node for node in self._nodes if self._source in [number for number, _, _ in node["inputs"]])
+        first = next(node for node in self._nodes if self._input_node in [number for number, _, _ in node["inputs"]])
         if first["op"] != "FullyConnected":
             return False
         random = np.random.default_rng(0)

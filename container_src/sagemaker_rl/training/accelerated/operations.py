@@ -1,4 +1,7 @@
-"""MXNet's operations (https://mxnet.apache.org/versions/1.9.1/api) in NumPy, each with its gradient."""
+"""MXNet's operations (https://mxnet.apache.org/versions/1.9.1/api) in NumPy, each with its gradient.
+
+Those of an exported policy, forward only, are in serving/plan.py: the serving image has none of the training's code.
+"""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +95,6 @@ OPERATIONS: dict[str, Callable[[Mapping[str, str]], Operation | None]] = {
 
 
 def operation_of(node: dict[str, Any]) -> Operation | None:
-    """Return what computes a node of a graph; None if that is not known: the graph is then computed by MXNet."""
+    """Return the operation that computes a node of a graph; None if it is not known, and MXNet has to compute it."""
     make = OPERATIONS.get(node["op"])
     return make(node.get("attrs", {})) if make else None

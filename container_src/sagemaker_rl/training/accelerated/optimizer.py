@@ -16,6 +16,8 @@ TINY = 1e-30
 
 
 class _Adam:
+    """Counts the steps and knows their learning rates; a subclass has the moments and takes the steps."""
+
     def __init__(self, optimizer: mx.optimizer.Adam) -> None:
         self.optimizer = optimizer
         self.steps = 0
@@ -42,6 +44,7 @@ class NumPyAdam(_Adam):
         self.first_moments, self.second_moments, self._change, self._scale = np.zeros((4, *weights.shape), np.float32)
 
     def step(self) -> None:
+        """Update the weights by the gradients that they have now."""
         rate, beta1, beta2 = self._next_rate(), self.optimizer.beta1, self.optimizer.beta2
         change, scale = self._change, self._scale
         self.first_moments *= beta1
@@ -71,6 +74,7 @@ class MXNetAdam(_Adam):
         self._no_rescaling = mx.nd.ones(1)
 
     def step(self) -> None:
+        """Update the weights by the gradients that they have now."""
         rate, count = self._next_rate(), len(self.weights)
         mx.nd.contrib.multi_adamw_update(
             self.weights,

@@ -11,7 +11,7 @@ from rl_coach.exploration_policies.additive_noise import AdditiveNoise
 from rl_coach.exploration_policies.categorical import Categorical
 from rl_coach.spaces import DiscreteActionSpace
 
-from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph
+from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph, to_mxnet
 from sagemaker_rl.training.accelerated.optimizer import adam_for
 from sagemaker_rl.training.accelerated.ppo_loss import Loss, StepResult, log_probs_and_entropy
 from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
@@ -64,7 +64,7 @@ class PPOLearner:
         self._block: tuple[Loss, Any] | None = None
 
     def policy(self) -> Callable[[np.ndarray], list[np.ndarray]]:
-        """Return what computes the policy's parameters ``(batch, actions)`` for normalized states.
+        """Return a function from normalized states to the policy's parameters ``(batch, actions)``.
 
         For a continuous action mean and standard deviation, for a discrete one the probabilities.
         """
@@ -80,7 +80,7 @@ class PPOLearner:
             pieces = [heads(states[start : start + ROWS_AT_A_TIME]) for start in range(0, len(states), ROWS_AT_A_TIME)]
             value, *policy = (np.concatenate(head) for head in zip(*pieces, strict=True))
         else:
-            value, *policy = (output.asnumpy() for output in self.network.model(_nd(states)))
+            value, *policy = (output.asnumpy() for output in self.network.model(to_mxnet(states)))
         return [value.reshape(-1), *policy]
 
     def gradient_step(self, batch: list[np.ndarray]) -> StepResult:
@@ -97,9 +97,9 @@ class PPOLearner:
             result, head_gradients = loss.gradients(self.dense.forward(states), *rest)
             self.dense.backward(head_gradients)
             return result
-        block = self._fused(loss)
+        block = self._fused_block(loss)
         with mx.autograd.record():
-            total, losses, ratios = block(*map(_nd, batch))
+            total, losses, ratios = block(*map(to_mxnet, batch))
         total.backward()
         return StepResult(*losses.asnumpy().tolist(), *ratios.asnumpy())
 
@@ -115,7 +115,7 @@ class PPOLearner:
             policy_weight=policy_weight,
         )
 
-    def _fused(self, loss: Loss) -> Any:
+    def _fused_block(self, loss: Loss) -> Any:
         """Return network and loss as one hybridized MXNet graph."""
         if self._block is None or self._block[0] != loss:
             inputs = [mx.sym.var(name) for name in INPUTS]
@@ -195,7 +195,7 @@ class PPORun(AcceleratedRun):
     bootstrapped with the critic's value and goes on in the next phase, where stock Coach plays on to its end alone.
     """
 
-    default_environments = 64
+    default_num_envs = 64
 
     @staticmethod
     def unsupported(agent: Any) -> str | None:
@@ -230,7 +230,7 @@ class PPORun(AcceleratedRun):
         self.learner.publish()
 
     def heatup(self, steps: Any) -> None:
-        """Nothing: an on-policy agent learns nothing from random actions."""
+        """Do nothing: an on-policy agent learns nothing from random actions."""
 
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
         policy = self.policy(self.normalize(observations))
@@ -291,7 +291,3 @@ class PPORun(AcceleratedRun):
         check_finite(self.graph_manager)
         self.agent.training_iteration += 1
         self.keep_losses()
-
-
-def _nd(array: np.ndarray) -> Any:
-    return mx.nd.array(array, dtype=np.float32)

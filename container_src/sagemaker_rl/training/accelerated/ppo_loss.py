@@ -11,7 +11,7 @@ LOG_2_PI = math.log(2 * math.pi)
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one gradient step says; ratios have shape ``(batch,)``."""
+    """Losses and likelihood ratios of one gradient step; ratios have shape ``(batch,)``."""
 
     total_loss: float
     value_loss: float
@@ -55,41 +55,49 @@ class Loss:
         if self.epsilon is not None:
             low, high = np.float32(1 - self.epsilon), np.float32(1 + self.epsilon)
             clipped = np.minimum(np.maximum(ratios, low), high)
-            other = clipped * advantages
+            clipped_objective = clipped * advantages
             # Where both objectives are the same, in the clipping range, Coach's gradient flows through both
-            # (heads/ppo_head.py:565, the minimum along an axis): it is twice what it would be without clipping.
-            of_clipped = (other <= objective) & (clipped == ratios)
-            slope = advantages * ((objective <= other).astype(np.float32) + of_clipped)
-            objective = np.minimum(objective, other)
+            # (heads/ppo_head.py:568, the minimum along an axis): it is twice what it would be without clipping.
+            through_clipped = (clipped_objective <= objective) & (clipped == ratios)
+            slope = advantages * ((objective <= clipped_objective).astype(np.float32) + through_clipped)
+            objective = np.minimum(objective, clipped_objective)
         value_loss = 0.5 * self.value_weight * float(errors @ errors) / size
         policy_loss = -self.policy_weight * float(objective.mean())
         entropy_loss = -self.beta * float(entropy.mean())
         result = StepResult(
             value_loss + policy_loss + entropy_loss, value_loss, policy_loss, entropy_loss, ratios, clipped
         )
-        of_log_probs = (slope * ratios * np.float32(-self.policy_weight / size)).astype(np.float32)
-        of_entropy = np.float32(-self.beta / size)
-        of_policy = (self._through_categorical if self.discrete else self._through_gaussian)(
-            policy, actions, of_log_probs, of_entropy
+        log_prob_gradients = (slope * ratios * np.float32(-self.policy_weight / size)).astype(np.float32)
+        entropy_gradient = np.float32(-self.beta / size)
+        policy_gradients = (self._categorical_gradients if self.discrete else self._gaussian_gradients)(
+            policy, actions, log_prob_gradients, entropy_gradient
         )
-        return result, [(errors * np.float32(self.value_weight / size)).reshape(value.shape), *of_policy]
+        return result, [(errors * np.float32(self.value_weight / size)).reshape(value.shape), *policy_gradients]
 
-    def _through_gaussian(
-        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
+    def _gaussian_gradients(
+        self,
+        policy: list[np.ndarray],
+        actions: np.ndarray,
+        log_prob_gradients: np.ndarray,
+        entropy_gradient: np.float32,
     ) -> list[np.ndarray]:
         mean, deviation = policy
         z = (actions - mean) / deviation
-        of_mean = of_log_probs[:, None] * z / deviation
-        return [of_mean, of_mean * z + (of_entropy - of_log_probs[:, None]) / deviation]
+        mean_gradients = log_prob_gradients[:, None] * z / deviation
+        return [mean_gradients, mean_gradients * z + (entropy_gradient - log_prob_gradients[:, None]) / deviation]
 
-    def _through_categorical(
-        self, policy: list[np.ndarray], actions: np.ndarray, of_log_probs: np.ndarray, of_entropy: np.float32
+    def _categorical_gradients(
+        self,
+        policy: list[np.ndarray],
+        actions: np.ndarray,
+        log_prob_gradients: np.ndarray,
+        entropy_gradient: np.float32,
     ) -> list[np.ndarray]:
         (probabilities,) = policy
-        of_probabilities = -of_entropy * (np.log(probabilities) + 1)
+        probability_gradients = -entropy_gradient * (np.log(probabilities) + 1)
         rows = np.arange(len(actions))
-        of_probabilities[rows, actions] += of_log_probs / probabilities[rows, actions]
-        return [of_probabilities]
+        probability_gradients[rows, actions] += log_prob_gradients / probabilities[rows, actions]
+        return [probability_gradients]
 
     def graph(
         self, F: Any, heads: list[Any], actions: Any, old_log_probs: Any, advantages: Any, value_targets: Any

@@ -27,13 +27,13 @@ EVALUATION_STREAM = 1_000_003
 class AcceleratedRun(abc.ABC):
     """Trains and evaluates a Coach agent on batches of environments; subclasses say how the agent acts and learns."""
 
-    default_environments: int
+    default_num_envs: int
     """How many copies of the environment are played where nobody says."""
 
     @staticmethod
     @abc.abstractmethod
     def unsupported(agent: Any) -> str | None:
-        """Return what this run does not implement of what the agent's parameters ask for; None if it is nothing."""
+        """Return the first thing that the agent's parameters ask for and this run does not implement; None if none."""
 
     def __init__(
         self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
@@ -49,7 +49,7 @@ class AcceleratedRun(abc.ABC):
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         self.envs: VectorEnv = make_vector_env(
-            make_env, choose_num_envs(playing_steps, num_envs or self.default_environments), seed
+            make_env, choose_num_envs(playing_steps, num_envs or self.default_num_envs), seed
         )
         self.evaluator = Evaluator(make_env, evaluation_seed, lambda states: self.best_actions(states), check_stop)
         self.gifs = GifWriter()
@@ -111,18 +111,18 @@ class AcceleratedRun(abc.ABC):
         Every evaluation plays the same start states: the better of two policies is not the luckier one.
         """
         self._log_evaluation(
-            self._play_episodes(steps.num_steps, same_starts=True, record=self._begin_recording()).returns
+            self._play_episodes(steps.num_steps, same_starts=True, record=self._count_evaluation()).returns
         )
         return False
 
     def play_at_least(self, steps: int, episodes: int) -> list[float]:
         """Play whole episodes, at least so many environment steps and so many episodes; return their returns."""
-        played = self._play_episodes(episodes, record=self._begin_recording())
-        returns, steps_played = played.returns, played.steps
+        batch = self._play_episodes(episodes, record=self._count_evaluation())
+        returns, steps_played = batch.returns, batch.steps
         while steps_played < steps:
             mean_length = steps_played / len(returns)
-            played = self._play_episodes(math.ceil((steps - steps_played) / mean_length))
-            returns, steps_played = returns + played.returns, steps_played + played.steps
+            batch = self._play_episodes(math.ceil((steps - steps_played) / mean_length))
+            returns, steps_played = returns + batch.returns, steps_played + batch.steps
         self._log_evaluation(returns)
         return returns
 
@@ -188,11 +188,11 @@ class AcceleratedRun(abc.ABC):
 
     def _play_episodes(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
         """Play and count episodes; with ``record``, keep the first one for a GIF."""
-        played = self.evaluator.play(episodes, same_starts, record)
-        if played.recording is not None:
-            self.recorded = RecordedEpisode(played.recording, self.episodes_played, played.returns[0])
+        batch = self.evaluator.play(episodes, same_starts, record)
+        if batch.recording is not None:
+            self.recorded = RecordedEpisode(batch.recording, self.episodes_played, batch.returns[0])
         self.episodes_played += episodes
-        return played
+        return batch
 
     def _log_evaluation(self, returns: list[float]) -> None:
         """Log an evaluation as Coach's agent does it."""
@@ -208,7 +208,7 @@ class AcceleratedRun(abc.ABC):
         self.table.evaluation = {"Evaluation Reward": float(np.mean(returns)), "Success Rate": 0.0}
         agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
 
-    def _begin_recording(self) -> bool:
+    def _count_evaluation(self) -> bool:
         """Count an evaluation for Coach's video filter; return whether its first episode is to be recorded."""
         visualization = self.agent.ap.visualization
         return bool(visualization.dump_gifs and visualization.video_dump_filters[0].begin_evaluation())
@@ -232,7 +232,7 @@ def choose_num_envs(phase_steps: int, at_most: int) -> int:
 
 
 def first_difference(options: Mapping[str, tuple[Any, Any]]) -> str | None:
-    """Return the first of the options, name -> (value, the implemented one), whose value is another; else None."""
+    """Return which of the options, name -> (value, implemented value), is the first to differ; None if none does."""
     for name, (value, implemented) in options.items():
         if value != implemented:
             return f"{name} is {getattr(value, '__name__', value)}"

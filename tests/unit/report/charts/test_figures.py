@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from launch.sagemaker.report import MOST_RUNS
+from launch.sagemaker.report import MAX_RUNS
 from sagemaker_rl.report.charts.figures import MAX_POINTS, thin
 from sagemaker_rl.report.charts.learning import draw_rewards_by_episode, draw_signals
 from sagemaker_rl.report.charts.returns import draw_return_distribution, draw_returns_by_start
@@ -11,16 +11,16 @@ from sagemaker_rl.report.styles import style_runs
 
 
 def test_many_runs_are_told_apart(folder):
-    runs = [Run.read(folder) for _ in range(MOST_RUNS)]
+    runs = [Run.read(folder) for _ in range(MAX_RUNS)]
     shown = style_runs(runs)
-    assert len({styled.colour for styled in shown}) == MOST_RUNS
-    assert len({styled.label for styled in shown}) == MOST_RUNS
-    assert {styled.dash for styled in shown[: MOST_RUNS // 2]} != {styled.dash for styled in shown[MOST_RUNS // 2 :]}
+    assert len({styled.colour for styled in shown}) == MAX_RUNS
+    assert len({styled.label for styled in shown}) == MAX_RUNS
+    assert {styled.dash for styled in shown[: MAX_RUNS // 2]} != {styled.dash for styled in shown[MAX_RUNS // 2 :]}
     (chart,) = draw_rewards_by_episode(shown)
     assert chart.text.startswith("Evaluations only, as the runs are many.")
     assert chart.key == tuple(shown)
     assert not chart.figure.legend
-    assert len(chart.figure.renderers) == 2 * MOST_RUNS  # a line and its dots
+    assert len(chart.figure.renderers) == 2 * MAX_RUNS  # a line and its dots
     (few,) = draw_rewards_by_episode(style_runs(runs[:2]))
     assert few.text.startswith("Thin: training; thick, with dots: evaluation.")
     assert len(few.figure.renderers) == 6

@@ -21,7 +21,7 @@ STAMP = re.compile(r"-\d{4}(-\d\d){5}(-\d+)?")
 SCALING_TARGET, ENDPOINT, CONFIG, MODEL = "scaling target", "endpoint", "endpoint configuration", "model"
 
 
-class Belonging(NamedTuple):
+class EndpointResource(NamedTuple):
     """A resource of an endpoint: its kind, which is a key of ``DELETE_REQUESTS``, and its name."""
 
     kind: str
@@ -37,14 +37,14 @@ DELETE_REQUESTS: dict[str, Callable[[str], Request]] = {
 """The API request that deletes a resource of each kind."""
 
 
-def find(clients: Clients, endpoint: str) -> list[Belonging]:
+def find(clients: Clients, endpoint: str) -> list[EndpointResource]:
     """Return what exists of an endpoint, in the order in which it can be deleted."""
-    belongings = []
+    resources = []
     if scaling.find_target(clients, endpoint):
-        belongings.append(Belonging(SCALING_TARGET, endpoint))
+        resources.append(EndpointResource(SCALING_TARGET, endpoint))
     description = describe(clients, endpoint)
     if description:
-        belongings.append(Belonging(ENDPOINT, endpoint))
+        resources.append(EndpointResource(ENDPOINT, endpoint))
     sagemaker = clients.sagemaker
     in_use = [description["EndpointConfigName"]] if description else []
     listed = _list_names(sagemaker.list_endpoint_configs, "EndpointConfigs", "EndpointConfigName", endpoint)
@@ -53,8 +53,8 @@ def find(clients: Clients, endpoint: str) -> list[Belonging]:
         described = aws_errors.describe_if_exists(sagemaker.describe_endpoint_config, EndpointConfigName=config)
         if described:
             models += [variant["ModelName"] for variant in described["ProductionVariants"]]
-            belongings.append(Belonging(CONFIG, config))
-    return belongings + [Belonging(MODEL, name) for name in dict.fromkeys(models) if is_of(name, endpoint)]
+            resources.append(EndpointResource(CONFIG, config))
+    return resources + [EndpointResource(MODEL, name) for name in dict.fromkeys(models) if is_of(name, endpoint)]
 
 
 def is_of(name: str, endpoint: str) -> bool:
@@ -74,20 +74,20 @@ def _list_names(operation: Callable[..., dict[str, Any]], list_key: str, name_ke
         next_page = {"NextToken": page["NextToken"]}
 
 
-def delete(clients: Clients, belonging: Belonging) -> bool:
+def delete(clients: Clients, resource: EndpointResource) -> bool:
     """Delete a resource of an endpoint; return whether it existed. An endpoint is gone when this returns.
 
     Raises:
         JobFailed: An endpoint is not gone in time.
     """
-    if belonging.kind == ENDPOINT:
-        return _delete_endpoint(clients, belonging.name)
+    if resource.kind == ENDPOINT:
+        return _delete_endpoint(clients, resource.name)
     operations = {
         "DeregisterScalableTarget": clients.autoscaling.deregister_scalable_target,
         "DeleteEndpointConfig": clients.sagemaker.delete_endpoint_config,
         "DeleteModel": clients.sagemaker.delete_model,
     }
-    operation, request = DELETE_REQUESTS[belonging.kind](belonging.name)
+    operation, request = DELETE_REQUESTS[resource.kind](resource.name)
     try:
         operations[operation](**request)
     except ClientError as error:
@@ -98,7 +98,7 @@ def delete(clients: Clients, belonging: Belonging) -> bool:
 
 
 def _delete_endpoint(clients: Clients, endpoint: str) -> bool:
-    """Wait until an endpoint can be deleted, delete it, and wait until it is gone: it needs its configuration so long.
+    """Wait until an endpoint can be deleted, delete it, and wait until it is gone and needs its configuration no more.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeleteEndpoint.html
     """
