@@ -17,6 +17,7 @@ import numpy as np
 
 from sagemaker_rl.coach import placeholders
 from sagemaker_rl.coach.recording import Recording
+from sagemaker_rl.errors import InputError
 
 
 @functools.cache
@@ -32,6 +33,7 @@ def apply() -> None:
         _write_checkpoint_state_atomically,
         _count_frames_and_seconds,
         _log_a_decaying_learning_rate,
+        _raise_where_coach_exits,
     ):
         repair()
 
@@ -227,6 +229,23 @@ def _log_a_decaying_learning_rate() -> None:
     MxnetArchitecture.parallel_predict = staticmethod(parallel_predict)
     NetworkWrapper.sess = property(lambda self: Session(), lambda self, session: None)
     mxnet.optimizer.Optimizer.__init__ = init
+
+
+def _raise_where_coach_exits() -> None:
+    """Raise Coach's own sentence where it would end the process.
+
+    Upstream: logger.py:111, ``ScreenLogger.error`` prints it and calls ``exit(1)``, in 20 places: an unknown level of
+    Atari, an action space that Coach has no agent for. Without it: ``SystemExit: 1``, which no ``except Exception``
+    meets, and a failure without a reason.
+    """
+    from rl_coach.logger import ScreenLogger
+
+    def error(self: Any, text: str, crash: bool = True) -> None:
+        if crash:
+            raise InputError(" ".join(str(text).split()))
+        print(f"{self._prefix_error}{text}{self._suffix}")
+
+    ScreenLogger.error = error
 
 
 def _write_checkpoint_state_atomically() -> None:
