@@ -52,3 +52,16 @@ def test_a_disk_that_is_full_from_the_start_ends_the_job_before_it_trains(tmp_pa
     assert job.status == 1
     assert job.failure == f"Output folder {tmp_path / folder} {NO_SPACE}"
     assert "Training>" not in job.log
+
+
+def test_a_users_own_program_that_fills_a_disk(tmp_path, small_disk):
+    small_disk("model", "8k")
+    source = tmp_path / "source"
+    source.mkdir()
+    write = f"with open('{tmp_path}/model/weights', 'wb') as file:\n    file.write(bytes(100_000))\n"
+    (source / "main.py").write_text(write, encoding="utf-8")
+    job = run_training(tmp_path, {"sagemaker_submit_directory": str(source), "sagemaker_program": "main.py"})
+    assert job.status == 1
+    assert job.failure == (
+        f"main.py failed with OSError: [Errno 28] No space left on device ({tmp_path}/model is full)"
+    )

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from jobs import Job, run_training, start_training, write_own_environment
+from jobs import Job, run_training, start_training
 
 LAUNCHER = """
 from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
@@ -121,13 +121,11 @@ def test_a_preset_that_fails_in_a_launcher(tmp_path, preset, reason):
 
 
 def test_where_coach_would_exit_its_sentence_is_the_reason(tmp_path):
-    """Upstream ends the process by exit(1) for an action space that it has no agent for."""
-    code = write_own_environment(tmp_path, reward="0.0")
-    own = (code / "own.py").read_text().replace("gym.spaces.Discrete(2)", "gym.spaces.MultiBinary(3)")
-    (code / "own.py").write_text(own)
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "accelerate": "0"})
+    """Coach's own presets and environments end the process so, by exit(1)."""
+    preset = "from rl_coach.logger import screen\nscreen.error('Please set the path\\n  to the data set.')\n"
+    job = run(tmp_path, "train-coach.py", **{"train-coach__py": LAUNCHER, "preset-own__py": preset})
     assert job.status == 1
-    assert "Expected BoxActionSpace or DiscreteActionSpace." in job.failure
+    assert job.failure == "Please set the path to the data set."
     assert "Traceback" not in job.log
 
 

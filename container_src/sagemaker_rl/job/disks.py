@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from sagemaker_rl.job import exit_reasons
 from sagemaker_rl.job.ml_paths import MLPaths
 
 ROOM = 1024 * 1024
@@ -18,8 +19,7 @@ def why_not_written(folder: Path, error: Exception) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    lines = [line for line in str(error).splitlines() if line and not line.startswith(("Traceback", " "))]
-    return why_unwritable(folder) or (lines[0] if lines else type(error).__name__).rstrip(".")
+    return why_unwritable(folder) or exit_reasons.own_words(error).rstrip(".") or type(error).__name__
 
 
 def why_unwritable(folder: Path) -> str:

@@ -118,10 +118,21 @@ def _continues_a_message(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("---")  # mpirun puts what it says between such lines
 
 
-def installation_reason(stdout: str, stderr: str) -> str:
+def own_words(error: Exception) -> str:
+    """Return an exception's message in one line; of MXNet's, which begin with C++ frames, the line after them."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not _is_frame(line)]
+    return " ".join(lines[:MAX_MESSAGE_LINES]).removeprefix(f"{type(error).__name__}: ")
+
+
+def _is_frame(line: str) -> bool:
+    return line.startswith((*IN_A_TRACEBACK, "  [bt]"))
+
+
+def installation_reason(file: str, stdout: str, stderr: str) -> str:
     """Return what pip could not install, and why.
 
     Args:
+        file: that pip was given: ``requirements.txt`` or ``setup.py``.
         stdout: the end of what pip wrote to standard output: which requirements exclude each other.
         stderr: the same of standard error.
     """
@@ -129,11 +140,11 @@ def installation_reason(stdout: str, stderr: str) -> str:
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     conflict = _conflict(_lines(stdout))
     if conflict:
-        return f"requirements.txt cannot be installed: {conflict}."
+        return f"{file} cannot be installed: {conflict}."
     sentence = next((error for error in errors if any(re.match(pattern, error) for pattern in PIP_ERRORS)), "")
     sentence = sentence or _last_line(errors) or _last_line(lines) or "pip failed; see the log"
     unreachable = " (the package index cannot be reached)" if "connection broken by" in stderr else ""
-    return f"requirements.txt cannot be installed: {sentence.rstrip('.')}{unreachable}."
+    return f"{file} cannot be installed: {sentence.rstrip('.')}{unreachable}."
 
 
 def _conflict(lines: list[str]) -> str:

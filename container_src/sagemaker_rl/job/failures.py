@@ -66,7 +66,8 @@ def _last_line(error: Exception) -> str:
     name = type(error).__name__
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{name}: {exit_reasons.missing_module(error.name)}"
-    return f"{name}: {error}" if str(error) else name
+    message = exit_reasons.own_words(error)
+    return f"{name}: {message}" if message else name
 
 
 def _write(failure_file: Path, reason: str) -> None:

@@ -5,6 +5,7 @@ whatever fails, and SIGTERM passed on to what runs.
 """
 
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import exit_reasons
+from sagemaker_rl.job import disks, exit_reasons
 from sagemaker_rl.job.failures import ProgramFailed
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import Stopped
@@ -36,7 +37,7 @@ def run_users_program(paths: MLPaths) -> None:
     with _passing_sigterm_on() as stop:
         try:
             _install(program, paths.code)
-            _run(env, program, paths.code)
+            _run(env, program, paths)
         except (InputError, ProgramFailed):
             if stop.requested and not paths.failure.exists():
                 raise Stopped from None
@@ -88,10 +89,11 @@ def _install(program: str, code: Path) -> None:
             pass
         except errors.ClientError as error:  # a name that is none
             raise InputError(str(error)) from None
-    raise InputError(exit_reasons.installation_reason(stdout.text, stderr.text))
+    file = "requirements.txt" if (code / "requirements.txt").is_file() else "setup.py"
+    raise InputError(exit_reasons.installation_reason(file, stdout.text, stderr.text))
 
 
-def _run(env: Any, program: str, code: Path) -> None:
+def _run(env: Any, program: str, paths: MLPaths) -> None:
     """Run the program to its end, under mpirun if the job asks for it."""
     from sagemaker_training import entry_point, environment, errors, runner
 
@@ -109,7 +111,9 @@ def _run(env: Any, program: str, code: Path) -> None:
             status = int(error.return_code)
         except errors.ClientError as error:
             raise InputError(str(error)) from None
-    raise ProgramFailed(exit_reasons.program_reason(program, status, _of_the_program(stderr.text)))
+    reason = exit_reasons.program_reason(program, status, _of_the_program(stderr.text))
+    full = disks.full_folder(paths) if os.strerror(errno.ENOSPC) in reason else None
+    raise ProgramFailed(f"{reason} ({full} is full)" if full else reason)
 
 
 def _of_the_program(stderr: str) -> str:

@@ -131,4 +131,25 @@ ERROR: Failed to build 'box2d' when getting requirements to build wheel
     ],
 )
 def test_why_requirements_cannot_be_installed(stdout, stderr, reason):
-    assert exit_reasons.installation_reason(stdout, stderr) == f"requirements.txt cannot be installed: {reason}"
+    assert (
+        exit_reasons.installation_reason("requirements.txt", stdout, stderr)
+        == f"requirements.txt cannot be installed: {reason}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("no column speed"), "no column speed"),
+        (ValueError("no column:\n  speed\n\n  position"), "no column: speed position"),
+        (ValueError(), ""),
+        (
+            RuntimeError(
+                'Traceback (most recent call last):\n  File "../src/op.cc", line 8\nRuntimeError: Check failed'
+            ),
+            "Check failed",
+        ),
+    ],
+)
+def test_an_exceptions_own_words(error, words):
+    assert exit_reasons.own_words(error) == words
