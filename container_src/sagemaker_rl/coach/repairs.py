@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import placeholders
+from sagemaker_rl.coach import placeholders, resizing
 from sagemaker_rl.coach.recording import Recording
 from sagemaker_rl.errors import InputError
 
@@ -34,6 +34,7 @@ def apply() -> None:
         _count_frames_and_seconds,
         _log_a_decaying_learning_rate,
         _raise_where_coach_exits,
+        _resize_without_scikit_image,
     ):
         repair()
 
@@ -246,6 +247,22 @@ def _raise_where_coach_exits() -> None:
         print(f"{self._prefix_error}{text}{self._suffix}")
 
     ScreenLogger.error = error
+
+
+def _resize_without_scikit_image() -> None:
+    """Let the filters that rescale pictures do it in NumPy.
+
+    Upstream: filters/observation/observation_rescale_to_size_filter.py:18 and …_size_by_factor_filter.py:17, ``from
+    skimage.transform import resize``, the only use of scikit-image (38 MB, and SciPy's 98). Without it: ImportError at
+    the first observation of a preset with pictures.
+    """
+    from rl_coach.filters.observation import (
+        observation_rescale_size_by_factor_filter,
+        observation_rescale_to_size_filter,
+    )
+
+    for module in (observation_rescale_size_by_factor_filter, observation_rescale_to_size_filter):
+        module.resize = resizing.resize
 
 
 def _write_checkpoint_state_atomically() -> None:
