@@ -21,7 +21,8 @@ from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import failures
 from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters
 from sagemaker_rl.job.ml_paths import MLPaths
-from sagemaker_rl.job.stopping import STOP, Stopped
+from sagemaker_rl.job.script_mode import run_users_program
+from sagemaker_rl.job.stopping import STOP
 from sagemaker_rl.report.job import write_report
 
 DEFAULT_PROGRAM = "train-coach.py"
@@ -90,7 +91,7 @@ def run_job() -> None:
 def _run_program(paths: MLPaths) -> None:
     hyperparameters = read_hyperparameters(paths.hyperparameters)
     if "sagemaker_submit_directory" in hyperparameters:
-        _run_users_program(paths)
+        run_users_program(paths)
     else:
         _run_bundled_program(str(hyperparameters.get("sagemaker_program", DEFAULT_PROGRAM)))
 
@@ -105,51 +106,6 @@ def _run_bundled_program(program: str) -> None:
     except SystemExit as end:
         if end.code not in (0, None):
             raise failures.ProgramFailed(f"{program} ended with exit status {end.code}.") from None
-
-
-def _run_users_program(paths: MLPaths) -> None:
-    """Unpack and run the user's source as sagemaker-training does, and pass SIGTERM on to it."""
-    import psutil
-    from sagemaker_training import entry_point, environment, errors, files, runner
-
-    env = environment.Environment()
-    program = env.user_entry_point
-    if not program:
-        raise InputError(
-            "Hyperparameter sagemaker_program is missing, expected a script in sagemaker_submit_directory."
-        )
-    try:
-        files.download_and_extract(env.module_dir, str(paths.code))
-    except Exception as error:  # of S3, of the network, of the archive
-        raise InputError(
-            f"Hyperparameter sagemaker_submit_directory is {env.module_dir!r}, which cannot be unpacked: {error}"
-        ) from None
-    if not (paths.code / program).exists():
-        raise InputError(f"Hyperparameter sagemaker_program is {program!r}, which is not in {env.module_dir}.")
-    helpers = set(psutil.Process().children())  # the upload of intermediate output must outlive the user's program
-
-    def stop(number: int, frame: object) -> None:
-        programs = set(psutil.Process().children()) - helpers
-        if not programs:
-            raise Stopped
-        for child in programs:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.terminate()
-
-    signal.signal(signal.SIGTERM, stop)
-    with_mpi = env.additional_framework_parameters.get("sagemaker_mpi_enabled")
-    try:
-        entry_point.run(
-            env.module_dir,
-            program,
-            env.to_cmd_args(),
-            env.to_env_vars(),
-            runner_type=runner.RunnerType.MPI if with_mpi else runner.RunnerType.Process,
-        )
-    except errors.ExecuteUserScriptError as error:
-        raise failures.ProgramFailed(f"{program} ended with exit status {error.return_code}; see the log.") from None
-    except errors.ClientError as error:
-        raise InputError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from jobs import CSV, ROOT, SHORT_PPO
-from local_machine import FOREVER, NO_AWS, flags, unpacked
+from local_machine import FOREVER, NO_AWS, a_machine, flags, unpacked
 
 pytest_plugins = ("local_machine",)
 
@@ -103,6 +104,19 @@ def test_a_job_whose_process_was_killed_has_failed(machine):
         assert "Removed container killed, which a killed process had left" in done.stderr
         assert "Removed" not in machine("fetch.py", "--local", "killed").stderr
     machine.wait(lambda: machine.left_running() == [], 10)
+
+
+def test_a_training_that_the_system_kills_says_so(script, aws):
+    machine = a_machine("process", script, aws)
+    assert machine.train("large", FOREVER).returncode == 0
+    machine.wait(lambda: (machine.runs / ".local/training-jobs/large/logs").exists())
+    machine.wait(lambda: "Training>" in machine.log_of("large"))
+    runner = int((machine.runs / ".local/training-jobs/large/runner").read_text().partition(":")[0])
+    (training,) = psutil.Process(runner).children()
+    training.kill()
+    done = machine("fetch.py", "--local", "large")
+    assert done.returncode == 1
+    assert "AlgorithmError: killed by signal 9, perhaps out of memory, exit code: -9" in done.stderr
 
 
 def test_several_hosts_find_each_other(docker_machine, tmp_path):

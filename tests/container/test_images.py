@@ -41,6 +41,18 @@ def test_labels_tags_and_entry_point(engine, built, kind):
 
 
 @pytest.mark.parametrize("kind", project.KINDS)
+def test_the_constraints_of_pip_are_what_is_installed(engine, built, kind):
+    program = (
+        "import os; from importlib.metadata import version; "
+        "lines = open(os.environ['PIP_CONSTRAINT']).read().split(); "
+        "print(len(lines), [line for line in lines if version(line.partition('==')[0]) != line.partition('==')[2]])"
+    )
+    count, _, others = in_container(engine, built[kind].name, f'python -c "{program}"').partition(" ")
+    assert int(count) > 10
+    assert others.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", project.KINDS)
 def test_no_compiler_no_cache_no_certificates_of_ours(engine, built, kind):
     found = in_container(
         engine,

@@ -1,11 +1,13 @@
 """``docker run IMAGE train`` as SageMaker does it: the contract, script mode, signals, failures."""
 
 import json
+import shutil
 import tarfile
 import time
 
 import pytest
 from containers import start_train, wait_for_line
+from docker.types import Mount
 from jobs import DQN, PPO, ROOT, SHORT_DQN, SHORT_PPO, STOCK_DQN
 from sagemaker_rl.policy.artifact import Policy
 
@@ -71,11 +73,14 @@ def pack(source, archive):
             tar.add(file, file.name)
 
 
-def script_mode(ml, program: str, **hyperparameters: str) -> dict[str, str]:
+def script_mode(ml, program: str, requirements: str = "", **hyperparameters: str) -> dict[str, str]:
     """Pack the custom environment's source as a launch script does, and return the hyperparameters that name it."""
     code = ml / "input/data/code"
     code.mkdir(parents=True)
-    pack(CUSTOM, code / "sourcedir.tar.gz")
+    source = shutil.copytree(CUSTOM, ml / "source")
+    if requirements:
+        (source / "requirements.txt").write_text(requirements, encoding="utf-8")
+    pack(source, code / "sourcedir.tar.gz")
     submitted = "/opt/ml/input/data/code/sourcedir.tar.gz"
     return {"sagemaker_submit_directory": submitted, "sagemaker_program": program, **hyperparameters}
 
@@ -109,6 +114,22 @@ def test_a_users_script_that_fails(train, tmp_path):
     job = train(tmp_path, script_mode(tmp_path, "broken.py"))
     assert job.status == 1
     assert job.failure == "broken.py ended with exit status 3; see the log."
+
+
+def test_a_full_disk(train, tmp_path):
+    small = Mount("/opt/ml/model", None, type="tmpfs", tmpfs_size=4096)
+    job = train(tmp_path, SHORT_PPO, mounts=[small])
+    assert job.status == 1
+    assert job.failure == "Model folder /opt/ml/model cannot be written: No space left on device."
+
+
+def test_a_requirement_that_would_break_the_image(train, tmp_path):
+    hyperparameters = script_mode(tmp_path, "hello.py", requirements="numpy==2.1.0\n")
+    job = train(tmp_path, hyperparameters, environment={"PIP_NO_INDEX": "1"})
+    assert job.status == 1
+    assert job.failure == (
+        "requirements.txt cannot be installed: it asks for numpy==2.1.0, but the image depends on numpy==1.23.5."
+    )
 
 
 def test_a_mistake_in_script_mode_keeps_its_sentence(train, tmp_path):

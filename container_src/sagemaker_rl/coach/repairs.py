@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import placeholders
+from sagemaker_rl.coach import placeholders, resizing
 from sagemaker_rl.coach.recording import Recording
+from sagemaker_rl.errors import InputError
 
 
 @functools.cache
@@ -32,6 +33,8 @@ def apply() -> None:
         _write_checkpoint_state_atomically,
         _count_frames_and_seconds,
         _log_a_decaying_learning_rate,
+        _raise_where_coach_exits,
+        _resize_without_scikit_image,
     ):
         repair()
 
@@ -227,6 +230,39 @@ def _log_a_decaying_learning_rate() -> None:
     MxnetArchitecture.parallel_predict = staticmethod(parallel_predict)
     NetworkWrapper.sess = property(lambda self: Session(), lambda self, session: None)
     mxnet.optimizer.Optimizer.__init__ = init
+
+
+def _raise_where_coach_exits() -> None:
+    """Raise Coach's own sentence where it would end the process.
+
+    Upstream: logger.py:111, ``ScreenLogger.error`` prints it and calls ``exit(1)``, in 20 places: an unknown level of
+    Atari, an action space that Coach has no agent for. Without it: ``SystemExit: 1``, which no ``except Exception``
+    meets, and a failure without a reason.
+    """
+    from rl_coach.logger import ScreenLogger
+
+    def error(self: Any, text: str, crash: bool = True) -> None:
+        if crash:
+            raise InputError(" ".join(str(text).split()))
+        print(f"{self._prefix_error}{text}{self._suffix}")
+
+    ScreenLogger.error = error
+
+
+def _resize_without_scikit_image() -> None:
+    """Let the filters that rescale pictures do it in NumPy.
+
+    Upstream: filters/observation/observation_rescale_to_size_filter.py:18 and …_size_by_factor_filter.py:17, ``from
+    skimage.transform import resize``, the only use of scikit-image (38 MB, and SciPy's 98). Without it: ImportError at
+    the first observation of a preset with pictures.
+    """
+    from rl_coach.filters.observation import (
+        observation_rescale_size_by_factor_filter,
+        observation_rescale_to_size_filter,
+    )
+
+    for module in (observation_rescale_size_by_factor_filter, observation_rescale_to_size_filter):
+        module.resize = resizing.resize
 
 
 def _write_checkpoint_state_atomically() -> None:

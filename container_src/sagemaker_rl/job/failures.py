@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import outputs
+from sagemaker_rl.job import disks, exit_reasons, outputs
+from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import Stopped
 
 FAILURE_REASON_LENGTH = 1024
@@ -41,11 +42,16 @@ def run(job: Callable[[], None], failure_file: Path) -> str | None:
         reason = str(error)
     except InputError as error:
         reason = str(error)
+    except SystemExit as end:
+        if end.code in (0, None):
+            return None
+        reason = end.code if isinstance(end.code, str) else f"The program ended with exit status {end.code}."
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            reason = f"{error.filename or OUTPUT} cannot be written: {error.strerror}."
+            where = error.filename or disks.full_folder(MLPaths(failure_file.parent.parent)) or OUTPUT
+            reason = f"{where} cannot be written: {error.strerror}."
         else:
-            reason = f"{type(error).__name__}: {error}"
+            reason = _last_line(error)
             traceback.print_exc()
     else:
         return None
@@ -53,6 +59,15 @@ def run(job: Callable[[], None], failure_file: Path) -> str | None:
     print(f"Error: {reason}", file=sys.stderr, flush=True)
     _write(failure_file, reason)
     return reason
+
+
+def _last_line(error: Exception) -> str:
+    """Return what a traceback ends with: the exception's name and message; of a module that is missing what to do."""
+    name = type(error).__name__
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{name}: {exit_reasons.missing_module(error.name)}"
+    message = exit_reasons.own_words(error)
+    return f"{name}: {message}" if message else name
 
 
 def _write(failure_file: Path, reason: str) -> None:

@@ -80,11 +80,16 @@ class MLPaths:
         Raises:
             InputError: A folder cannot be created or written.
         """
-        for folder in (self.model, self.output_data, *([self.intermediate] if with_intermediate else [])):
+        folders = [self.model, self.output_data]
+        folders += [self.intermediate] if with_intermediate else []
+        folders += [self.synced_checkpoint] if self.synced_checkpoint.is_dir() else []
+        for folder in folders:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / ".writable"
-                probe.touch()
-                probe.unlink()
+                try:
+                    probe.write_bytes(b"x")  # a full disk takes an empty file
+                finally:
+                    probe.unlink(missing_ok=True)
             except OSError as error:
                 raise InputError(f"Output folder {folder} cannot be written: {error.strerror}.") from None

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.normalization import NUMERICAL_FLOOR
-from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import outputs
+from sagemaker_rl.errors import InputError, PolicyError
+from sagemaker_rl.job import disks, outputs
 from sagemaker_rl.policy.artifact import (
     DESCRIPTION_FILE,
     INPUT,
@@ -81,8 +81,14 @@ def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[s
         for name in (SYMBOL_FILE, PARAMS_FILE, DESCRIPTION_FILE):
             os.replace(staging / name, folder / name)
     except (OSError, mx.MXNetError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        reason = disks.why_not_written(folder, error)
         raise InputError(f"Model folder {folder} cannot be written: {reason}.") from None
+    except PolicyError:
+        # MXNet does not notice that a file's last bytes did not fit
+        reason = disks.why_unwritable(folder)
+        if reason:
+            raise InputError(f"Model folder {folder} cannot be written: {reason}.") from None
+        raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from sagemaker_rl.serving import user_program
+from sagemaker_rl.serving.log import log
 from sagemaker_rl.serving.servable import Servable
 from sagemaker_rl.serving.settings import Settings
 
@@ -26,8 +28,13 @@ def load_model(folder: Path, settings: Settings) -> Model:
 
 
 def has_user_code(folder: Path, program: str) -> bool:
-    """Tell whether a model brings functions of the user's own, in ``code/PROGRAM``."""
+    """Tell whether a model brings functions of the user's own, in ``code/PROGRAM``; log it if those cannot answer."""
     try:
-        return (folder / "code" / program).is_file()
+        if not (folder / "code" / program).is_file():
+            return False
     except OSError:  # no permission to look: loading the model reports it
         return False
+    reason = user_program.why_not_run(folder, program)
+    if reason:
+        log("info", f"The policy artifact is served, code/{program} is not run: {reason}.")
+    return not reason

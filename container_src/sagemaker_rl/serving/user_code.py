@@ -52,7 +52,8 @@ class UserModel:
 
     def __init__(self, model_dir: Path) -> None:
         code = model_dir / "code"
-        if (code / "requirements.txt").is_file():
+        has_requirements = (code / "requirements.txt").is_file()
+        if has_requirements:
             log("warning", "code/requirements.txt is not installed at start: install it in an image of your own.")
         self.folder = model_dir
         self._context = _Context(model_dir)
@@ -61,6 +62,13 @@ class UserModel:
         self._transformer = Transformer(default_inference_handler=_Handler())
         try:
             self._transformer.validate_and_initialize(model_dir=str(model_dir), context=self._context)
+        except ModuleNotFoundError as error:
+            if not has_requirements:
+                raise
+            raise PolicyError(
+                f"No module named {error.name!r}: code/requirements.txt is not installed; install it in an image of "
+                "your own (docs/serving.md)."
+            ) from None
         finally:
             sys.path.remove(str(code))
             # another model's module may have the same name

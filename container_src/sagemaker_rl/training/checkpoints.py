@@ -22,6 +22,7 @@ import numpy as np
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.coach.normalization import STATISTICS_KEYS
 from sagemaker_rl.errors import InputError
+from sagemaker_rl.job import disks
 from sagemaker_rl.policy.artifact import sha256
 
 STATE_FILE = ".coach_checkpoint"
@@ -57,26 +58,43 @@ def save(graph_manager: Any, folders: Iterable[Path], preset: str, changes: list
     check_finite(graph_manager)
     folders = list(folders)
     staging = folders[0] / ".saving"
+    written = folders[0]
     try:
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        graph_manager.task_parameters.checkpoint_save_dir = str(staging)
-        graph_manager.checkpoint_state_updater = None  # it holds the path of the folder it was made for
-        with contextlib.redirect_stdout(io.StringIO()):  # it would name the staging folder
-            graph_manager.save_checkpoint()
-        digests = {file.name: sha256(file) for file in sorted(staging.iterdir())}
-        description = {"preset": preset, "changes": changes, "sha256": digests}
-        (staging / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
-        newest = _newest_prefix(staging)
+        newest = _stage(graph_manager, staging, preset, changes)
         for folder in folders:
+            written = folder
             _move_in(staging, folder, newest)
         print(f"Checkpoint> Saved in={folders[0] / newest}", flush=True)
     except (OSError, mx.MXNetError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise InputError(f"Checkpoint folder {folders[0]} cannot be written: {reason}.") from None
+        reason = disks.why_not_written(written, error)
+        raise InputError(f"Checkpoint folder {written} cannot be written: {reason}.") from None
     finally:
         for leftover in (staging, *(folder / ".incoming" for folder in folders)):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _stage(graph_manager: Any, staging: Path, preset: str, changes: list[tuple[str, Any]]) -> str:
+    """Have Coach write a checkpoint into ``staging``, and describe it; return its name."""
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    graph_manager.task_parameters.checkpoint_save_dir = str(staging)
+    graph_manager.checkpoint_state_updater = None  # it holds the path of the folder it was made for
+    with contextlib.redirect_stdout(io.StringIO()):  # it would name the staging folder
+        graph_manager.save_checkpoint()
+    newest = _newest_prefix(staging)
+    for saver in graph_manager.checkpoint_saver:
+        _check_written(staging / f"{newest}.{saver.path}")
+    digests = {file.name: sha256(file) for file in sorted(staging.iterdir())}
+    description = {"preset": preset, "changes": changes, "sha256": digests}
+    (staging / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
+    return newest
+
+
+def _check_written(file: Path) -> None:
+    """Raise MXNetError if a file of parameters is not whole: MXNet does not notice that its last bytes did not fit."""
+    import mxnet as mx
+
+    mx.nd.load(str(file))
 
 
 def check_finite(graph_manager: Any) -> None:

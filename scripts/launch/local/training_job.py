@@ -7,6 +7,7 @@ it honours stands in ``launch.local.honoured_parameters``.
 import contextlib
 import re
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -180,14 +181,15 @@ class TrainingJob(LocalJob):
         """Return the failure of the first host that has failed; None if none has."""
         for host, status in self._exit_statuses.items():
             if status:
-                return JobFailed(f"AlgorithmError: {self._read_failure_file(host)}, exit code: {status}")
+                return JobFailed(f"AlgorithmError: {self._read_failure_file(host, status)}, exit code: {status}")
         return None
 
-    def _read_failure_file(self, host: str) -> str:
+    def _read_failure_file(self, host: str, status: int) -> str:
         try:
             return (self._trees[host] / "output" / "failure").read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
-            return "the container left no failure file"
+            killed = status in (-signal.SIGKILL, 128 + signal.SIGKILL)
+            return "killed by signal 9, perhaps out of memory" if killed else "the container left no failure file"
 
     # --- Outputs -----------------------------------------------------------------------------------------------------
     def _copy_intermediate(self) -> None:

@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from sagemaker_rl.coach import repairs
+from sagemaker_rl.errors import InputError
 
 repairs.apply()
 
@@ -22,3 +24,21 @@ def test_constant_takes_a_list_that_holds_none():
 
     for value, expected in (([None], 0.0), ([0.5], 0.5), (2.0, 2.0)):
         assert mx.init.Constant(value).value == expected
+
+
+def test_coach_raises_where_it_would_exit(capsys):
+    from rl_coach.logger import screen
+
+    with pytest.raises(InputError, match=r"^The level Pogn is not one of Pong, Qbert\.$"):
+        screen.error("The level Pogn is not one of \nPong, Qbert.")
+    screen.error("no CARLA here", crash=False)
+    assert "no CARLA here" in capsys.readouterr().out
+
+
+def test_a_level_that_coach_does_not_know():
+    from rl_coach.environments.environment import SingleLevelSelection
+
+    level = SingleLevelSelection({"pong": "PongDeterministic-v4"})
+    level.select("pogn")
+    with pytest.raises(InputError, match=r"The selected level \(pogn\) is not part of the available levels \(pong\)"):
+        str(level)

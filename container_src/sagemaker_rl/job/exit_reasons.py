@@ -1,0 +1,162 @@
+"""Why a program ended: one sentence from its exit status and from what it wrote to standard error at its end.
+
+https://docs.python.org/3/library/traceback.html, https://docs.python.org/3/library/subprocess.html#subprocess.Popen.returncode
+"""
+
+import itertools
+import re
+import signal
+
+EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(: |:$|$)")
+"""The line of a traceback that names the exception: unindented, a dotted name, and perhaps a message."""
+IN_A_TRACEBACK = ('  File "', "Traceback (most recent call last):")
+"""A syntax error in the program itself has the first without the second."""
+MAX_LINES_AFTER_A_TRACEBACK = 20
+"""More than that, and the program went on after it: the exception was caught."""
+MAX_MESSAGE_LINES = 5
+IGNORED = "Exception ignored in"
+"""Before the traceback of a finalizer, which ends no program."""
+MPI_TAG = re.compile(r"^\[\d+,[^\]]*\]<std(?:err|out)>: ?")
+"""What ``mpirun --tag-output`` puts before a line."""
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+PIP_ERRORS = (
+    r"No matching distribution found for .+",
+    r"Invalid requirement: .+",
+    r"Could not open requirements file: .+",
+    r"Failed to build .+",
+    r".+ requires a different Python: .+",
+)
+"""What pip says of one requirement; the first that it said counts, the lines after it repeat it in other words."""
+
+
+def missing_module(name: str) -> str:
+    """Return the sentence about a module that can be imported neither from the source nor from the image."""
+    return (
+        f"No module named {name!r} in the source or in the image: name its package in requirements.txt, or install it "
+        "in an image of your own (docs/environments.md)."
+    )
+
+
+def program_reason(program: str, status: int, stderr: str) -> str:
+    """Return why a program failed.
+
+    Args:
+        program: its file's name.
+        status: its exit status; negative if a signal ended it, or 128 more than the signal if a shell says so.
+        stderr: the end of what it wrote to standard error.
+    """
+    number = signal_of(status)
+    if number is not None:
+        return f"{program} was killed by signal {number}{_meaning(number)}."
+    lines = _without_ignored(_lines(stderr))
+    exception = last_exception(lines)
+    if exception:
+        missing = re.fullmatch(r"ModuleNotFoundError: No module named '([^']+)'", exception)
+        if missing:
+            return f"{program} failed with ModuleNotFoundError: {missing_module(missing[1])}"
+        return f"{program} failed with {exception}"
+    last = _last_line(lines)
+    return f"{program} ended with exit status {status}{': ' + last if last else '; see the log.'}"
+
+
+def signal_of(status: int) -> int | None:
+    """Return the signal that an exit status stands for; None if it stands for none."""
+    number = -status if status < 0 else status - 128
+    return number if number in signal.valid_signals() else None
+
+
+def _meaning(number: int) -> str:
+    if number == signal.SIGKILL:
+        return ", perhaps out of memory"
+    description = signal.strsignal(number)
+    return f" ({description.lower()})" if description else ""
+
+
+def _lines(text: str) -> list[str]:
+    """Return a log's lines as a terminal would show them: without colours, and of a progress bar its last state."""
+    lines = TERMINAL_CODES.sub("", text).replace("\r\n", "\n").split("\n")
+    return [MPI_TAG.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in lines]
+
+
+def _last_line(lines: list[str]) -> str:
+    """Return the last line that is not blank; empty if there is none."""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def last_exception(lines: list[str]) -> str:
+    """Return the line that names the exception of the last traceback; empty if the log does not end with one."""
+    marks = [index for index, line in enumerate(lines) if line.startswith(IN_A_TRACEBACK)]
+    if not marks:
+        return ""
+    for index in range(marks[-1] + 1, len(lines)):
+        line = lines[index]
+        if not line or line[0].isspace():  # source lines, and an empty one that a message may begin with
+            continue
+        after = lines[index + 1 :]
+        if not EXCEPTION.match(line) or sum(map(bool, after)) > MAX_LINES_AFTER_A_TRACEBACK:
+            return ""
+        message = [line, *itertools.takewhile(_continues_a_message, after[: MAX_MESSAGE_LINES - 1])]
+        return " ".join(part.strip() for part in message)
+    return ""
+
+
+def _without_ignored(lines: list[str]) -> list[str]:
+    """Leave out the tracebacks of finalizers."""
+    kept = []
+    in_ignored = False
+    for line in lines:
+        if line.startswith(IGNORED):
+            in_ignored = True
+        elif not in_ignored:
+            kept.append(line)
+        elif line and not line[0].isspace() and not line.startswith(IN_A_TRACEBACK):
+            in_ignored = False  # the line that names the exception is its last
+    return kept
+
+
+def _continues_a_message(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("---")  # mpirun puts what it says between such lines
+
+
+def own_words(error: Exception) -> str:
+    """Return an exception's message in one line; of MXNet's, which begin with C++ frames, the line after them."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not _is_frame(line)]
+    return " ".join(lines[:MAX_MESSAGE_LINES]).removeprefix(f"{type(error).__name__}: ")
+
+
+def _is_frame(line: str) -> bool:
+    return line.startswith((*IN_A_TRACEBACK, "  [bt]"))
+
+
+def installation_reason(file: str, stdout: str, stderr: str) -> str:
+    """Return what pip could not install, and why.
+
+    Args:
+        file: that pip was given: ``requirements.txt`` or ``setup.py``.
+        stdout: the end of what pip wrote to standard output: which requirements exclude each other.
+        stderr: the same of standard error.
+    """
+    lines = _lines(stderr)
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    conflict = _conflict(_lines(stdout))
+    if conflict:
+        return f"{file} cannot be installed: {conflict}."
+    sentence = next((error for error in errors if any(re.match(pattern, error) for pattern in PIP_ERRORS)), "")
+    sentence = sentence or _last_line(errors) or _last_line(lines) or "pip failed; see the log"
+    unreachable = " (the package index cannot be reached)" if "connection broken by" in stderr else ""
+    return f"{file} cannot be installed: {sentence.rstrip('.')}{unreachable}."
+
+
+def _conflict(lines: list[str]) -> str:
+    """Return the requirements that exclude each other, as pip lists them; empty if it lists none."""
+    if "The conflict is caused by:" not in lines:
+        return ""
+    listed = lines[lines.index("The conflict is caused by:") + 1 :]
+    causes = []
+    for line in listed:
+        if not line.startswith("    "):
+            break
+        cause = line.strip()
+        cause = cause.replace("The user requested (constraint)", "the image depends on")
+        causes.append(cause.replace("The user requested", "it asks for"))
+    return ", but ".join(causes)

@@ -1,0 +1,151 @@
+"""Script mode: the user's own source, unpacked, its requirements installed, its program run.
+
+As sagemaker-training does it (https://github.com/aws/sagemaker-training-toolkit, its entry_point.py), with a reason for
+whatever fails, and SIGTERM passed on to what runs.
+"""
+
+import contextlib
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.job import disks, exit_reasons
+from sagemaker_rl.job.failures import ProgramFailed
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import Stopped
+from sagemaker_rl.job.stream_tail import STDERR, STDOUT, StreamTail
+
+
+def run_users_program(paths: MLPaths) -> None:
+    """Run the hyperparameter ``sagemaker_program`` of the source ``sagemaker_submit_directory``.
+
+    Raises:
+        InputError: The source cannot be unpacked, or the program cannot be started, or its requirements not installed.
+        ProgramFailed: It failed.
+        Stopped: SIGTERM ended it.
+    """
+    from sagemaker_training import environment
+
+    env = environment.Environment()
+    program = _unpack(env, paths.code)
+    # Between the two, the source is as the user sent it, and nothing of it has been imported or installed.
+    with _passing_sigterm_on() as stop:
+        try:
+            _install(program, paths.code)
+            _run(env, program, paths)
+        except (InputError, ProgramFailed):
+            if stop.requested and not paths.failure.exists():
+                raise Stopped from None
+            raise
+
+
+def _unpack(env: Any, code: Path) -> str:
+    """Unpack the source into ``code``; return the program's path in it."""
+    from sagemaker_training import files
+
+    program = env.user_entry_point
+    if not program:
+        raise InputError(
+            "Hyperparameter sagemaker_program is missing, expected a script in sagemaker_submit_directory."
+        )
+    try:
+        files.download_and_extract(env.module_dir, str(code))
+    except Exception as error:  # of S3, of the network, of the archive
+        raise InputError(
+            f"Hyperparameter sagemaker_submit_directory is {env.module_dir!r}, which cannot be unpacked: {error}"
+        ) from None
+    if not (code / program).exists():
+        raise InputError(f"Hyperparameter sagemaker_program is {program!r}, which is not in {env.module_dir}.")
+    if _has_windows_lines(code / program):
+        raise InputError(
+            f"Hyperparameter sagemaker_program is {program!r}, whose lines end as on Windows (CRLF), expected LF."
+        )
+    return str(program)
+
+
+def _has_windows_lines(program: Path) -> bool:
+    r"""Tell whether a shell script was written on Windows: the system would look for ``/bin/bash\r``."""
+    if program.suffix == ".py" or not program.is_file():
+        return False
+    with program.open("rb") as file:
+        first = file.readline(1024)
+    return first.endswith(b"\r\n") and (first.startswith(b"#!") or program.suffix == ".sh")
+
+
+def _install(program: str, code: Path) -> None:
+    """Install the source's requirements, and the source itself if it has a setup.py."""
+    from sagemaker_training import entry_point, errors
+
+    with StreamTail(STDOUT) as stdout, StreamTail(STDERR) as stderr:
+        try:
+            entry_point.install(program, str(code))
+            return
+        except (errors.InstallRequirementsError, errors.InstallModuleError):
+            pass
+        except errors.ClientError as error:  # a name that is none
+            raise InputError(str(error)) from None
+    file = "requirements.txt" if (code / "requirements.txt").is_file() else "setup.py"
+    raise InputError(exit_reasons.installation_reason(file, stdout.text, stderr.text))
+
+
+def _run(env: Any, program: str, paths: MLPaths) -> None:
+    """Run the program to its end, under mpirun if the job asks for it."""
+    from sagemaker_training import entry_point, environment, errors, runner
+
+    variables = env.to_env_vars()
+    environment.write_env_vars(variables)
+    if os.environ.get("SM_STUDIO_LOCAL_MODE", "false").lower() != "true":
+        entry_point._wait_hostname_resolution()
+    with_mpi = env.additional_framework_parameters.get("sagemaker_mpi_enabled")
+    kind = runner.RunnerType.MPI if with_mpi else runner.RunnerType.Process
+    with StreamTail(STDERR) as stderr:
+        try:
+            runner.get(kind, program, env.to_cmd_args(), variables).run()
+            return
+        except errors.ExecuteUserScriptError as error:
+            status = int(error.return_code)
+        except errors.ClientError as error:
+            raise InputError(str(error)) from None
+    reason = exit_reasons.program_reason(program, status, _of_the_program(stderr.text))
+    full = disks.full_folder(paths) if os.strerror(errno.ENOSPC) in reason else None
+    raise ProgramFailed(f"{reason} ({full} is full)" if full else reason)
+
+
+def _of_the_program(stderr: str) -> str:
+    """Leave out what sagemaker-training logs before it starts the program, to this process's standard error."""
+    toolkits = stderr.rfind(" sagemaker-training-toolkit ")
+    return stderr if toolkits < 0 else stderr[toolkits:].partition("\n")[2]
+
+
+@dataclass
+class _StopRequest:
+    requested: bool = False
+
+
+@contextlib.contextmanager
+def _passing_sigterm_on() -> Iterator[_StopRequest]:
+    """Pass SIGTERM on to the programs that are started inside the context; raise ``Stopped`` while there is none."""
+    import psutil
+
+    helpers = set(psutil.Process().children())  # the upload of intermediate output must outlive the user's program
+    stop = _StopRequest()
+
+    def pass_on(number: int, frame: object) -> None:
+        stop.requested = True
+        programs = set(psutil.Process().children()) - helpers
+        if not programs:
+            raise Stopped
+        for child in programs:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.terminate()
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)

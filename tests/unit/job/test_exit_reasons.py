@@ -1,0 +1,155 @@
+"""A program's end in one sentence, from its exit status and the end of its standard error."""
+
+import pytest
+from sagemaker_rl.job import exit_reasons
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/opt/ml/code/main.py", line 9, in <module>
+    read()
+  File "/opt/ml/code/main.py", line 4, in read
+    raise ValueError("no column speed")
+ValueError: no column speed
+"""
+CHAINED = """Traceback (most recent call last):
+  File "main.py", line 2, in <module>
+    {}["speed"]
+    ~~^^^^^^^^^
+KeyError: 'speed'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "main.py", line 4, in <module>
+    raise tables.MissingColumn("speed")
+tables.MissingColumn: speed
+"""
+SYNTAX_ERROR = """  File "/opt/ml/code/main.py", line 2
+    x = (
+        ^
+SyntaxError: '(' was never closed
+"""
+UNDER_MPIRUN = """[1,1]<stderr>:Traceback (most recent call last):
+[1,1]<stderr>:  File "main.py", line 1, in <module>
+[1,1]<stderr>:    1 / 0
+[1,1]<stderr>:ZeroDivisionError: division by zero
+--------------------------------------------------------------------------
+Primary job  terminated normally, but 1 process returned
+a non-zero exit code.
+--------------------------------------------------------------------------
+"""
+FINALIZER = """Exception ignored in: <function Simulator.__del__ at 0x7f>
+Traceback (most recent call last):
+  File "own.py", line 7, in __del__
+AttributeError: 'Simulator' object has no attribute 'socket'
+"""
+CAUGHT_LONG_AGO = TRACEBACK + "".join(f"step {number}\n" for number in range(100))
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr", "reason"),
+    [
+        (1, TRACEBACK, "main.py failed with ValueError: no column speed"),
+        (1, CHAINED, "main.py failed with tables.MissingColumn: speed"),
+        (1, SYNTAX_ERROR, "main.py failed with SyntaxError: '(' was never closed"),
+        (1, UNDER_MPIRUN, "main.py failed with ZeroDivisionError: division by zero"),
+        (1, TRACEBACK + FINALIZER, "main.py failed with ValueError: no column speed"),
+        (1, FINALIZER + TRACEBACK, "main.py failed with ValueError: no column speed"),
+        (1, TRACEBACK + "expected: speed\n", "main.py failed with ValueError: no column speed expected: speed"),
+        (1, TRACEBACK.replace("ValueError: no column speed", "AssertionError"), "main.py failed with AssertionError"),
+        (1, TRACEBACK.replace("\n", "\r\n"), "main.py failed with ValueError: no column speed"),
+        (1, CAUGHT_LONG_AGO, "main.py ended with exit status 1: step 99"),
+        (2, FINALIZER, "main.py ended with exit status 2; see the log."),
+        (
+            2,
+            "usage: main.py\nmain.py: error: no --speed\n\n",
+            "main.py ended with exit status 2: main.py: error: no --speed",
+        ),
+        (1, "10%|#\r100%|##########\nno rows\n", "main.py ended with exit status 1: no rows"),
+        (1, "10%|#\r100%|##########", "main.py ended with exit status 1: 100%|##########"),
+        (1, "\x1b[31mno rows\x1b[0m\n", "main.py ended with exit status 1: no rows"),
+        (3, "", "main.py ended with exit status 3; see the log."),
+        (-9, TRACEBACK, "main.py was killed by signal 9, perhaps out of memory."),
+        (137, "Killed\n", "main.py was killed by signal 9, perhaps out of memory."),
+        (-11, "", "main.py was killed by signal 11 (segmentation fault)."),
+        (134, "", "main.py was killed by signal 6 (aborted)."),
+        (255, "", "main.py ended with exit status 255; see the log."),
+    ],
+)
+def test_why_a_program_failed(status, stderr, reason):
+    assert exit_reasons.program_reason("main.py", status, stderr) == reason
+
+
+def test_a_module_that_is_missing_is_named_with_what_to_do():
+    stderr = TRACEBACK.replace("ValueError: no column speed", "ModuleNotFoundError: No module named 'scipy.signal'")
+    assert exit_reasons.program_reason("main.py", 1, stderr) == (
+        "main.py failed with ModuleNotFoundError: No module named 'scipy.signal' in the source or in the image: name "
+        "its package in requirements.txt, or install it in an image of your own (docs/environments.md)."
+    )
+
+
+CONFLICT = """
+The conflict is caused by:
+    The user requested numpy==2.1.0
+    The user requested (constraint) numpy==1.23.5
+
+To fix this you could try to:
+1. loosen the range of package versions you've specified
+"""
+OF_A_DEPENDENCY = """
+The conflict is caused by:
+    simulator 2.0 depends on numpy>=2
+    The user requested (constraint) numpy==1.23.5
+"""
+NOT_FOUND = """WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'
+ERROR: Could not find a version that satisfies the requirement simulator==9.9 (from versions: none)
+ERROR: No matching distribution found for simulator==9.9
+"""
+NOT_BUILT = """  error: subprocess-exited-with-error
+  x Building wheel for box2d (pyproject.toml) did not run successfully.
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+  ERROR: Failed building wheel for box2d
+error: failed-wheel-build-for-install
+ERROR: Failed to build 'box2d' when getting requirements to build wheel
+"""
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "reason"),
+    [
+        (CONFLICT, "ERROR: ResolutionImpossible", "it asks for numpy==2.1.0, but the image depends on numpy==1.23.5."),
+        (OF_A_DEPENDENCY, "", "simulator 2.0 depends on numpy>=2, but the image depends on numpy==1.23.5."),
+        (
+            "",
+            NOT_FOUND,
+            "No matching distribution found for simulator==9.9 (the package index cannot be reached).",
+        ),
+        ("", "\n".join(NOT_FOUND.splitlines()[1:]), "No matching distribution found for simulator==9.9."),
+        ("", NOT_BUILT, "Failed to build 'box2d' when getting requirements to build wheel."),
+        ("", "ERROR: Something new of pip's.\n", "Something new of pip's."),
+        ("", "/opt/venv/bin/python: No module named pip\n", "/opt/venv/bin/python: No module named pip."),
+        ("", "", "pip failed; see the log."),
+    ],
+)
+def test_why_requirements_cannot_be_installed(stdout, stderr, reason):
+    assert (
+        exit_reasons.installation_reason("requirements.txt", stdout, stderr)
+        == f"requirements.txt cannot be installed: {reason}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("no column speed"), "no column speed"),
+        (ValueError("no column:\n  speed\n\n  position"), "no column: speed position"),
+        (ValueError(), ""),
+        (
+            RuntimeError(
+                'Traceback (most recent call last):\n  File "../src/op.cc", line 8\nRuntimeError: Check failed'
+            ),
+            "Check failed",
+        ),
+    ],
+)
+def test_an_exceptions_own_words(error, words):
+    assert exit_reasons.own_words(error) == words

@@ -1,0 +1,42 @@
+"""The end of standard error, kept while it passes on: in a process of its own, whose descriptors are real."""
+
+import subprocess
+import sys
+
+from jobs import CONTAINER_SRC
+
+PROGRAM = """
+import subprocess, sys
+from sagemaker_rl.job.stream_tail import BYTES_KEPT, STDERR, StreamTail
+
+with StreamTail(STDERR) as tail:
+    print("of this process", file=sys.stderr)
+    {inside}
+print("after it", file=sys.stderr)
+print(len(tail.text) <= BYTES_KEPT + 16 * 1024, tail.text.endswith("the end\\n"), "of this process" in tail.text)
+"""
+
+
+def run(inside: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM.format(inside=inside)]
+    return subprocess.run(
+        command, env={"PYTHONPATH": str(CONTAINER_SRC)}, capture_output=True, text=True, check=True, timeout=30
+    )
+
+
+def test_it_passes_on_what_children_write():
+    done = run("""subprocess.run(["sh", "-c", "echo of a child >&2; echo the end >&2"])""")
+    assert done.stderr == "of this process\nof a child\nthe end\nafter it\n"
+    assert done.stdout == "True True True\n"
+
+
+def test_it_keeps_the_end_and_passes_all_on():
+    done = run("""subprocess.run(["sh", "-c", "seq 1000000 >&2; echo the end >&2"])""")
+    assert len(done.stderr.splitlines()) == 1_000_003
+    assert done.stdout == "True True False\n"
+
+
+def test_a_process_left_behind_does_not_hold_it_up():
+    done = run("""subprocess.Popen(["sh", "-c", "echo the end >&2; sleep 5"])""")
+    assert "after it" in done.stderr
+    assert done.stdout == "True True True\n"
