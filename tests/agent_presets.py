@@ -1,5 +1,6 @@
 """Presets of any of Coach's agents in an environment of 20 steps an episode, written where a job looks for them."""
 
+import sys
 from pathlib import Path
 
 from jobs import OWN_ENVIRONMENT
@@ -41,6 +42,7 @@ def write_agent(ml: Path, agent: str, changes: str = "", actions: str = DISCRETE
         changes: Python code of the preset, before its graph manager.
         actions: Python code of the action space.
     """
+    sys.modules.pop("own", None)  # of another test in this process
     code = ml / "code"
     code.mkdir(parents=True)
     module, name = agent.split(":")

@@ -262,7 +262,7 @@ def _bound_unsigned_boxes() -> None:
     original = box.get_inf
 
     def get_inf(dtype: Any, sign: str) -> Any:
-        if np.dtype(dtype).kind != "u" or sign not in ("+", "-"):
+        if np.dtype(dtype).kind != "u":
             return original(dtype, sign)
         return np.iinfo(dtype).max - 2 if sign == "+" else 0  # 2 less, as gym bounds signed integers
 

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from sagemaker_rl.coach import repairs
 
 repairs.apply()
@@ -22,3 +23,23 @@ def test_constant_takes_a_list_that_holds_none():
 
     for value, expected in (([None], 0.0), ([0.5], 0.5), (2.0, 2.0)):
         assert mx.init.Constant(value).value == expected
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
+def test_a_box_of_unsigned_integers_without_bounds(dtype):
+    import gym
+
+    box = gym.spaces.Box(-np.inf, np.inf, shape=(2,), dtype=dtype)
+    assert box.low.tolist() == [0, 0]
+    assert box.high.tolist() == [np.iinfo(dtype).max - 2] * 2
+    above = gym.spaces.Box(3, np.inf, shape=(2,), dtype=dtype)
+    assert above.contains(above.sample())
+
+
+def test_other_boxes_without_bounds_are_gyms():
+    from gym.spaces import box
+
+    assert box.get_inf(np.float32, "-") == -np.inf
+    assert box.get_inf(np.int8, "+") == 125
+    with pytest.raises(ValueError, match="infinite bounds"):
+        box.get_inf(np.complex64, "+")
