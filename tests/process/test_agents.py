@@ -1,10 +1,11 @@
 """Coach's agents through the entry point: those that run on MXNet train, the others are refused before training."""
 
+import json
 from functools import partial
 
 import pytest
 from agent_presets import BOX, DISCRETE, write_agent
-from jobs import Job, run_training
+from jobs import Job, give_checkpoint, run_training
 from sagemaker_rl.policy.artifact import Policy
 
 OWN = {"RLCOACH_PRESET": "preset-own", "seed": "1"}
@@ -147,6 +148,25 @@ def test_refused_before_training(tmp_path, agent, changes, actions, sentence):
     assert job.failure == sentence
     assert "Training>" not in job.log
     assert "Traceback" not in job.log
+
+
+def test_a_hyperparameter_that_mxnet_would_ignore(tmp_path):
+    path = "rl.agent_params.network_wrappers.main.replace_mse_with_huber_loss"
+    job = run_agent(tmp_path, "dqn_agent:DQNAgent", **{path: "1"})
+    assert job.status == 1
+    assert job.failure == f"Hyperparameter {path} is 1, but Coach has no Huber loss on MXNet, expected 0."
+
+
+@pytest.mark.parametrize("agent", [PPO, "actor_critic_agent:ActorCriticAgent"])
+def test_an_evaluation_of_the_checkpoint(tmp_path, agent):
+    trained = run_agent(tmp_path / "training", agent, TRAIN_OFTEN if agent == PPO else ONE_EPISODE_A_GRADIENT)
+    assert trained.status == 0, trained.log
+    give_checkpoint(tmp_path / "evaluation", trained)
+    evaluate = {"evaluate_episodes": "3", "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
+    evaluation = run_agent(tmp_path / "evaluation", agent, **evaluate)
+    assert evaluation.status == 0, evaluation.log
+    result = json.loads((evaluation.ml / "output/data/evaluation.json").read_text(encoding="utf-8"))
+    assert result["returns"] == [20.0, 20.0, 20.0]
 
 
 def test_batch_rl_of_coachs_own_presets(tmp_path):

@@ -4,7 +4,7 @@ Upstream's networks on MXNet lack heads, layers and whole kinds of training that
 table of docs/training.md; tests/unit/coach/test_agents.py compares both with the installed Coach.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,12 @@ HEADS = ("DuelingQHead", "PolicyHead", "PPOHead", "PPOVHead", "QHead", "VHead")
 MIDDLEWARES = ("FCMiddleware",)
 """What Coach can train between embedders and heads on MXNet."""
 
+IGNORED = {
+    "l2_regularization": "regularization of weights",
+    "replace_mse_with_huber_loss": "Huber loss",
+}
+"""What Coach's networks on MXNet leave out without a word, by the last part of its path in a preset."""
+
 
 def check_runs_on_mxnet(graph_manager: Any) -> None:
     """Refuse a preset's graph, agent or networks if Coach cannot run them on MXNet.
@@ -105,6 +111,21 @@ def check_runs_on_mxnet(graph_manager: Any) -> None:
             )
     for network_name, network in parameters.network_wrappers.items():
         _check_network(name, network_name, network)
+
+
+def check_changes(changes: Iterable[tuple[str, Any]]) -> None:
+    """Refuse a hyperparameter that Coach would ignore on MXNet.
+
+    Args:
+        changes: what hyperparameters changed in the preset, as (path, value).
+
+    Raises:
+        InputError: One asks for something that MXNet's networks do not have.
+    """
+    for path, value in changes:
+        missing = IGNORED.get(path.rpartition(".")[2])
+        if missing and value not in (0, "false", "False"):
+            raise InputError(f"Hyperparameter {path} is {value!r}, but Coach has no {missing} on MXNet, expected 0.")
 
 
 def support_of(agent_parameters: Any) -> AgentSupport:

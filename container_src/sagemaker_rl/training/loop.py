@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sagemaker_rl.coach.agents import check_action_space
+from sagemaker_rl.coach.agents import check_action_space, check_changes
 from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.errors import InputError
@@ -75,6 +75,7 @@ def train(
     Raises:
         InputError: The preset asks for something that cannot be done.
     """
+    check_changes(changes)
     check_schedule(graph_manager, options.parallel_environments, changes)
     create_graph(graph_manager, paths.intermediate, options.seed)
     agent = agent_of(graph_manager)

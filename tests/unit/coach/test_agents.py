@@ -173,3 +173,15 @@ agent_params = MyParameters()
         "from rl_coach.agents.dqn_agent import DQNAgent\n\n\nclass MyAgent(DQNAgent):\n    pass\n"
     )
     assert refusal(preset) == ""
+
+
+@pytest.mark.parametrize("value", [0, False, "false"])
+def test_hyperparameters_that_ask_for_what_mxnet_does_anyway(value):
+    network = "rl.agent_params.network_wrappers.main"
+    agents.check_changes([(f"{network}.replace_mse_with_huber_loss", value), (f"{network}.learning_rate", 0.1)])
+
+
+def test_hyperparameters_that_mxnet_would_ignore():
+    sentence = "Hyperparameter rl.agent_params.network_wrappers.main.l2_regularization is 0.1, but Coach has no"
+    with pytest.raises(InputError, match=sentence):
+        agents.check_changes([("rl.agent_params.network_wrappers.main.l2_regularization", 0.1)])
