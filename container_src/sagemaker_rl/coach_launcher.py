@@ -151,7 +151,7 @@ class SageMakerCoachPresetLauncher:
     def train(self) -> None:
         """Run a training job; its results are in the folders of ``self.paths``."""
         given = self.hyperparameters
-        save_model = checked_flag("save_model", given.get("save_model", 1))
+        save_model = checked_flag("save_model", given["save_model"]) if "save_model" in given else None
         accelerate = checked_flag("accelerate", given.get("accelerate", 1))
         environments = None
         if "parallel_environments" in given:

@@ -1,6 +1,7 @@
 """The exceptions that a user of the images can meet.
 
 InputError              a mistake in what the user gave: one sentence, no traceback
+  NotExportableError    what of an agent no policy artifact can hold
   PolicyError           a policy artifact that is missing, damaged or not of this schema
   RequestError          a request body that an endpoint cannot act on
 """
@@ -8,6 +9,10 @@ InputError              a mistake in what the user gave: one sentence, no traceb
 
 class InputError(ValueError):
     """A user's mistake, said in one sentence that names the field, the value and what was expected."""
+
+
+class NotExportableError(InputError):
+    """What of an agent no policy artifact can hold, as the end of a sentence."""
 
 
 class PolicyError(InputError):

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from sagemaker_rl.coach.agents import check_runs_on_mxnet
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.hyperparameters import nearest
 from sagemaker_rl.job.ml_paths import MLPaths
@@ -41,7 +42,7 @@ def import_preset(file: Path) -> Any:
     """Return the ``graph_manager`` that a preset file defines, set to run on MXNet.
 
     Raises:
-        InputError: The file defines none.
+        InputError: The file defines none, or one that cannot run on MXNet.
     """
     gc.disable()  # MXNet creates many objects while it is imported, and none of them becomes garbage
     try:
@@ -69,11 +70,20 @@ def _import_preset(file: Path) -> Any:
     if spec is None or spec.loader is None:
         raise InputError(f"Preset {file} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] != "tensorflow":
+            raise
+        raise InputError(
+            f"Preset {file.stem} imports TensorFlow, but Coach runs on MXNet here: expected an agent and heads that "
+            "Coach has for MXNet."
+        ) from None
     _ignore_warnings_of_packages()
     graph_manager = getattr(module, "graph_manager", None)
     if graph_manager is None or not hasattr(graph_manager, "agent_params"):
         raise InputError(f"Preset {file} defines no graph_manager of a single agent, expected a BasicRLGraphManager.")
+    check_runs_on_mxnet(graph_manager)
     for network in graph_manager.agent_params.network_wrappers.values():
         network.framework = Frameworks.mxnet
     return graph_manager

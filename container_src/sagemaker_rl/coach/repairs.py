@@ -1,7 +1,8 @@
 """Everything that rl-coach-slim 0.12.1 needs changed to run on MXNet 1.9.1, current packages and small images.
 
-Nothing is patched anywhere else, except for what Coach imports (placeholders.py). Call ``apply()`` before the first
-import of ``rl_coach``. Each repair names the upstream line that it mends, and what happens without it.
+The repairs of Coach's networks are in network_repairs.py, what it imports is placeholders.py's; nothing is patched
+anywhere else. Call ``apply()``, which applies all, before the first import of ``rl_coach``. Each repair names the
+upstream line that it mends, and what happens without it.
 
 Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs`` to MXNet's ``apply_gradients``, which
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import placeholders, resizing
+from sagemaker_rl.coach import network_repairs, placeholders, resizing
 from sagemaker_rl.coach.recording import Recording
 from sagemaker_rl.errors import InputError
 
@@ -35,6 +36,8 @@ def apply() -> None:
         _log_a_decaying_learning_rate,
         _raise_where_coach_exits,
         _resize_without_scikit_image,
+        _bound_unsigned_boxes,
+        network_repairs.repair_networks,
     ):
         repair()
 
@@ -282,3 +285,21 @@ def _write_checkpoint_state_atomically() -> None:
         os.replace(staged, self.path)
 
     CheckpointStateFile.write = write
+
+
+def _bound_unsigned_boxes() -> None:
+    """Let gym bound a box of unsigned integers that has infinite bounds.
+
+    Upstream: gym/spaces/box.py:297 knows signed integers only. Without it: ``ValueError: Unknown dtype <class
+    'numpy.uint32'> for infinite bounds`` from ``Box(0, np.inf, shape=(2,), dtype=np.uint32)``.
+    """
+    from gym.spaces import box
+
+    original = box.get_inf
+
+    def get_inf(dtype: Any, sign: str) -> Any:
+        if np.dtype(dtype).kind != "u":
+            return original(dtype, sign)
+        return np.iinfo(dtype).max - 2 if sign == "+" else 0  # 2 less, as gym bounds signed integers
+
+    box.get_inf = get_inf

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.normalization import NUMERICAL_FLOOR
-from sagemaker_rl.errors import InputError, PolicyError
+from sagemaker_rl.errors import InputError, NotExportableError, PolicyError
 from sagemaker_rl.job import disks, outputs
 from sagemaker_rl.policy.artifact import (
     DESCRIPTION_FILE,
@@ -25,9 +25,11 @@ from sagemaker_rl.policy.artifact import (
 HEADS: dict[str, dict[str, tuple[str, ...]]] = {
     "VHead": {"discrete": ("state_value",), "box": ("state_value",)},
     "QHead": {"discrete": ("q_values",)},
+    "PolicyHead": {"discrete": ("action_probabilities",), "box": ("action_mean", "action_standard_deviation")},
     "PPOHead": {"discrete": ("action_probabilities",), "box": ("action_mean", "action_standard_deviation")},
 }
-"""The heads of Coach that an artifact can hold: for each kind of action space the names of a head's outputs.
+"""The heads of Coach that an artifact can hold: for each kind of action space the names of a head's outputs. The
+last is missing if the head learns no standard deviation.
 
 What an output means for a map of the policy stands in training/trial.py: STATE_VALUES.
 """
@@ -35,24 +37,25 @@ ACTION_HEADS = ("q_values", "action_probabilities", "action_mean")
 """The outputs that decide the action: the best of a discrete space, or the action itself."""
 
 
-def check_exportable(agent: Any) -> None:
-    """Raise InputError if the agent does something to observations or actions that the artifact cannot hold.
+def reason_not_exportable(agent: Any) -> str | None:
+    """Return what the agent does that the artifact cannot hold, as the end of a sentence; None if it can hold all.
 
-    Called before training starts, so that no job trains for hours and then cannot save its model.
+    Asked before training starts, so that no job trains for hours and then cannot save its model.
     """
-    sources = (
-        set(agent.ap.network_wrappers["main"].input_embedders_parameters) if _has_main_network_only(agent) else set()
-    )
-    if sources != {"observation"}:
-        raise InputError(
-            f"save_model is 1, but the network's inputs are {sorted(sources)}, expected only 'observation'."
-        )
-    _normalizations(agent)
+    networks = list(agent.ap.network_wrappers)
+    if networks != ["main"]:
+        return f"the agent has the networks {sorted(networks)}, and an artifact holds a policy in one network 'main'"
+    sources = sorted(agent.ap.network_wrappers["main"].input_embedders_parameters)
+    if sources != ["observation"]:
+        return f"the network's inputs are {sources}, expected only 'observation'"
     if agent.output_filter.action_filters:
-        raise InputError(
-            f"save_model is 1, but the preset has action filters {list(agent.output_filter.action_filters)}."
-        )
-    _head_names(agent)
+        return f"the preset has action filters {list(agent.output_filter.action_filters)}"
+    try:
+        _normalizations(agent)
+        _head_names(agent)
+    except NotExportableError as error:
+        return str(error)
+    return None
 
 
 def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[str, Any]) -> None:
@@ -93,10 +96,6 @@ def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[s
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _has_main_network_only(agent: Any) -> bool:
-    return list(agent.ap.network_wrappers) == ["main"]
-
-
 def _normalizations(agent: Any) -> list[Any]:
     """Return the agent's normalization filters, in the order in which they see an observation."""
     from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
@@ -106,9 +105,9 @@ def _normalizations(agent: Any) -> list[Any]:
         for filters in stage.observation_filters.values():
             for name, observation_filter in filters.items():
                 if not isinstance(observation_filter, ObservationNormalizationFilter):
-                    raise InputError(
-                        f"save_model is 1, but observation filter {name!r} is a {type(observation_filter).__name__}, "
-                        "expected none or an ObservationNormalizationFilter."
+                    raise NotExportableError(
+                        f"observation filter {name!r} is a {type(observation_filter).__name__}, "
+                        "expected none or an ObservationNormalizationFilter"
                     )
                 normalizations.append(observation_filter)
     return normalizations
@@ -121,11 +120,13 @@ def _head_names(agent: Any) -> tuple[list[str], str]:
     for head in agent.networks["main"].online_network.model.output_heads:
         known = next((HEADS[cls.__name__] for cls in type(head).__mro__ if cls.__name__ in HEADS), {})
         if kind not in known:
-            raise InputError(f"save_model is 1, but no artifact can hold a {type(head).__name__}.")
-        names += known[kind]
+            raise NotExportableError(f"no artifact can hold a {type(head).__name__} of a {kind} action space")
+        names += known[kind][: head.num_outputs]
     action_head = next((name for name in names if name in ACTION_HEADS), "")
     if not action_head:
-        raise InputError(f"save_model is 1, but the network's heads {names} decide no action.")
+        raise NotExportableError(f"the network's heads {names} decide no action")
+    if len(set(names)) < len(names):
+        raise NotExportableError(f"the network has {names.count(action_head)} heads that decide together")
     return names, action_head
 
 
@@ -168,7 +169,7 @@ def _action_space(agent: Any) -> Space:
         return Space("discrete", (), n=len(space.actions))
     if isinstance(space, BoxActionSpace):
         return _box(space)
-    raise InputError(f"save_model is 1, but the action space is a {type(space).__name__}, expected box or discrete.")
+    raise NotExportableError(f"the action space is a {type(space).__name__}, expected box or discrete")
 
 
 def _box(space: Any) -> Space:

@@ -22,7 +22,7 @@ class StockRun:
         self._means = signals.SignalMeans(self._agent)
         STOP.guard(graph_manager.environments[0], "step")
         for network in self._agent.networks.values():
-            STOP.guard(network, "train_and_sync_networks")
+            STOP.guard(network.online_network, "accumulate_gradients")  # every gradient step of every agent
 
     def play_at_least(self, steps: int, episodes: int) -> list[float]:
         """Play whole episodes, at least so many environment steps and so many episodes; return their returns."""

@@ -1,11 +1,13 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sagemaker_rl.coach.agents import check_action_space, check_changes
 from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
+from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
@@ -22,8 +24,8 @@ class Options:
 
     seed: int | None = None
     """Of everything random; None for a different run each time."""
-    save_model: bool = True
-    """Whether to write the policy artifact."""
+    save_model: bool | None = None
+    """Whether to write the policy artifact; None to write it if the artifact can hold the policy."""
     accelerate: bool = True
     """Whether to take the fast path where it does all that the preset asks for."""
     parallel_environments: int | None = None
@@ -73,12 +75,31 @@ def train(
     Raises:
         InputError: The preset asks for something that cannot be done.
     """
-    check_schedule(graph_manager, options.parallel_environments)
+    check_changes(changes)
+    check_schedule(graph_manager, options.parallel_environments, changes)
     create_graph(graph_manager, paths.intermediate, options.seed)
-    if options.save_model:
-        export.check_exportable(agent_of(graph_manager))
+    agent = agent_of(graph_manager)
+    check_action_space(agent, str(graph_manager.env_params.level))
+    options = replace(options, save_model=_decide_save_model(agent, options.save_model))
     TrainingJob(graph_manager, paths, Progress(preset, hyperparameters, options.seed), changes, options).run()
     graph_manager.close()
+
+
+def _decide_save_model(agent: Any, save_model: bool | None) -> bool:
+    """Return whether the job writes a policy artifact; say in the log why a policy has none.
+
+    Raises:
+        InputError: It is asked for, and cannot be written.
+    """
+    if save_model is False:
+        return False
+    reason = export.reason_not_exportable(agent)
+    if reason is None:
+        return True
+    if save_model:
+        raise InputError(f"Hyperparameter save_model is 1, but {reason}.")
+    outputs.metric_line("Model", Model="none", Reason=reason)
+    return False
 
 
 class TrainingJob:

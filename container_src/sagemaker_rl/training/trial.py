@@ -59,7 +59,9 @@ def put_on_trial(graph_manager: Any, paths: MLPaths) -> None:
             raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
         STOP.check()
         agent = agent_of(graph_manager)
-        export.check_exportable(agent)
+        reason = export.reason_not_exportable(agent)
+        if reason is not None:
+            raise InputError(reason)
         with tempfile.TemporaryDirectory() as folder:
             export.export_policy(agent, graph_manager, Path(folder), {"preset": ""})
             policy = Policy.load(Path(folder))

@@ -42,3 +42,23 @@ def test_a_level_that_coach_does_not_know():
     level.select("pogn")
     with pytest.raises(InputError, match=r"The selected level \(pogn\) is not part of the available levels \(pong\)"):
         str(level)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
+def test_a_box_of_unsigned_integers_without_bounds(dtype):
+    import gym
+
+    box = gym.spaces.Box(-np.inf, np.inf, shape=(2,), dtype=dtype)
+    assert box.low.tolist() == [0, 0]
+    assert box.high.tolist() == [np.iinfo(dtype).max - 2] * 2
+    above = gym.spaces.Box(3, np.inf, shape=(2,), dtype=dtype)
+    assert above.contains(above.sample())
+
+
+def test_other_boxes_without_bounds_are_gyms():
+    from gym.spaces import box
+
+    assert box.get_inf(np.float32, "-") == -np.inf
+    assert box.get_inf(np.int8, "+") == 125
+    with pytest.raises(ValueError, match="infinite bounds"):
+        box.get_inf(np.complex64, "+")
