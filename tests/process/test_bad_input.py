@@ -266,8 +266,7 @@ def test_an_environment_that_gives_nan(tmp_path, accelerate):
         | ({"parallel_environments": "1"} if accelerate == "1" else {}),
     )
     assert job.status == 1
-    step = 700 if accelerate == "1" else 699  # Coach takes a first step of its own before anyone looks
-    assert job.failure.strip() == (f"Environment own:Own gave the reward nan in its step {step}, expected a number.")
+    assert job.failure.strip() == "Environment own:Own gave the reward nan in its step 700, expected a number."
     assert "Traceback" not in job.log
     checkpoint = tmp_path / "output/data/checkpoint"
     assert (checkpoint / ".coach_checkpoint").is_file(), "the last good checkpoint is whole"

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.coach import placeholders, signals
-from sagemaker_rl.coach.environments import check_steps
+from sagemaker_rl.coach.environments import find_environment
+from sagemaker_rl.coach.recording import do_without_gifs
+from sagemaker_rl.coach.spaces import shorten
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import outputs
 
 
 def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, evaluate_only: int | None = None) -> None:
@@ -19,8 +20,9 @@ def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, ev
         evaluate_only: how many environment steps an evaluation job plays; None in a training job.
 
     Raises:
-        InputError: The environment cannot be found.
+        InputError: The environment cannot be found, or no such agent can be trained in it.
     """
+    import gym
     from rl_coach.base_parameters import Frameworks, TaskParameters
 
     signals.direct_coach_to(experiment_path)
@@ -31,17 +33,16 @@ def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, ev
         seed=seed,
         use_cpu=True,
     )
+    level = str(getattr(graph_manager.env_params, "level", ""))
+    if ":" in level:
+        find_environment(level)
     try:
         graph_manager.create_graph(parameters)
-    except ModuleNotFoundError as error:
-        level = str(graph_manager.env_params.level)
-        if error.name == level.partition(":")[0]:
-            raise InputError(f"Environment {level} cannot be imported: there is no module {error.name!r}.") from None
-        raise
+    except gym.error.Error as error:
+        raise InputError(f"Environment {level} cannot be made: {shorten(error).rstrip('.')}.") from None
     placeholders.forget_placeholders()
     for environment in graph_manager.environments:
         if hasattr(environment, "env"):  # gym's
-            check_steps(environment.env, str(graph_manager.env_params.level))
             _record_only_what_renders(graph_manager, environment)
 
 
@@ -57,5 +58,4 @@ def _record_only_what_renders(graph_manager: Any, environment: Any) -> None:
     visualization = environment.visualization_parameters
     classes = set(type(environment.env.unwrapped).__mro__) - set(gym.Env.__mro__)
     if visualization.dump_gifs and not any("render" in vars(cls) for cls in classes):
-        visualization.dump_gifs = agent_of(graph_manager).ap.visualization.dump_gifs = False
-        outputs.metric_line("GIFs", GIFs="none", Reason=f"{graph_manager.env_params.level} has no render()")
+        do_without_gifs(visualization, f"{graph_manager.env_params.level} has no render()")

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach.spaces import shorten
+from sagemaker_rl.job import outputs
 from sagemaker_rl.job.traces import Trace
 
 MAX_FRAMES = 125
@@ -12,6 +15,45 @@ FRAME_SKIP = 5
 """Environment steps from one frame to the next, at first."""
 MAX_SIZE = (300, 200)
 """Width and height of a frame in pixels, at most."""
+
+
+class RenderError(Exception):
+    """An environment draws no picture; the message says why."""
+
+
+def render(env: Any, level: str) -> np.ndarray:
+    """Return the picture of a gym environment as it is now, uint8 ``(height, width, 3)``.
+
+    Args:
+        env: it is asked by ``render(mode="rgb_array")``.
+        level: as the preset calls it.
+
+    Raises:
+        RenderError: It fails, or gives something else.
+    """
+    try:
+        picture = env.render(mode="rgb_array")
+    except Exception as error:  # of a user's own environment, or of a package that draws
+        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise RenderError(f"render() of {level} raises {shorten(reason)}") from None
+    if isinstance(picture, np.ndarray):
+        if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size:
+            return picture
+        given = f"{picture.dtype} {picture.shape}"
+    else:
+        given = "None" if picture is None else f"a {type(picture).__name__}"
+    raise RenderError(f"render() of {level} gives {given}, expected a uint8 array (height, width, 3)")
+
+
+def do_without_gifs(visualization: Any, reason: str) -> None:
+    """Record no episodes any more, and say so.
+
+    Args:
+        visualization: Coach's VisualizationParameters of the agent, or of the environment.
+        reason: for the log.
+    """
+    visualization.dump_gifs = visualization.dump_mp4 = False
+    outputs.metric_line("GIFs", GIFs="none", Reason=reason)
 
 
 class Recording(list):
@@ -32,8 +74,10 @@ class Recording(list):
         self._steps += 1
         return (self._steps - 1) % self._stride == 0
 
-    def append(self, frame: np.ndarray | Callable[[], np.ndarray]) -> None:
-        """Append the frame of a step. One frame too many, and every second one goes."""
+    def append(self, frame: np.ndarray | Callable[[], np.ndarray] | None) -> None:
+        """Append the frame of a step, if there is one. One frame too many, and every second one goes."""
+        if frame is None:
+            return
         super().append(frame if callable(frame) else shrink(frame))
         if len(self) > MAX_FRAMES:
             self[:] = self[::2]

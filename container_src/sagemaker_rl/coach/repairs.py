@@ -1,8 +1,8 @@
 """Everything that rl-coach-slim 0.12.1 needs changed to run on MXNet 1.9.1, current packages and small images.
 
-The repairs of Coach's networks are in network_repairs.py, what it imports is placeholders.py's; nothing is patched
-anywhere else. Call ``apply()``, which applies all, before the first import of ``rl_coach``. Each repair names the
-upstream line that it mends, and what happens without it.
+The repairs of its networks are in network_repairs.py, those of its gym environment in environment_repairs.py, those of
+its imports in placeholders.py; nothing is patched anywhere else. Call ``apply()`` before the first import of
+``rl_coach``. Each repair names the upstream line that it mends, and what happens without it.
 
 Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs`` to MXNet's ``apply_gradients``, which
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import network_repairs, placeholders, resizing
+from sagemaker_rl.coach import environment_repairs, network_repairs, placeholders, resizing
 from sagemaker_rl.coach.recording import Recording
 from sagemaker_rl.errors import InputError
 
@@ -38,6 +38,7 @@ def apply() -> None:
         _resize_without_scikit_image,
         _bound_unsigned_boxes,
         network_repairs.repair_networks,
+        environment_repairs.repair_environments,
     ):
         repair()
 
@@ -141,8 +142,8 @@ def _keep_few_gif_frames() -> None:
         if episode_terminated or not isinstance(frames, Recording):
             # Also asked before the first reset, by the constructor's own step, when there is no recording yet.
             return episode_terminated
-        if "observation" in self.state:
-            frames.trace.add(self.state["observation"], self.last_action)
+        if "observation" in self.state and hasattr(self.env, "actions"):
+            frames.trace.add(self.state["observation"], self.env.actions.to_environment(self.last_action))
         return frames.count_step()
 
     def dump_video_of_last_episode(self: Any) -> None:

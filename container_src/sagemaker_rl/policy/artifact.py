@@ -27,6 +27,8 @@ SYMBOL_FILE = "policy-symbol.json"
 PARAMS_FILE = "policy-0000.params"
 INPUT = "observation"
 MAX_DESCRIPTION_BYTES = 1024 * 1024
+MAX_START = 2**62
+"""Of a discrete space: its values are int64."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Space:
         low: of a box, the lower bound of each number of a value, in the order of memory; -infinity if there is none.
         high: the upper bounds.
         n: of a discrete space, how many values there are.
+        start: of a discrete space, the least value.
+        integer: whether the numbers of a box are whole.
     """
 
     kind: Literal["box", "discrete"]
@@ -46,6 +50,8 @@ class Space:
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     n: int = 0
+    start: int = 0
+    integer: bool = False
 
     @classmethod
     def from_json(cls, name: str, data: Any) -> "Space":
@@ -64,7 +70,10 @@ class Space:
 
     @classmethod
     def _read_discrete(cls, data: Any) -> "Space":
-        return cls("discrete", (), n=_whole_number(data["n"]))
+        start = data.get("start", 0)
+        if type(start) is not int or not -MAX_START <= start <= MAX_START:
+            raise ValueError
+        return cls("discrete", (), n=_whole_number(data["n"]), start=start)
 
     @classmethod
     def _read_box(cls, data: Any) -> "Space":
@@ -75,18 +84,21 @@ class Space:
             raise ValueError
         if any(lowest > highest for lowest, highest in zip(low, high, strict=True)):
             raise ValueError
-        return cls("box", shape, low, high)
+        integer = data.get("integer", False)
+        if type(integer) is not bool:
+            raise ValueError
+        return cls("box", shape, low, high, integer=integer)
 
     def to_json(self) -> dict[str, Any]:
         """Return the space as ``from_json`` reads it."""
         if self.kind == "discrete":
-            return {"type": "discrete", "n": self.n}
+            return {"type": "discrete", "n": self.n} | ({"start": self.start} if self.start else {})
         return {
             "type": "box",
             "shape": list(self.shape),
             "low": [bound if math.isfinite(bound) else None for bound in self.low],
             "high": [bound if math.isfinite(bound) else None for bound in self.high],
-        }
+        } | ({"integer": True} if self.integer else {})
 
 
 def _whole_number(value: Any) -> int:
@@ -168,8 +180,8 @@ class Policy:
         """Return the actions that the agent takes in evaluation.
 
         Returns:
-            Continuous: the mean of the policy clipped to the action space, float32 of shape ``(batch, *shape)``.
-            Discrete: the index of the best action, int64 of shape ``(batch,)``.
+            The environment's own. Continuous: the mean of the policy clipped to the action space, float32 of shape
+            ``(batch, *shape)``, of whole numbers int64. Discrete: the best action, int64 of shape ``(batch,)``.
         """
         return self.actions_of(self.heads(observations))
 
@@ -177,9 +189,12 @@ class Policy:
         """Return the actions that follow from heads of shape ``(batch, units)``, in the order of ``head_names``."""
         head = heads[self.head_names.index(str(self._action_head))]
         if self.action_space.kind == "discrete":
-            return head.argmax(axis=1)
-        low, high = (np.asarray(bounds, dtype=np.float32) for bounds in (self.action_space.low, self.action_space.high))
-        return np.clip(head, low, high).reshape(len(head), *self.action_space.shape)
+            return head.argmax(axis=1) + self.action_space.start
+        space = self.action_space
+        dtype = np.float64 if space.integer else np.float32
+        low, high = (np.asarray(bounds, dtype=dtype) for bounds in (space.low, space.high))
+        actions = np.clip(np.rint(head) if space.integer else head, low, high).reshape(len(head), *space.shape)
+        return actions.astype(np.int64) if space.integer else actions
 
     def self_test(self) -> None:
         """Answer one trial observation, of zeros.

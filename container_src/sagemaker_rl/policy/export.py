@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.normalization import NUMERICAL_FLOOR
+from sagemaker_rl.coach.spaces import BoxActions, DiscreteActions
 from sagemaker_rl.errors import InputError, NotExportableError, PolicyError
 from sagemaker_rl.job import disks, outputs
 from sagemaker_rl.policy.artifact import (
@@ -162,9 +163,15 @@ def _parameters(network: Any) -> list[tuple[str, Any]]:
 
 
 def _action_space(agent: Any) -> Space:
+    """Return the environment's own action space, to which the agent's actions are translated (coach/spaces.py)."""
     from rl_coach.spaces import BoxActionSpace, DiscreteActionSpace
 
     space = agent.spaces.action
+    actions = getattr(getattr(agent.parent_level_manager.real_environment, "env", None), "actions", None)
+    if isinstance(actions, DiscreteActions):
+        return Space("discrete", (), n=int(actions.agent_space.n), start=actions.start)
+    if isinstance(actions, BoxActions):
+        return _box(actions.own_space, integer=actions.integer)
     if isinstance(space, DiscreteActionSpace):
         return Space("discrete", (), n=len(space.actions))
     if isinstance(space, BoxActionSpace):
@@ -172,11 +179,11 @@ def _action_space(agent: Any) -> Space:
     raise NotExportableError(f"the action space is a {type(space).__name__}, expected box or discrete")
 
 
-def _box(space: Any) -> Space:
+def _box(space: Any, integer: bool = False) -> Space:
     shape = tuple(int(size) for size in np.atleast_1d(space.shape))
     bounds = (np.broadcast_to(np.asarray(bound, dtype=np.float64), shape) for bound in (space.low, space.high))
     low, high = (tuple(float(value) for value in bound.ravel()) for bound in bounds)
-    return Space("box", shape, low, high)
+    return Space("box", shape, low, high, integer=integer)
 
 
 def _describe(agent: Any, graph_manager: Any, training: dict[str, Any]) -> dict[str, Any]:

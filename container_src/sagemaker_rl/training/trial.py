@@ -54,7 +54,7 @@ def put_on_trial(graph_manager: Any, paths: MLPaths) -> None:
         introduction.add(paths, no_trial=f"The finished policy was not put on trial: {reason}.")
 
     with failures.tolerated("trial of the policy", note):
-        make = environment_maker(graph_manager)
+        make = environment_maker(graph_manager, own_actions=True)
         if make is None:
             raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
         STOP.check()
@@ -146,6 +146,8 @@ def _map_policy(policy: Policy, paths: list[np.ndarray]) -> tuple[PolicyMap | No
     states = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
     heads = policy.heads(states)
     actions = policy.actions_of(heads).reshape(MAP_NODES, MAP_NODES)
+    if policy.action_space.kind == "box":
+        actions = actions.astype(np.float32)  # whole numbers, too, are drawn as amounts and not as choices
     values = None
     for name, head in zip(policy.head_names, heads, strict=True):
         if name in STATE_VALUES:

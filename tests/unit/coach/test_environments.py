@@ -1,40 +1,112 @@
-"""What an environment gives is looked at."""
+"""What an environment gives is looked at, and its actions are its own."""
 
+import gym
 import numpy as np
 import patient_envs
 import pytest
-from sagemaker_rl.coach.environments import check_steps
+from gym.spaces import Box, Discrete
+from sagemaker_rl.coach.environments import LONG_EPISODE, AgentEnv, CheckedEnv, EpisodeWatch
 from sagemaker_rl.errors import InputError
 
 
-class Gives:
-    def __init__(self, observation, reward) -> None:
-        self.result = (np.array(observation), reward, False, {})
+class Gives(gym.Env):
+    """Gives ``result`` in every step; remembers the actions."""
+
+    observation_space = Box(-np.inf, np.inf, shape=(2,))
+    action_space = Discrete(3, start=4)
+
+    def __init__(self, observation=(0.0, 0.0), reward=1.0, done=False, info=None) -> None:
+        self.result = (np.array(observation), reward, done, {} if info is None else info)
+        self.taken = []
+
+    def reset(self):
+        self.step(6)  # as some environments do: this is the environment's own step
+        return self.result[0]
 
     def step(self, action):
+        self.taken.append(action)
         return self.result
 
 
 @pytest.mark.parametrize(
     ("observation", "reward", "sentence"),
     [
-        ([0.0], float("nan"), "Environment mine:Env gave the reward nan in its step 2, expected a number."),
-        ([0.0], float("-inf"), "Environment mine:Env gave the reward -inf in its step 2"),
+        ([0.0, 0.0], float("nan"), "Environment mine:Env gave the reward nan in its step 2, expected a number."),
+        ([0.0, 0.0], float("-inf"), "Environment mine:Env gave the reward -inf in its step 2"),
+        ([0.0, 0.0], "much", "gave the reward much in its step 2, expected a number."),
+        ([0.0, 0.0], np.zeros(2), "gave the reward [0. 0.] in its step 2, expected a number."),
         ([1.0, float("inf")], 0.0, "gave the observation [1.0, inf] in its step 2, expected finite numbers."),
+        ([1.0], 0.0, "gave an observation of the shape (1,) in its step 2, expected (2,)."),
+        (["a", "b"], 0.0, "gave the observation ['a' 'b'] in its step 2, expected an array of the shape (2,)."),
     ],
 )
-def test_what_is_not_finite_is_named(observation, reward, sentence):
-    env = Gives([0.0], 1.0)
-    check_steps(env, "mine:Env")
-    env.step(0)
+def test_what_is_no_number_is_named(observation, reward, sentence):
+    env = Gives()
+    checked = CheckedEnv(env, "mine:Env")
+    checked.reset()
+    checked.step(4)
     env.result = (np.array(observation), reward, False, {})
     with pytest.raises(InputError) as error:
-        env.step(0)
+        checked.step(4)
     assert sentence in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("reward", "done"), [(1, 0), (np.float32(1), np.bool_(False)), (np.ones(1), np.zeros(1)), (True, False)]
+)
+def test_numbers_may_be_of_any_type(reward, done):
+    result = CheckedEnv(Gives(reward=reward, done=done), "mine:Env").step(4)
+    assert (result[1], result[2]) == (1.0, False)
+    assert type(result[1]) is float
+
+
+def test_observations_may_be_lists_and_are_copies():
+    env = Gives()
+    env.result = ([1, 2], 0.0, False, {})
+    assert CheckedEnv(env, "mine:Env").step(4)[0].tolist() == [1.0, 2.0]
+    env = Gives()
+    checked = CheckedEnv(env, "mine:Env")
+    observation = checked.reset()
+    env.result[0][:] = 7
+    assert observation.tolist() == [0.0, 0.0]
+
+
+def test_an_agents_actions_become_the_environments_own_and_its_own_stay():
+    env = Gives()
+    checked = AgentEnv(env, "mine:Env")
+    assert checked.action_space == Discrete(3)
+    checked.reset()
+    checked.step(np.int64(0))
+    checked.step(2)
+    assert env.taken == [6, 4, 6]
+
+
+def test_attributes_are_the_environments():
+    env = Gives()
+    checked = AgentEnv(env, "mine:Env")
+    assert checked.unwrapped is env
+    assert checked.taken is env.taken
+    assert not hasattr(checked, "no_such_attribute")
+
+
+def test_an_episode_that_does_not_end_is_said_once_for_all_copies(capsys):
+    watch = EpisodeWatch("mine:Env")
+    copies = [CheckedEnv(Gives(), "mine:Env", watch=watch) for _ in range(2)]
+    for _ in range(LONG_EPISODE):
+        for env in copies:
+            env.step(4)
+    assert capsys.readouterr().out.splitlines() == [
+        "Endless> Environment=mine:Env, Steps=10000, Reason=the episode has not ended; "
+        "gym.wrappers.TimeLimit would end it"
+    ]
+    copies[0].reset()
+    for _ in range(LONG_EPISODE + 5):
+        copies[0].step(4)
+    assert capsys.readouterr().out == ""
+
+
 def test_a_car_steps_as_before():
-    checked, plain = check_steps(patient_envs.PatientMountainCar(), "car"), patient_envs.PatientMountainCar()
+    checked, plain = CheckedEnv(patient_envs.PatientMountainCar(), "car"), patient_envs.PatientMountainCar()
     for env in (checked, plain):
         env.seed(0)
         env.reset()

@@ -78,6 +78,36 @@ def test_a_missing_file_is_named(artifact, name):
         Policy.load(artifact)
 
 
+@pytest.mark.parametrize(
+    "space",
+    [
+        Space("discrete", (), n=3),
+        Space("discrete", (), n=3, start=-1),
+        Space("box", (2, 2), (0.0,) * 4, (10.0,) * 4, integer=True),
+    ],
+)
+def test_spaces_survive_json(space):
+    assert Space.from_json("action_space", json.loads(json.dumps(space.to_json()))) == space
+
+
+def test_the_actions_are_the_environments_own(artifact):
+    description = json.loads((artifact / "policy.json").read_text())
+    block = None  # actions_of needs no graph
+
+    def actions_of(space: dict, heads: dict[str, list]) -> np.ndarray:
+        changed = {**description, "action_space": space, "heads": list(heads), "action_head": next(iter(heads))}
+        return Policy(changed, block).actions_of([np.array(head, dtype=np.float32) for head in heads.values()])
+
+    values = {"q_values": [[0.0, 2.0, 1.0], [5.0, 2.0, 1.0]]}
+    assert actions_of({"type": "discrete", "n": 3}, values).tolist() == [1, 0]
+    assert actions_of({"type": "discrete", "n": 3, "start": -1}, values).tolist() == [0, -1]
+    means = {"action_mean": [[0.4, 0.6, -3.0, 99.0]]}
+    whole = actions_of({**box((2, 2), [0] * 4, [10] * 4), "integer": True}, means)
+    assert whole.tolist() == [[[0, 1], [0, 10]]]
+    assert whole.dtype == np.int64
+    assert actions_of(box((2, 2), [0] * 4, [10] * 4), means).dtype == np.float32
+
+
 @pytest.mark.parametrize("name", ["policy-symbol.json", "policy-0000.params"])
 def test_a_damaged_file_is_named(artifact, name):
     content = bytearray((artifact / name).read_bytes())
@@ -113,6 +143,9 @@ def test_a_damaged_file_is_named(artifact, name):
         ({"action_space": box((1,), [-1], [np.nan])}, "action_space is {"),
         ({"action_space": box((1,), [1], [-1])}, "action_space is {"),
         ({"action_space": {"type": "discrete", "n": True}}, "action_space is {"),
+        ({"action_space": {"type": "discrete", "n": 3, "start": 1.0}}, "action_space is {"),
+        ({"action_space": {"type": "discrete", "n": 3, "start": 2**63}}, "action_space is {"),
+        ({"action_space": {**box((1,), [-1], [1]), "integer": 1}}, "action_space is {"),
         ({"observation_space": None}, "observation_space is None"),
         ({"action_space": {"type": "discrete", "n": 3}}, "has 1 units, expected 3"),
         ({"sha256": ...}, "sha256 is None"),

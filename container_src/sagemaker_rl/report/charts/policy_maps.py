@@ -76,17 +76,16 @@ def _map_actions(run: Run, policy_map: PolicyMap, actions: np.ndarray) -> HeatMa
 
 def _map_discrete_actions(run: Run, actions: np.ndarray) -> HeatMap:
     names = run.car.action_names if run.car else ()
+    first = 0 if names else int(actions.min())  # a Discrete space may start anywhere
     if not names:
-        names = tuple(f"action {number}" for number in range(int(actions.max()) + 1))
+        names = tuple(f"action {number}" for number in range(first, int(actions.max()) + 1))
     palette = tuple(COLOURS[index % len(COLOURS)] for index in range(len(names)))
     if len(names) == len(COLOURS_OF_THREE_ACTIONS):
         palette = COLOURS_OF_THREE_ACTIONS
-    mapper = LinearColorMapper(palette=palette, low=-0.5, high=len(names) - 0.5)
-    shares = ", ".join(f"{name} in {np.mean(actions == number):.0%}" for number, name in enumerate(names))
-    ticks = {
-        "ticker": FixedTicker(ticks=list(range(len(names)))),
-        "major_label_overrides": dict(enumerate(names)),
-    }
+    mapper = LinearColorMapper(palette=palette, low=first - 0.5, high=first + len(names) - 0.5)
+    named = dict(enumerate(names, start=first))
+    shares = ", ".join(f"{name} in {np.mean(actions == number):.0%}" for number, name in named.items())
+    ticks = {"ticker": FixedTicker(ticks=list(named)), "major_label_overrides": named}
     return HeatMap("action", actions, mapper, ticks, f"Of all states: {shares}.")
 
 

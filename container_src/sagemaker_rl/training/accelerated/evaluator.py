@@ -6,17 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach.recording import Recording
+from sagemaker_rl.coach.recording import Recording, RenderError
 from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, make_vector_env
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """Episodes that were played: their undiscounted returns, all their environment steps, and the first's recording."""
+    """Episodes that were played: their undiscounted returns, all their environment steps, and the first's recording.
+
+    ``no_pictures`` is the reason why it could not be recorded, though it was asked for; else empty.
+    """
 
     returns: list[float]
     steps: int
     recording: Recording | None
+    no_pictures: str = ""
 
 
 class Evaluator:
@@ -58,18 +62,22 @@ class Evaluator:
         running = np.ones(episodes, dtype=bool)
         steps = 0
         recording = Recording() if record else None
+        no_pictures = ""
         while running.any():
             self.check_stop()
             actions = self.best_actions(observations)
             if recording is not None and running[0]:
-                recording.trace.add(observations[0], actions[0])
-                if recording.count_step():
-                    recording.append(envs.view(0))
+                recording.trace.add(observations[0], envs.own_action(actions[0]))
+                try:
+                    if recording.count_step():
+                        recording.append(envs.view(0))
+                except RenderError as error:
+                    recording, no_pictures = None, str(error)
             _, observations, rewards, dones = envs.step(actions)
             returns += rewards * running
             steps += int(running.sum())
             running &= ~dones
-        return Episodes([float(episode_return) for episode_return in returns], steps, recording)
+        return Episodes([float(episode_return) for episode_return in returns], steps, recording, no_pictures)
 
     def _prepare_envs(self, episodes: int, same_starts: bool) -> VectorEnv:
         """Return an environment for each episode, new or reseeded where ``play`` asks for it."""

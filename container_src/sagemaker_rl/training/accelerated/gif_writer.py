@@ -3,7 +3,8 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sagemaker_rl.coach.recording import Recording
+from sagemaker_rl.coach.recording import Recording, RenderError
+from sagemaker_rl.job import outputs
 
 
 @dataclass(frozen=True)
@@ -42,5 +43,10 @@ class GifWriter:
 def _write(episode: RecordedEpisode) -> None:
     from rl_coach import logger
 
-    logger.create_gif(episode.recording.draw(), name=f"episode-{episode.number}_score-{episode.score}")
+    try:
+        pictures = episode.recording.draw()
+    except RenderError as error:
+        outputs.metric_line("GIFs", GIFs="none", Reason=error)
+        return
+    logger.create_gif(pictures, name=f"episode-{episode.number}_score-{episode.score}")
     episode.recording.save_trace(episode.number)

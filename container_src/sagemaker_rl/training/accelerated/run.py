@@ -14,6 +14,7 @@ import numpy as np
 from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.coach.normalization import normalize
+from sagemaker_rl.coach.recording import do_without_gifs
 from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
@@ -189,6 +190,8 @@ class AcceleratedRun(abc.ABC):
     def _play_episodes(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
         """Play and count episodes; with ``record``, keep the first one for a GIF."""
         batch = self.evaluator.play(episodes, same_starts, record)
+        if batch.no_pictures:
+            do_without_gifs(self.agent.ap.visualization, batch.no_pictures)
         if batch.recording is not None:
             self.recorded = RecordedEpisode(batch.recording, self.episodes_played, batch.returns[0])
         self.episodes_played += episodes

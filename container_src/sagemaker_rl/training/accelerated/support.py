@@ -5,6 +5,7 @@ Every option that it does not implement is refused here or in the ``unsupported`
 
 from typing import Any
 
+import gym
 from rl_coach.agents.clipped_ppo_agent import ClippedPPOAgent
 from rl_coach.agents.dqn_agent import DQNAgent
 from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps
@@ -60,6 +61,8 @@ def _unsupported_environment(graph_manager: Any) -> str | None:
         return "the environment skips frames or starts at random"
     if environment_maker(graph_manager) is None:
         return f"the environment {parameters.level} is one of gym's registry"
+    if isinstance(graph_manager.environments[0].env.observation_space, gym.spaces.Dict):
+        return "observations are dictionaries"
     return None
 
 

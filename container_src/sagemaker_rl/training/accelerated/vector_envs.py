@@ -13,6 +13,9 @@ import numpy as np
 from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
 from gym.wrappers import TimeLimit
 
+from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
+from sagemaker_rl.coach.recording import render
+
 
 class VectorEnv(Protocol):
     """A batch of ``num_envs`` copies; one whose episode ends begins the next one at once."""
@@ -29,7 +32,8 @@ class VectorEnv(Protocol):
         """Take one step everywhere.
 
         Args:
-            actions: shape ``(num_envs, *action_shape)``, float within the action space, or int64 ``(num_envs,)``.
+            actions: shape ``(num_envs, size)``, float within the action space, or int64 ``(num_envs,)``, the agent's
+                (coach/spaces.py); environments that are made to take their own take those.
 
         Returns:
             ``final_observations``, which these actions led to; ``observations``, to act on next: the same, or those of
@@ -38,20 +42,29 @@ class VectorEnv(Protocol):
         """
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
-        """Return a function that draws one environment as it is now: a picture, uint8 ``(height, width, 3)``."""
+        """Return a function that draws one environment as it is now: a picture, uint8 ``(height, width, 3)``.
+
+        Raises:
+            RenderError: The environment draws none; the function may raise it, too.
+        """
+
+    def own_action(self, action: Any) -> Any:
+        """Return what the environment gets for one of the actions that ``step`` takes."""
 
 
 def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> VectorEnv:
     """Return ``num_envs`` copies of the environment that ``make`` returns, on arrays where it is a patient car."""
     env: Any = make()
     if is_car(env):
-        return _CarsOnArrays(env.env, int(env._max_episode_steps or 0), num_envs, seed)
+        limit = env.env if isinstance(env, CheckedEnv) else env
+        return _CarsOnArrays(limit.env, int(limit._max_episode_steps or 0), num_envs, seed)
     return _Instances(make, num_envs, seed)
 
 
 def is_car(env: Any) -> bool:
     """Tell whether an environment is one of the patient cars, whose copies are stepped on arrays."""
-    return type(env) is TimeLimit and type(env.env) in (MountainCarEnv, Continuous_MountainCarEnv)
+    limit = env.env if isinstance(env, CheckedEnv) else env
+    return type(limit) is TimeLimit and type(limit.env) in (MountainCarEnv, Continuous_MountainCarEnv)
 
 
 class _CarsOnArrays:
@@ -106,9 +119,12 @@ class _CarsOnArrays:
 
         def draw() -> np.ndarray:
             self.car.state = state
-            return np.asarray(self.car.render(mode="rgb_array"))
+            return render(self.car, type(self.car).__name__)
 
         return draw
+
+    def own_action(self, action: Any) -> Any:
+        return action
 
     def _slope(self) -> np.ndarray:
         return np.fromiter(map(math.cos, (3 * self.position).tolist()), np.float64, self.num_envs)
@@ -160,5 +176,10 @@ class _Instances:
         return final_observations, observations, rewards, dones
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
-        picture = np.asarray(self.envs[index].render(mode="rgb_array"))
+        env: Any = self.envs[index]
+        picture = render(env, env.level if isinstance(env, CheckedEnv) else type(env).__name__)
         return lambda: picture
+
+    def own_action(self, action: Any) -> Any:
+        env: Any = self.envs[0]
+        return env.actions.to_environment(action) if isinstance(env, AgentEnv) else action

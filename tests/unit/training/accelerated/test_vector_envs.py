@@ -1,11 +1,14 @@
 """Batches of environments against gym's own, bit for bit."""
 
+import gym
 import numpy as np
 import pytest
 from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patient_envs import PatientContinuousMountainCar, PatientMountainCar
+from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
+from sagemaker_rl.training.accelerated.evaluator import Evaluator
 from sagemaker_rl.training.accelerated.vector_envs import make_vector_env
 
 CARS = 8
@@ -93,3 +96,47 @@ def test_any_other_environment_becomes_a_batch_of_instances():
     assert following.tolist() == [[2], [1], [2]]
     assert rewards.tolist() == [0, 1, 2]
     assert ended.tolist() == [True, False, False]
+
+
+class Counts(gym.Env):
+    """Ends when it has got the last of its actions, which begin at 5."""
+
+    observation_space = gym.spaces.Box(0, 9, shape=(1,))
+    action_space = gym.spaces.Discrete(3, start=5)
+
+    def reset(self):
+        return np.zeros(1)
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return np.array([action]), float(action), action == 7, {}
+
+
+def test_instances_translate_the_agents_actions():
+    batch = make_vector_env(lambda: AgentEnv(Counts(), "mine:Counts"), 3, seed=None)
+    batch.reset()
+    reached, _, rewards, ended = batch.step(np.arange(3))
+    assert reached.tolist() == [[5], [6], [7]]
+    assert rewards.tolist() == [5, 6, 7]
+    assert ended.tolist() == [False, False, True]
+    assert [batch.own_action(action) for action in (0, 2)] == [5, 7]
+    own = make_vector_env(lambda: CheckedEnv(Counts(), "mine:Counts"), 3, seed=None)
+    own.reset()
+    assert own.step(np.array([5, 6, 7]))[2].tolist() == [5, 6, 7]
+    assert own.own_action(6) == 6
+
+
+def test_a_checked_car_is_stepped_on_arrays_too():
+    batch = make_vector_env(lambda: AgentEnv(PatientMountainCar(), "car"), 2, seed=0)
+    plain = make_vector_env(PatientMountainCar, 2, seed=0)
+    assert type(batch) is type(plain)
+    assert np.array_equal(batch.reset(), plain.reset())
+    assert batch.patience == plain.patience == 10_000
+
+
+def test_pictures_that_cannot_be_drawn_are_no_end_of_an_evaluation():
+    evaluator = Evaluator(lambda: AgentEnv(Counts(), "mine:Counts"), 0, lambda states: np.full(len(states), 2), int)
+    played = evaluator.play(2, record=True)
+    assert played.returns == [7.0, 7.0]
+    assert played.recording is None
+    assert played.no_pictures == "render() of mine:Counts raises NotImplementedError"

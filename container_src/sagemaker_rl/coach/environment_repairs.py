@@ -1,0 +1,80 @@
+"""What Coach's gym environment needs changed: a user's environment is checked, and a GIF that fails costs no job."""
+
+from typing import Any
+
+import numpy as np
+
+from sagemaker_rl.coach import environments, networks
+from sagemaker_rl.coach.recording import RenderError, do_without_gifs, render
+
+
+def repair_environments() -> None:
+    """Apply every repair of this module; see ``repairs.apply``."""
+    _look_at_what_environments_give()
+    _train_on_without_pictures()
+    _check_networks_before_they_are_built()
+
+
+def _look_at_what_environments_give() -> None:
+    """Let Coach's gym environment play an AgentEnv: spaces, observations and rewards are looked at, actions translated.
+
+    Upstream: environments/gym_environment.py:284, which makes an environment, resets it and takes a step before anyone
+    else sees it. Without it: ``UnboundLocalError`` or ``SystemExit`` where a space is unknown, a Discrete space that is
+    counted from 0 wherever it starts, and actions of another dtype or shape than the space's.
+    """
+    from rl_coach.environments.gym_environment import GymEnvironment
+
+    init = GymEnvironment.__init__
+
+    def init_checked(self: Any, *args: Any, observation_space_type: Any = None, **options: Any) -> None:
+        self._dimensions = environments.dimensions_of(observation_space_type)
+        init(self, *args, observation_space_type=observation_space_type, **options)
+
+    def get(self: Any) -> Any:
+        return self._checked_env
+
+    def set_checked(self: Any, env: Any) -> None:
+        is_checked = isinstance(getattr(env, "env", None), environments.AgentEnv)  # Coach's own wrapper, of Atari
+        self._checked_env = env if is_checked else environments.AgentEnv(env, self.env_id, self._dimensions)
+
+    GymEnvironment.__init__ = init_checked
+    GymEnvironment.env = property(get, set_checked)
+
+
+def _train_on_without_pictures() -> None:
+    """Do without GIFs where ``render`` fails or draws no picture.
+
+    Upstream: environments/gym_environment.py:520, ``self.env.render(mode='rgb_array')``. Without it: the job ends at
+    its first evaluation, by a GIF that nobody needs.
+    """
+    from rl_coach.environments.gym_environment import GymEnvironment
+
+    def get_rendered_image(self: Any) -> np.ndarray | None:
+        try:
+            return render(self.env, self.env_id)
+        except RenderError as error:
+            do_without_gifs(self.visualization_parameters, str(error))
+            return None
+
+    GymEnvironment.get_rendered_image = get_rendered_image
+
+
+def _check_networks_before_they_are_built() -> None:
+    """Refuse a network whose inputs or heads do not fit the environment's spaces in one sentence.
+
+    Upstream: level_manager.py:148, where ``build`` has agents build their networks. Without it: ``ValueError: The key
+    for the input embedder (observation) must match one of the following keys``, or ``NotImplementedError: The action
+    space does not have an explicit actions list``.
+    """
+    from rl_coach.environments.gym_environment import GymEnvironment
+    from rl_coach.level_manager import LevelManager
+
+    build = LevelManager.build
+
+    def build_checked(self: Any, spaces_definition: Any = None) -> None:
+        if isinstance(self.environment, GymEnvironment):
+            for agent in self.agents.values():
+                networks.check_networks(agent, self.environment, self.environment.env_id)
+        build(self, spaces_definition)
+
+    LevelManager.build = build_checked
