@@ -1,12 +1,14 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.job import outputs
+from sagemaker_rl.job.hyperparameters import Range, checked_flag, checked_number
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
@@ -14,6 +16,8 @@ from sagemaker_rl.training import checkpoints, trial
 from sagemaker_rl.training.best_policy import BestPolicy
 from sagemaker_rl.training.choice import choose_run
 from sagemaker_rl.training.schedule import check_schedule
+
+SEEDS = Range(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,25 @@ class Options:
     """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
     keep_best: bool = True
     """Whether to end with the policy of the best evaluation, else with the last."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], seed: Any = None) -> "Options":
+        """Return the options in a job's hyperparameters; ``seed`` is that of a job which gives none.
+
+        Raises:
+            InputError: A value does not fit.
+        """
+        seed = given.get("seed", seed)
+        environments = given.get("parallel_environments")
+        if environments is not None:
+            environments = checked_number("parallel_environments", environments, int, Range(1, 4096))
+        return cls(
+            seed=None if seed is None else checked_number("seed", seed, int, SEEDS),
+            save_model=checked_flag("save_model", given.get("save_model", 1)),
+            accelerate=checked_flag("accelerate", given.get("accelerate", 1)),
+            parallel_environments=environments,
+            keep_best=checked_flag("keep_best", given.get("keep_best", 1)),
+        )
 
 
 @dataclass
@@ -52,6 +75,23 @@ class Progress:
     stopped: bool = False
 
 
+def create(graph_manager: Any, paths: MLPaths, options: Options) -> None:
+    """Check the preset's schedule, and create what is trained.
+
+    Args:
+        graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
+        paths: where results go.
+        options: of the job.
+
+    Raises:
+        InputError: The preset asks for something that cannot be done.
+    """
+    check_schedule(graph_manager, options.parallel_environments)
+    create_graph(graph_manager, paths.intermediate, options.seed)
+    if options.save_model:
+        export.check_exportable(agent_of(graph_manager))
+
+
 def train(
     graph_manager: Any,
     paths: MLPaths,
@@ -63,22 +103,14 @@ def train(
     """Train as the preset's schedule says; the results are in the folders of ``paths``.
 
     Args:
-        graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
+        graph_manager: the preset's, its graph created.
         paths: where results go.
         preset: its name.
         hyperparameters: as the user gave them, for the record.
         changes: what they changed in the preset, for the checkpoint.
         options: of the job.
-
-    Raises:
-        InputError: The preset asks for something that cannot be done.
     """
-    check_schedule(graph_manager, options.parallel_environments)
-    create_graph(graph_manager, paths.intermediate, options.seed)
-    if options.save_model:
-        export.check_exportable(agent_of(graph_manager))
     TrainingJob(graph_manager, paths, Progress(preset, hyperparameters, options.seed), changes, options).run()
-    graph_manager.close()
 
 
 class TrainingJob:
