@@ -43,7 +43,7 @@ class PackageFinder(importlib.abc.MetaPathFinder):
             return self._find_repaired_coach()
         parent, separator, below = fullname.partition(f".{PACKAGE}")
         if separator and "." not in parent and below[:1] in ("", ".") and chosen() == "image":
-            return importlib.util.spec_from_loader(fullname, ModuleLoader(PACKAGE + below))
+            return importlib.util.spec_from_loader(fullname, ModuleLoader(importlib.import_module(PACKAGE + below)))
         return None
 
     def _find_package(self) -> importlib.machinery.ModuleSpec | None:
@@ -60,18 +60,20 @@ class PackageFinder(importlib.abc.MetaPathFinder):
         if Path(str(package.__file__)).parent != HERE / PACKAGE:
             return None
         importlib.import_module(f"{PACKAGE}.coach.presets").import_coach()
-        return importlib.util.spec_from_loader("rl_coach", ModuleLoader("rl_coach"))
+        coach = importlib.import_module("rl_coach")
+        spec = importlib.util.spec_from_loader("rl_coach", ModuleLoader(coach))
+        coach.__spec__ = spec  # what the import system takes of a module that was imported while it was looked for
+        return spec
 
 
 class ModuleLoader(importlib.abc.Loader):
-    """Loads a module under another name, or one that was imported while it was looked for."""
+    """Loads a module that is imported already, perhaps under another name."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, module: types.ModuleType) -> None:
+        self.module = module
+        self.spec = module.__spec__
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        self.module = importlib.import_module(self.name)
-        self.spec = self.module.__spec__
         return self.module
 
     def exec_module(self, module: types.ModuleType) -> None:
