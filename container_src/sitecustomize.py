@@ -101,11 +101,15 @@ def copied_packages() -> list[Path]:
     candidates = [folder / PACKAGE for folder in searched]
     if program not in (HERE, Path(sys.prefix)):
         candidates += sorted(program.glob(f"*/{PACKAGE}"))
-    return [
-        folder
-        for folder in dict.fromkeys(candidate.resolve() for candidate in candidates if candidate.is_dir())
-        if folder != HERE / PACKAGE and any(folder.glob("*.py"))
-    ]
+    folders = dict.fromkeys(candidate.resolve() for candidate in candidates if _is_package(candidate))
+    return [folder for folder in folders if folder != HERE / PACKAGE]
+
+
+def _is_package(folder: Path) -> bool:
+    try:
+        return any(folder.glob("*.py"))
+    except OSError:  # it may not be read
+        return False
 
 
 sys.meta_path.insert(0, PackageFinder())

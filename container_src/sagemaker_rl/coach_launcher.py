@@ -9,13 +9,13 @@ import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sagemaker_rl.coach import arguments, preset_values
 from sagemaker_rl.coach.presets import find_preset, import_coach, import_preset, prepare_environment, preset_stem
 from sagemaker_rl.configuration_list import ConfigurationList
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import failures
+from sagemaker_rl.job import failures, outputs
 from sagemaker_rl.job.hyperparameters import (
     OF_THE_PLATFORM,
     Range,
@@ -94,7 +94,11 @@ class SageMakerCoachPresetLauncher:
     @classmethod
     def train_main(cls) -> None:
         """Train as the hyperparameters say; a failure ends the process."""
-        cls().launch()
+        launcher = cls()
+        launcher.launch()
+        for name in ("_save_tf_model", "_save_onnx_model"):
+            if getattr(cls, name) is not getattr(SageMakerCoachPresetLauncher, name):
+                outputs.metric_line("Launcher", Not_called=name, Reason="the job's policy artifact takes its place")
 
     @classmethod
     def evaluate_main(cls) -> None:
@@ -188,8 +192,7 @@ class SageMakerCoachPresetLauncher:
         """Return the parser of Coach's command line, whose defaults ``get_config_args`` begins with."""
         from rl_coach.coach import CoachLauncher
 
-        parser: argparse.ArgumentParser = CoachLauncher().get_argument_parser()
-        return parser
+        return cast(argparse.ArgumentParser, CoachLauncher().get_argument_parser())
 
     def get_config_args(self, parser: argparse.ArgumentParser) -> argparse.Namespace:
         """Return Coach's arguments for this job, and fill ``self.hyperparameters``.

@@ -93,6 +93,7 @@ def test_the_launcher_trains_with_its_ties(training):
         "rl.steps_between_evaluation_periods:EnvironmentSteps": 800,
     }
     assert training.metadata()["environment_steps"] == 800
+    assert "Launcher> Not called=_save_tf_model, Reason=" in training.log
 
 
 def test_such_a_job_leaves_what_any_job_leaves(training):
