@@ -53,7 +53,11 @@ class PackageFinder(importlib.abc.MetaPathFinder):
             return None
         if copies:
             print(f"Package> {PACKAGE}={HERE / PACKAGE}, In the place of={copies[0]}", flush=True)
-        return importlib.machinery.PathFinder.find_spec(PACKAGE, [str(HERE)])
+        spec = importlib.machinery.PathFinder.find_spec(PACKAGE, [str(HERE)])
+        if spec is not None and spec.submodule_search_locations is not None:
+            # Modules that a project has added to its copy are found there.
+            spec.submodule_search_locations += [str(folder) for folder in copies]
+        return spec
 
     def _find_repaired_coach(self) -> importlib.machinery.ModuleSpec | None:
         package = importlib.import_module(PACKAGE)

@@ -44,6 +44,41 @@ if __name__ == "__main__":
     MyLauncher.train_main()
 """
 
+SELF_MADE_LAUNCHER = """
+import os
+
+from rl_coach.utils import short_dynamic_import
+from sagemaker_rl.added_by_the_project import LEARNING_RATE
+from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
+
+
+class MyLauncher(SageMakerCoachPresetLauncher):
+    DEFAULT_PRESET = "preset-tank"
+
+    def preset_from_name(self, preset_name):
+        path = os.path.join(self.path_of_main_launcher(), preset_name) + ".py:graph_manager"
+        return short_dynamic_import(path, ignore_module_case=True)
+
+    def get_graph_manager_from_args(self, args):
+        graph_manager = self.preset_from_name(args.preset)
+        for network in graph_manager.agent_params.network_wrappers.values():
+            network.framework = args.framework
+            network.learning_rate = LEARNING_RATE
+        self.hyperparameters.apply_subset(graph_manager, "rl.")
+        return graph_manager
+
+    def start_single_threaded(self, task_parameters, graph_manager, args):
+        graph_manager.create_graph(task_parameters)
+        print("Learning rate in the graph:", graph_manager.agent_params.network_wrappers["main"].learning_rate)
+        graph_manager.improve()
+        graph_manager.close()
+
+
+if __name__ == "__main__":
+    MyLauncher().launch()
+    print("After the launch.")
+"""
+
 
 def run_script(ml: Path, source: Path, program: str, hyperparameters: dict[str, str]) -> Job:
     """Run a program of ``source`` in script mode."""
@@ -173,3 +208,16 @@ def test_a_launcher_without_preset_and_a_package_one_folder_down(code, tmp_path)
     assert refused.failure == "Hyperparameter agent_params.algorithm.discount is 2, expected a number between 0 and 1."
     refused = run_program(tmp_path, "older.py", {"agent.algorithm.discount": "0.9"})
     assert refused.failure.startswith("Hyperparameter agent.algorithm.discount is unknown")
+
+
+def test_a_launcher_that_does_everything_itself_and_a_module_of_its_copied_package(code, tmp_path):
+    (code / "sagemaker_rl/added_by_the_project.py").write_text("LEARNING_RATE = 0.0007")
+    (code / "own.py").write_text(SELF_MADE_LAUNCHER)
+    steps = {"rl.improve_steps:EnvironmentSteps": "1000", "rl.agent_params.algorithm.discount": "0.9"}
+    job = run_program(tmp_path, "own.py", {"seed": "1", **steps})
+    assert job.status == 0, job.log
+    assert "Learning rate in the graph: 0.0007" in job.log
+    assert job.log.rstrip().endswith("After the launch.")
+    assert (tmp_path / "model/policy.json").is_file()
+    checkpoint = json.loads((tmp_path / "output/data/checkpoint/checkpoint.json").read_text())
+    assert dict(checkpoint["changes"])["rl.agent_params.algorithm.discount"] == 0.9
