@@ -31,17 +31,21 @@ class MyLauncher(SageMakerCoachPresetLauncher):
         "evaluation_freq_env_steps": "rl.steps_between_evaluation_periods:EnvironmentSteps",
     }
 
-    def map_hyperparameter(self, name: str, value: Any) -> None:
-        algorithm = self.graph_manager.agent_params.algorithm
-        if name == "training_freq_env_steps" and not hasattr(algorithm, "optimization_epochs"):
+    def preset_from_name(self, preset_name: str) -> Any:
+        """Adapt what hyperparameters change to the preset's algorithm, once it is known."""
+        graph_manager = super().preset_from_name(preset_name)
+        algorithm = graph_manager.agent_params.algorithm
+        changes = self.hyperparameters.hp_dict
+        if not hasattr(algorithm, "optimization_epochs"):
             # DQN trains every few steps: its target network and its evaluations have periods of their own.
-            self.apply_hyperparameter(self.short_names[name][0], value, name)
-            return
-        super().map_hyperparameter(name, value)
+            for path in self.short_names["training_freq_env_steps"][1:]:
+                if self.hyperparameters.name_of(path) == "training_freq_env_steps":
+                    changes.pop(path, None)
         # A negative weight of the entropy lets the policy's noise vanish within the trainings of the preset's own
         # schedule. With more gradient steps between two trainings it would be gone before anything is learnt.
-        if name in SCHEDULE_NAMES and getattr(algorithm, "beta_entropy", 0) < 0:
-            self.apply_hyperparameter(f"{ALGORITHM}.beta_entropy", 0)
+        if self.given.keys() & set(SCHEDULE_NAMES) and getattr(algorithm, "beta_entropy", 0) < 0:
+            changes.setdefault(f"{ALGORITHM}.beta_entropy", 0)
+        return graph_manager
 
     def default_preset_name(self) -> str:
         return "preset-mountain-car-continuous-clipped-ppo"

@@ -4,6 +4,7 @@ InputError              a mistake in what the user gave: one sentence, no traceb
   NotExportableError    what of an agent no policy artifact can hold
   PolicyError           a policy artifact that is missing, damaged or not of this schema
   RequestError          a request body that an endpoint cannot act on
+  MissingError          an import of what the image does not hold
 """
 
 
@@ -17,6 +18,10 @@ class NotExportableError(InputError):
 
 class PolicyError(InputError):
     """The policy artifact is missing, damaged or of an unknown schema."""
+
+
+class MissingError(InputError, ImportError):
+    """A program imports what the image does not hold."""
 
 
 class RequestError(InputError):

@@ -57,6 +57,9 @@ def _prepare(paths: MLPaths) -> None:
     upload = str(hyperparameters.get("sagemaker_s3_output") or "s3://")
     if not upload.startswith(("s3://", "file://")):
         raise InputError(f"Hyperparameter sagemaker_s3_output is {upload!r}, expected an s3:// URI.")
+    package = hyperparameters.get("sagemaker_rl_package", "image")  # see sitecustomize.py
+    if package not in ("image", "source"):
+        raise InputError(f"Hyperparameter sagemaker_rl_package is {package!r}, expected image or source.")
     for name in ("resourceconfig.json", "inputdataconfig.json"):
         _check_configuration(paths.config / name)
 

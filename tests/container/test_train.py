@@ -12,6 +12,7 @@ from jobs import DQN, PPO, ROOT, SHORT_DQN, SHORT_PPO, STOCK_DQN
 from sagemaker_rl.policy.artifact import Policy
 
 CUSTOM = ROOT / "tests" / "resources" / "custom_environment"
+IN_AWS_FORM = ROOT / "tests" / "resources" / "aws_style_project"
 
 
 @pytest.mark.parametrize("hyperparameters", [SHORT_PPO, SHORT_DQN], ids=["ppo", "dqn"])
@@ -73,11 +74,11 @@ def pack(source, archive):
             tar.add(file, file.name)
 
 
-def script_mode(ml, program: str, requirements: str = "", **hyperparameters: str) -> dict[str, str]:
-    """Pack the custom environment's source as a launch script does, and return the hyperparameters that name it."""
+def script_mode(ml, program: str, folder=CUSTOM, requirements: str = "", **hyperparameters: str) -> dict[str, str]:
+    """Pack a source folder as a launch script does, and return the hyperparameters that name it."""
     code = ml / "input/data/code"
     code.mkdir(parents=True)
-    source = shutil.copytree(CUSTOM, ml / "source")
+    source = shutil.copytree(folder, ml / "source")
     if requirements:
         (source / "requirements.txt").write_text(requirements, encoding="utf-8")
     pack(source, code / "sourcedir.tar.gz")
@@ -101,6 +102,20 @@ def test_a_users_own_script_may_use_the_package(train, tmp_path):
     job = train(tmp_path, script_mode(tmp_path, "hello.py"))
     assert job.status == 0, job.log
     assert "sagemaker_rl is importable" in job.log
+
+
+def test_a_project_in_awss_form_trains_and_is_evaluated(train, tmp_path):
+    """Its programs import ``rl_coach`` first, in an image without SciPy, and bring a package ``sagemaker_rl`` along."""
+    job = train(tmp_path / "training", script_mode(tmp_path / "training", "train-coach.py", IN_AWS_FORM, gamma="0.9"))
+    assert job.status == 0, job.log
+    assert "Package> sagemaker_rl=/opt/mountain-car/sagemaker_rl, In the place of=/opt/ml/code/sagemaker_rl" in job.log
+    assert Policy.load(tmp_path / "training/model").description["preset"] == "preset-tank"
+    evaluated = tmp_path / "evaluation"
+    given = script_mode(evaluated, "evaluate-coach.py", IN_AWS_FORM, evaluate_steps="100")
+    (tmp_path / "training/output/data/checkpoint").rename(evaluated / "input/data/checkpoint")
+    job = train(evaluated, given)
+    assert job.status == 0, job.log
+    assert json.loads((evaluated / "output/data/evaluation.json").read_text())["episodes"] == 3
 
 
 def test_a_program_that_is_not_in_the_source(train, tmp_path):

@@ -6,7 +6,7 @@ colon, as in ``rl.improve_steps:EnvironmentSteps``.
 
 import enum
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sagemaker_rl.errors import InputError
@@ -79,8 +79,10 @@ def set_value(graph_manager: Any, path: str, value: Any, name: str) -> None:
     """Set what ``path`` reaches in a preset's graph manager.
 
     Args:
-        graph_manager: a Coach GraphManager that has not created its graph yet.
-        path: ``rl.`` and the attributes or dictionary keys on the way, then perhaps ``:UNIT``.
+        graph_manager: a Coach GraphManager that has not created its graph yet; or, of a launcher without preset,
+            another of Coach's objects.
+        path: ``rl.`` (or what else the object is called) and the attributes or dictionary keys on the way, then perhaps
+            ``:UNIT``.
         value: the decoded value of the hyperparameter.
         name: what the user called it, for messages.
 
@@ -88,16 +90,16 @@ def set_value(graph_manager: Any, path: str, value: Any, name: str) -> None:
         InputError: The path does not exist, or the value does not fit what is there.
     """
     path, colon, unit = path.partition(":")
-    _, *parents, leaf = path.split(".")
+    root, *parents, leaf = path.split(".")
     units = UNITS_OF.get(leaf, UNITS)
     if colon and unit not in units:
         raise InputError(f"Hyperparameter {name} has the unit {unit!r}, expected one of {', '.join(units)}.")
-    if [*parents, leaf][0] not in ROOTS:
+    if root == "rl" and [*parents, leaf][0] not in ROOTS:
         raise InputError(f"Hyperparameter {name} is not in a preset: rl has no {path!r}, {nearest(leaf, ROOTS)}")
     owner = graph_manager
     for depth, part in enumerate(parents):
-        owner = _get(owner, part, name, path_so_far=".".join(["rl", *parents[:depth]]))
-    current = _get(owner, leaf, name, path_so_far=".".join(["rl", *parents]))
+        owner = _get(owner, part, name, path_so_far=".".join([root, *parents[:depth]]))
+    current = _get(owner, leaf, name, path_so_far=".".join([root, *parents]))
     converted = _convert(name, leaf, current, unit, value)
     if isinstance(owner, dict):
         owner[leaf] = converted
@@ -189,3 +191,32 @@ def reward_scale(graph_manager: Any) -> float | None:
     if any(type(reward_filter) is not RewardRescaleFilter for reward_filter in filters):
         return None
     return math.prod(float(reward_filter.rescale_factor) for reward_filter in filters)
+
+
+def paths_of(short_name: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the paths that a short name leads to: one, or several."""
+    return (short_name,) if isinstance(short_name, str) else short_name
+
+
+def describe(
+    graph_manager: Any, short_names: Mapping[str, str | tuple[str, ...]], before: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the preset's values under their short names, and whatever else was changed under its path.
+
+    Args:
+        graph_manager: the preset's, with hyperparameters in place.
+        short_names: name -> path, or several paths.
+        before: path -> the preset's own value, of those that were changed.
+
+    Returns:
+        Of each ``name``, ``value``, what it is in the ``preset``, and whether it was ``changed``.
+    """
+    first_paths = [(name, paths_of(paths)[0]) for name, paths in short_names.items()]
+    named = {path for paths in short_names.values() for path in paths_of(paths)}
+    described = []
+    for name, path in [*first_paths, *((path, path) for path in before if path not in named)]:
+        value = read_value(graph_manager, path)
+        if value is not None:
+            preset = before.get(path, value)
+            described.append({"name": name, "value": value, "preset": preset, "changed": value != preset})
+    return described

@@ -20,22 +20,58 @@ BUNDLED_CODE = Path(__file__).resolve().parents[2]
 """The folder of this project's own presets and entry points."""
 
 
-def find_preset(name: str, paths: MLPaths) -> Path:
-    """Return the file of a preset: the user's own, else the bundled one, else Coach's.
+def preset_stem(name: Any) -> str:
+    """Return a preset's name as jobs and checkpoints have it: without ``.py`` and what Coach writes after it.
+
+    Raises:
+        InputError: It is no name.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"Hyperparameter RLCOACH_PRESET is {name!r}, expected the name of a preset.")
+    return name.removesuffix(":graph_manager").removesuffix(".py")
+
+
+def find_preset(name: str, paths: MLPaths, launcher: Path | None = None) -> Path:
+    """Return the file of a preset: the one beside the launcher, else the user's own, the bundled one, Coach's.
+
+    Args:
+        name: of the file, with or without ``.py``; perhaps in a folder beside the launcher.
+        paths: of the job.
+        launcher: the folder of the program that asks.
 
     Raises:
         InputError: There is no such preset.
     """
     import rl_coach
 
-    own_folders = list(dict.fromkeys([paths.code, Path.cwd(), BUNDLED_CODE]))
-    folders = [*own_folders, Path(rl_coach.__path__[0]) / "presets"]
-    if Path(name).name == name:
+    own = list(dict.fromkeys([*([launcher] if launcher else []), paths.code, Path.cwd(), BUNDLED_CODE]))
+    folders = [*own, Path(rl_coach.__path__[0]) / "presets"]
+    relative = os.path.normpath(f"{preset_stem(name)}.py")
+    if not relative.startswith((os.pardir, os.sep)):
         for folder in folders:
-            if (folder / f"{name}.py").is_file():
-                return folder / f"{name}.py"
-    known = {file.stem for folder in own_folders for file in folder.glob("preset-*.py")}
+            if (folder / relative).is_file():
+                return folder / relative
+    known = {file.stem for folder in own for file in folder.glob("preset-*.py")}
     raise InputError(f"Hyperparameter RLCOACH_PRESET is {name!r}, which is no preset here, {nearest(name, known)}")
+
+
+def import_coach() -> None:
+    """Import Coach with every repair; ``Stopped`` is raised afterwards only."""
+    enabled = gc.isenabled()
+    gc.disable()  # MXNet creates many objects while it is imported, and none of them becomes garbage
+    try:
+        with STOP.deferred():  # raised inside an import, it might be swallowed there
+            prepare_environment()
+            from sagemaker_rl.coach import repairs  # imports NumPy, which reads the environment
+
+            repairs.apply()
+            from rl_coach.logger import screen
+
+            screen.set_use_colors(False)  # so that regular expressions can read the log
+    finally:
+        if enabled:
+            gc.enable()
+    STOP.check()
 
 
 def import_preset(file: Path) -> Any:
@@ -56,14 +92,9 @@ def import_preset(file: Path) -> Any:
 
 
 def _import_preset(file: Path) -> Any:
-    prepare_environment()
-    from sagemaker_rl.coach import repairs  # imports NumPy, which reads the environment
-
-    repairs.apply()
+    import_coach()
     from rl_coach.base_parameters import Frameworks
-    from rl_coach.logger import screen
 
-    screen.set_use_colors(False)  # so that regular expressions can read the log
     if str(file.parent) not in sys.path:
         sys.path.insert(0, str(file.parent))
     spec = importlib.util.spec_from_file_location(file.stem.replace("-", "_"), file)
@@ -92,8 +123,9 @@ def _import_preset(file: Path) -> Any:
 def prepare_environment() -> None:
     """Set what NumPy, MXNet and pygame read when they are imported, where the user has not set it.
 
-    Call it before the first import of any of them.
+    Call it before the first import of any of them. Launchers in AWS's form read COACH_BACKEND.
     """
+    os.environ.setdefault("COACH_BACKEND", "mxnet")
     # Its 0.1 ms for one observation is half of the threaded engine's.
     os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")
     # Threads take longer to meet than layers of an agent that sees a few numbers take to compute.

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Range:
         return f"{self.low:g} or more" if self.closed else f"more than {self.low:g}"
 
 
+OF_THE_PLATFORM = ("sagemaker_", "_tuning_")
+"""How the hyperparameters begin that SageMaker and its SDKs add for themselves."""
 LARGEST = 1e18
 """No hyperparameter is larger; Coach and MXNet count in 64 bits."""
 
@@ -45,11 +47,13 @@ def read_hyperparameters(path: Path) -> dict[str, Any]:
         raise InputError(f"Hyperparameter file {path} cannot be read: {error}.") from None
     if not isinstance(loaded, dict):
         raise InputError(f"Hyperparameter file {path} holds {type(loaded).__name__}, expected a JSON object.")
-    return {name: _decode(value) for name, value in loaded.items()}
+    return {name: decode(value) for name, value in loaded.items()}
 
 
-def _decode(value: Any) -> Any:
+def decode(value: Any) -> Any:
     """Decode a value as often as it is a string of JSON: SDKs encode a string ``"256"`` once more."""
+    if hasattr(value, "item"):  # a number of NumPy's, which a launcher may compute
+        return value.item()
     while isinstance(value, str):
         try:
             value = json.loads(value)
@@ -97,3 +101,29 @@ def checked_flag(name: str, value: Any) -> bool:
         return flags[value]
     except (KeyError, TypeError):
         raise InputError(f"Hyperparameter {name} is {value!r}, expected 0 or 1.") from None
+
+
+def as_text(value: Any) -> str:
+    """Return a decoded value as a program's argument has it; ``decode`` reads it again."""
+    return str(value) if isinstance(value, str | bool | int | float) else json.dumps(value)
+
+
+def as_arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
+    """Return hyperparameters as sagemaker-training gives them to a user's program: ``--name value`` for each."""
+    given = {name: value for name, value in hyperparameters.items() if not name.startswith(OF_THE_PLATFORM)}
+    return [part for name, value in given.items() for part in (f"--{name}", as_text(value))]
+
+
+def from_arguments(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the hyperparameters in a program's arguments, each decoded.
+
+    Raises:
+        InputError: They are not ``--name value`` for each.
+    """
+    names, values = arguments[::2], arguments[1::2]
+    for name in names:
+        if not name.startswith("-"):
+            raise InputError(f"Argument {name!r} of the program is no name, expected --NAME VALUE for each.")
+    if len(values) < len(names):
+        raise InputError(f"Argument {names[-1]} of the program has no value, expected --NAME VALUE for each.")
+    return {name.lstrip("-"): decode(value) for name, value in zip(names, values, strict=True)}

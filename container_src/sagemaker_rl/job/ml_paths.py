@@ -70,6 +70,11 @@ class MLPaths:
         """Its first 1,024 characters become the job's FailureReason."""
         return self.root / "output" / "failure"
 
+    def resolve(self, path: str | Path) -> Path:
+        """Return where ``path`` is here: programs written for SageMaker name ``/opt/ml`` outright."""
+        inside = Path(os.path.normpath(path))
+        return self.root / inside.relative_to("/opt/ml") if inside.is_relative_to("/opt/ml") else inside
+
     def create_outputs(self, with_intermediate: bool = True) -> None:
         """Create the folders that a job writes to, and prove that they can be written.
 

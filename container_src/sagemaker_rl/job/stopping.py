@@ -34,12 +34,12 @@ class StopSignal:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Raise only from ``check`` while the context is open."""
-        self._deferred = True
+        """Raise only from ``check`` while the context is open; it may be opened inside another."""
+        before, self._deferred = self._deferred, True
         try:
             yield
         finally:
-            self._deferred = False
+            self._deferred = before
 
     def check(self) -> None:
         """Raise ``Stopped`` if the signal has arrived."""

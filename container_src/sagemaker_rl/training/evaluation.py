@@ -3,13 +3,11 @@
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sagemaker_rl.coach.graph import create_graph
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.ml_paths import MLPaths
-from sagemaker_rl.training import checkpoints, trial
+from sagemaker_rl.training import trial
 from sagemaker_rl.training.choice import choose_run
 
 
@@ -24,33 +22,26 @@ class Extent:
 def evaluate(
     graph_manager: Any,
     paths: MLPaths,
-    folder: Path,
     preset: str,
     hyperparameters: dict[str, Any],
     extent: Extent,
-    seed: int,
+    seed: int | None,
     accelerate: bool,
 ) -> None:
-    """Play a checkpoint's deterministic policy, and write the returns to ``evaluation.json``.
+    """Play the deterministic policy, and write the returns to ``evaluation.json``.
 
     That file, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the population),
     ``episodes``, ``returns`` and the ``seconds`` that they took.
 
     Args:
-        graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
+        graph_manager: the preset's, its graph created, with the weights of the checkpoint.
         paths: where results go.
-        folder: of the checkpoint.
         preset: its name.
         hyperparameters: as the user gave them, for the record.
         extent: how much is played.
         seed: of the start states.
         accelerate: whether to play all episodes together, where the fast path knows the agent.
-
-    Raises:
-        InputError: The folder holds no whole checkpoint of this preset.
     """
-    create_graph(graph_manager, paths.intermediate, seed, evaluate_only=extent.steps)
-    checkpoints.restore(graph_manager, folder, preset)
     run = choose_run(graph_manager, paths, seed, accelerate, parallel_environments=1)
     started = time.monotonic()
     returns = run.play_at_least(extent.steps, extent.episodes)
@@ -70,7 +61,6 @@ def evaluate(
         },
     )
     trial.put_on_trial(graph_manager, paths)
-    graph_manager.close()
 
 
 def _write_result(paths: MLPaths, result: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
+from sagemaker_rl.job.hyperparameters import Range, checked_flag, checked_number
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
@@ -16,6 +18,8 @@ from sagemaker_rl.training import checkpoints, trial
 from sagemaker_rl.training.best_policy import BestPolicy
 from sagemaker_rl.training.choice import choose_run
 from sagemaker_rl.training.schedule import check_schedule
+
+SEEDS = Range(0, 2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,25 @@ class Options:
     """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
     keep_best: bool = True
     """Whether to end with the policy of the best evaluation, else with the last."""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], seed: Any = None) -> "Options":
+        """Return the options in a job's hyperparameters; ``seed`` is that of a job which gives none.
+
+        Raises:
+            InputError: A value does not fit.
+        """
+        seed = given.get("seed", seed)
+        environments = given.get("parallel_environments")
+        if environments is not None:
+            environments = checked_number("parallel_environments", environments, int, Range(1, 4096))
+        return cls(
+            seed=None if seed is None else checked_number("seed", seed, int, SEEDS),
+            save_model=checked_flag("save_model", given["save_model"]) if "save_model" in given else None,
+            accelerate=checked_flag("accelerate", given.get("accelerate", 1)),
+            parallel_environments=environments,
+            keep_best=checked_flag("keep_best", given.get("keep_best", 1)),
+        )
 
 
 @dataclass
@@ -54,6 +77,29 @@ class Progress:
     stopped: bool = False
 
 
+def create(graph_manager: Any, paths: MLPaths, changes: list[tuple[str, Any]], options: Options) -> Options:
+    """Check the preset's schedule, and create what is trained.
+
+    Args:
+        graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
+        paths: where results go.
+        changes: what hyperparameters changed in the preset, as (path, value).
+        options: of the job.
+
+    Returns:
+        The options, with ``save_model`` decided.
+
+    Raises:
+        InputError: The preset asks for something that cannot be done.
+    """
+    check_changes(changes)
+    check_schedule(graph_manager, options.parallel_environments, changes)
+    create_graph(graph_manager, paths.intermediate, options.seed)
+    agent = agent_of(graph_manager)
+    check_action_space(agent, str(graph_manager.env_params.level))
+    return replace(options, save_model=_decide_save_model(agent, options.save_model))
+
+
 def train(
     graph_manager: Any,
     paths: MLPaths,
@@ -65,24 +111,14 @@ def train(
     """Train as the preset's schedule says; the results are in the folders of ``paths``.
 
     Args:
-        graph_manager: the preset's, with hyperparameters in place, its graph not created yet.
+        graph_manager: the preset's, its graph created.
         paths: where results go.
         preset: its name.
         hyperparameters: as the user gave them, for the record.
         changes: what they changed in the preset, for the checkpoint.
         options: of the job.
-
-    Raises:
-        InputError: The preset asks for something that cannot be done.
     """
-    check_changes(changes)
-    check_schedule(graph_manager, options.parallel_environments, changes)
-    create_graph(graph_manager, paths.intermediate, options.seed)
-    agent = agent_of(graph_manager)
-    check_action_space(agent, str(graph_manager.env_params.level))
-    options = replace(options, save_model=_decide_save_model(agent, options.save_model))
     TrainingJob(graph_manager, paths, Progress(preset, hyperparameters, options.seed), changes, options).run()
-    graph_manager.close()
 
 
 def _decide_save_model(agent: Any, save_model: bool | None) -> bool:

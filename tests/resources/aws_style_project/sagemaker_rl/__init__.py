@@ -1,0 +1,1 @@
+raise RuntimeError("the copied package sagemaker_rl was imported")
