@@ -19,6 +19,7 @@ IGNORED = "Exception ignored in"
 MPI_TAG = re.compile(r"^\[\d+,[^\]]*\]<std(?:err|out)>: ?")
 """What ``mpirun --tag-output`` puts before a line."""
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+OWN_IMAGE = "install it in an image of your own (docs/environments.md)"
 PIP_ERRORS = (
     r"No matching distribution found for .+",
     r"Invalid requirement: .+",
@@ -32,8 +33,7 @@ PIP_ERRORS = (
 def missing_module(name: str) -> str:
     """Return the sentence about a module that can be imported neither from the source nor from the image."""
     return (
-        f"No module named {name!r} in the source or in the image: name its package in requirements.txt, or install it "
-        "in an image of your own (docs/environments.md)."
+        f"No module named {name!r} in the source or in the image: name its package in requirements.txt, or {OWN_IMAGE}."
     )
 
 
@@ -143,8 +143,9 @@ def installation_reason(file: str, stdout: str, stderr: str) -> str:
         return f"{file} cannot be installed: {conflict}."
     sentence = next((error for error in errors if any(re.match(pattern, error) for pattern in PIP_ERRORS)), "")
     sentence = sentence or _last_line(errors) or _last_line(lines) or "pip failed; see the log"
-    unreachable = " (the package index cannot be reached)" if "connection broken by" in stderr else ""
-    return f"{file} cannot be installed: {sentence.rstrip('.')}{unreachable}."
+    is_unreachable = "connection broken by" in stderr and "(from versions: none)" in stderr
+    advice = f", as the package index cannot be reached: {OWN_IMAGE}" if is_unreachable else ""
+    return f"{file} cannot be installed: {sentence.rstrip('.')}{advice}."
 
 
 def _conflict(lines: list[str]) -> str:

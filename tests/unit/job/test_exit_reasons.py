@@ -121,7 +121,8 @@ ERROR: Failed to build 'box2d' when getting requirements to build wheel
         (
             "",
             NOT_FOUND,
-            "No matching distribution found for simulator==9.9 (the package index cannot be reached).",
+            "No matching distribution found for simulator==9.9, as the package index cannot be reached: install it in "
+            "an image of your own (docs/environments.md).",
         ),
         ("", "\n".join(NOT_FOUND.splitlines()[1:]), "No matching distribution found for simulator==9.9."),
         ("", NOT_BUILT, "Failed to build 'box2d' when getting requirements to build wheel."),
