@@ -19,6 +19,7 @@ def repair_networks() -> None:
         _keep_the_loss_of_a_ppo_head,
         _compute_kl_in_a_graph,
         _report_kl_without_its_weight,
+        _log_ppos_decaying_learning_rate,
     ):
         repair()
 
@@ -248,3 +249,22 @@ def _report_kl_without_its_weight() -> None:
 
     ppo_head.ClippedPPOLossDiscrete.loss_forward = discrete_loss
     ppo_head.ClippedPPOLossContinuous.loss_forward = continuous_loss
+
+
+def _log_ppos_decaying_learning_rate() -> None:
+    """Let PPO log a learning rate that decays.
+
+    Upstream: rl_coach/agents/ppo_agent.py:303 reads ``self.ap.learning_rate``, which nothing sets. Without it:
+    ``AttributeError: 'PPOAgentParameters' object has no attribute 'learning_rate'`` in the first training of a PPO
+    whose critic has a ``learning_rate_decay_rate``.
+    """
+    from rl_coach.agents.ppo_agent import PPOAgent
+
+    original = PPOAgent.train_policy_network
+
+    def train_policy_network(self: Any, dataset: Any, epochs: int) -> Any:
+        rate = self.networks["critic"].online_network.current_learning_rate
+        object.__setattr__(self.ap, "learning_rate", rate)  # Coach's parameters refuse a new name
+        return original(self, dataset, epochs)
+
+    PPOAgent.train_policy_network = train_policy_network
