@@ -145,7 +145,7 @@ def test_continuous_actions_are_contained_in_the_space(tmp_path, accelerate, spa
     assert job.status == 0, job.log  # the environment asserts that its space contains each action
     assert f"Path={'accelerated' if accelerate == '1' else 'stock Coach'}" in job.log
     actions = np.array(actions_taken(job))
-    assert len(np.unique(actions[:, 0])) > 5
+    assert len(np.unique(actions[:, 0])) >= 3
     if actions.shape[1] == 4:
         assert not np.array_equal(actions[:, :2], actions[:, 2:])
     description = json.loads((tmp_path / "model/policy.json").read_text())
