@@ -46,7 +46,9 @@ DEFAULTS = {
 }
 SMALL_NETWORK = """
 from rl_coach.architectures.layers import Dense
+from rl_coach.spaces import BoxActionSpace
 
+agent_params.exploration[BoxActionSpace].evaluation_noise_percentage = 0
 network = agent_params.network_wrappers["main"]
 for embedder in network.input_embedders_parameters.values():
     embedder.scheme = [Dense(16)]

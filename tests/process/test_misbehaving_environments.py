@@ -125,8 +125,8 @@ def test_an_episode_that_does_not_end_is_said_in_the_log(tmp_path, accelerate):
     try:
         assert any(line.startswith(expected) for line in process.stdout)  # else the job would go on for ever
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # which it hands on to the job itself
+        process.communicate(timeout=60)
 
 
 ONE_ARRAY = """
