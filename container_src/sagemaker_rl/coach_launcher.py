@@ -5,7 +5,9 @@ Its members, and the order in which they are called, are those of AWS's Coach im
 """
 
 import argparse
+import contextlib
 import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -89,6 +91,15 @@ class SageMakerCoachPresetLauncher:
         """What the hyperparameters lead to in the preset; ``get_config_args`` fills it."""
         return CoachConfigurationList()
 
+    def __getattr__(self, name: str) -> Any:
+        """Return a member of Coach's launcher that is not defined here, bound to this one."""
+        if not name.startswith("_"):
+            from rl_coach.coach import CoachLauncher
+
+            with contextlib.suppress(AttributeError):
+                return inspect.getattr_static(CoachLauncher, name).__get__(self, type(self))
+        raise AttributeError(f"Launcher {type(self).__name__} has no {name!r}.")
+
     # --- A job, from its beginning to its end ------------------------------------------------------------------------
 
     @classmethod
@@ -143,7 +154,7 @@ class SageMakerCoachPresetLauncher:
         if checkpoint is not None:
             self._take_up_changes(checkpoint)
         self.graph_manager = self.get_graph_manager_from_args(args)
-        self._refuse_what_is_left()
+        self.hyperparameters.refuse_rest(self.roots)
 
         from sagemaker_rl.training import graph_methods, loop  # imports NumPy, which takes its time
 
@@ -175,14 +186,6 @@ class SageMakerCoachPresetLauncher:
         self.hyperparameters.hp_dict.update({path: value for path, value in description["changes"] if path not in own})
         self.hyperparameters.hp_dict.update(own)
 
-    def _refuse_what_is_left(self) -> None:
-        """Refuse hyperparameters that have reached nothing."""
-        for path in self.hyperparameters.hp_dict:
-            raise InputError(
-                f"Hyperparameter {self.hyperparameters.name_of(path)} leads to {path!r}, "
-                f"expected a path that begins with {' or '.join(self.roots)}."
-            )
-
     # --- What a subclass may decide, in the order of its call --------------------------------------------------------
 
     roots: tuple[str, ...] = ("rl.",)
@@ -198,7 +201,7 @@ class SageMakerCoachPresetLauncher:
         """Return Coach's arguments for this job, and fill ``self.hyperparameters``.
 
         Args:
-            parser: of Coach's command line; only its defaults are of interest.
+            parser: of Coach's command line, for its defaults.
 
         Raises:
             InputError: A hyperparameter is unknown.
@@ -255,12 +258,9 @@ class SageMakerCoachPresetLauncher:
             raise InputError(f"Hyperparameter {name} is unknown, {nearest(name, self.known_names())}")
 
     def apply_hyperparameter(self, path: str, value: Any, name: str = "") -> None:
-        """Have ``value`` put where ``path`` leads, once there is a preset; the user called it ``name``.
+        """Have ``value``, a string or a number, put where ``path`` (``rl.…``, perhaps with ``:UNIT``) leads.
 
-        Args:
-            path: ``rl.…``, perhaps with ``:UNIT``.
-            value: a string or a number.
-            name: for messages.
+        It is kept until there is a preset; the user called it ``name``.
         """
         self.hyperparameters.store(path, value, name or self._mapped)
 
@@ -340,7 +340,7 @@ class SageMakerCoachPresetLauncher:
     def load_preset(self) -> Any:
         """Return the preset's graph manager with the hyperparameters in place, and run nothing."""
         self.graph_manager = self.get_graph_manager_from_args(self._parse())
-        self._refuse_what_is_left()
+        self.hyperparameters.refuse_rest(self.roots)
         return self.graph_manager
 
     def _declared(self, sagemaker_parser: argparse.ArgumentParser) -> set[str]:

@@ -64,3 +64,18 @@ class ConfigurationList:
             preset_values.set_value(config_object, below, value, self.name_of(path))
             self.before.setdefault(path, before)
             self.applied.append((path, value))
+
+    def refuse_rest(self, roots: tuple[str, ...]) -> None:
+        """Refuse what has reached nothing.
+
+        Args:
+            roots: how the paths begin that a launcher applies.
+
+        Raises:
+            InputError: Something is left in ``hp_dict``.
+        """
+        for path in self.hp_dict:
+            raise InputError(
+                f"Hyperparameter {self.name_of(path)} leads to {path!r}, "
+                f"expected a path that begins with {' or '.join(roots)}."
+            )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from jobs import CONTAINER_SRC, DQN, PPO
+from sagemaker_rl.coach.presets import find_preset
 from sagemaker_rl.coach_launcher import CoachConfigurationList, SageMakerCoachPresetLauncher
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.ml_paths import MLPaths
@@ -180,3 +181,27 @@ def test_names_a_launcher_reads_from_a_table_are_known(tmp_path):
 
     with pytest.raises(InputError, match="did you mean 'exploration_rate'"):
         load_preset(Tabled, tmp_path, exploration_rat=0.9)
+
+
+def test_members_of_coachs_launcher_are_there(tmp_path):
+    launcher = InAwsForm({}, MLPaths(tmp_path))
+    assert launcher.expand_preset("CartPole_DQN").endswith("CartPole_DQN.py:graph_manager")
+    assert callable(launcher.start_multi_threaded)
+    with pytest.raises(AttributeError, match="Launcher InAwsForm has no 'expand'"):
+        launcher.expand  # noqa: B018
+
+
+def test_another_backend_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("COACH_BACKEND", "tensorflow")
+    with pytest.raises(InputError, match="Environment variable COACH_BACKEND is 'tensorflow', expected mxnet"):
+        load_preset(InAwsForm, tmp_path)
+
+
+def test_a_preset_may_lie_in_a_folder_beside_the_launcher(tmp_path):
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/preset-own.py").touch()
+    paths = MLPaths(tmp_path / "ml")
+    assert find_preset("presets/preset-own.py", paths, tmp_path) == tmp_path / "presets/preset-own.py"
+    for name in ("../presets/preset-own", str(tmp_path / "presets/preset-own")):
+        with pytest.raises(InputError, match="which is no preset here"):
+            find_preset(name, paths, tmp_path / "presets")

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -34,8 +35,12 @@ def parse(
     """Return what a launcher's ``get_config_args`` returns for Coach's ``parser``.
 
     Raises:
-        InputError: It has ended the program, as argparse does when an argument does not fit.
+        InputError: It has ended the program, as argparse does when an argument does not fit; or it would set up another
+            framework.
     """
+    backend = os.environ.get("COACH_BACKEND", "mxnet")
+    if backend != "mxnet":  # launchers look for TensorFlow's files then
+        raise InputError(f"Environment variable COACH_BACKEND is {backend!r}, expected mxnet.")
     messages = io.StringIO()
     try:
         with contextlib.redirect_stderr(messages):
