@@ -7,6 +7,11 @@ InputError              a mistake in what the user gave: one sentence, no traceb
   MissingError          an import of what the image does not hold
 """
 
+from typing import Any
+
+MAX_TEXT = 200
+"""Characters of a space or of an observation in a message."""
+
 
 class InputError(ValueError):
     """A user's mistake, said in one sentence that names the field, the value and what was expected."""
@@ -34,3 +39,9 @@ class RequestError(InputError):
     def __init__(self, detail: str, status: int = 400) -> None:
         super().__init__(detail)
         self.status = status
+
+
+def shorten(value: Any) -> str:
+    """Return ``str(value)`` on one line, cut off where it is long."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"

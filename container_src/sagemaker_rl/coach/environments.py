@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach.spaces import VECTOR_OR_PICTURE, check_action_space, check_observation_space, shorten
-from sagemaker_rl.errors import InputError
+from sagemaker_rl.coach.spaces import VECTOR_OR_PICTURE, check_action_space, check_observation_space
+from sagemaker_rl.errors import InputError, shorten
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.hyperparameters import nearest
 

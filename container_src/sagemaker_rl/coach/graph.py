@@ -6,8 +6,7 @@ from typing import Any
 from sagemaker_rl.coach import placeholders, signals
 from sagemaker_rl.coach.environments import find_environment
 from sagemaker_rl.coach.recording import do_without_gifs
-from sagemaker_rl.coach.spaces import shorten
-from sagemaker_rl.errors import InputError
+from sagemaker_rl.errors import InputError, shorten
 
 
 def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, evaluate_only: int | None = None) -> None:

@@ -68,6 +68,11 @@ def import_coach() -> None:
             from rl_coach.logger import screen
 
             screen.set_use_colors(False)  # so that regular expressions can read the log
+            warning, screen.warning = screen.warning, lambda *text: None
+            try:
+                import rl_coach.coach  # noqa: F401 - it warns of packages that no job needs
+            finally:
+                screen.warning = warning
     finally:
         if enabled:
             gc.enable()

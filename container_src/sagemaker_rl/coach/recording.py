@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach.spaces import shorten
+from sagemaker_rl.errors import shorten
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.traces import Trace
 

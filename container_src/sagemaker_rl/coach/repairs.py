@@ -8,7 +8,6 @@ Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs``
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
 """
 
-import functools
 import os
 import time
 from collections.abc import Sequence
@@ -16,15 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import environment_repairs, network_repairs, placeholders, resizing
+from sagemaker_rl.coach import network_repairs, placeholders, resizing
 from sagemaker_rl.coach.recording import Recording
 from sagemaker_rl.errors import InputError
 
+_applied = False
 
-@functools.cache
+
 def apply() -> None:
     """Apply every repair; called again, it does nothing."""
+    global _applied
+    if _applied:
+        return
+    _applied = True  # at once: importing Coach calls this again (sitecustomize.py), and a repair made twice is a fault
     placeholders.import_coach()
+    from sagemaker_rl.coach import environment_repairs  # imports gym, which makes MXNet's warnings visible before it
+
     for repair in (
         _accept_a_list_as_constant,
         _discount_without_scipy,

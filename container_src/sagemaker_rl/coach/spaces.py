@@ -11,20 +11,12 @@ from typing import Any, Protocol
 import gym
 import numpy as np
 
-from sagemaker_rl.errors import InputError
+from sagemaker_rl.errors import InputError, shorten
 
 LARGEST_INTEGER = 2**53
 """Every whole number up to this is a float64."""
-MAX_TEXT = 200
-"""Characters of a space or of an observation in a message."""
 VECTOR_OR_PICTURE = frozenset({1, 3})
 """How many dimensions an observation may have, where the preset does not say what they are."""
-
-
-def shorten(value: Any) -> str:
-    """Return ``str(value)`` on one line, cut off where it is long."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
 
 
 def describe_space(space: Any) -> str:
