@@ -10,13 +10,13 @@ from sagemaker_rl.coach.recording import RenderError, do_without_gifs, render
 
 def repair_environments() -> None:
     """Apply every repair of this module; see ``repairs.apply``."""
-    _look_at_what_environments_give()
+    _check_what_environments_give()
     _train_on_without_pictures()
     _check_networks_before_they_are_built()
 
 
-def _look_at_what_environments_give() -> None:
-    """Let Coach's gym environment play an AgentEnv: spaces, observations and rewards are looked at, actions translated.
+def _check_what_environments_give() -> None:
+    """Let Coach's gym environment play an AgentEnv: spaces, observations and rewards are checked, actions translated.
 
     Upstream: environments/gym_environment.py:284, which makes an environment, resets it and takes a step before anyone
     else sees it. Without it: ``UnboundLocalError`` or ``SystemExit`` where a space is unknown, a Discrete space that is

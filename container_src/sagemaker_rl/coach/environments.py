@@ -1,4 +1,4 @@
-"""A preset's environment: made from its level, its spaces checked, and all that it gives looked at."""
+"""A preset's environment: made from its level, its spaces and all that it gives checked."""
 
 import math
 from collections.abc import Callable
@@ -82,7 +82,7 @@ class EpisodeWatch:
 
 
 class CheckedEnv:
-    """An environment with all that it gives looked at; what is not as gym has it raises InputError.
+    """An environment with all that it gives checked; what is not as gym has it raises InputError.
 
     Without it a NaN spreads through normalization to every weight, and the job notices it when all is lost.
 

@@ -207,7 +207,7 @@ class OneEntryObservations:
 def check_observation_space(
     space: Any, level: str, dimensions: frozenset[int] | None = VECTOR_OR_PICTURE
 ) -> Observations:
-    """Return how to look at observations of a space.
+    """Return how observations of a space are checked.
 
     Args:
         space: the environment's.
