@@ -121,7 +121,7 @@ def test_a_preset_that_never_trains_runs(tmp_path):
             "dqn_agent:DQNAgent",
             "",
             BOX,
-            "Agent DQNAgent cannot act in the BoxActionSpace of own:Own, expected a DiscreteActionSpace.",
+            "Environment own:Own has the action space Box(-2.0, 2.0, (1,), float32), expected Discrete for a QHead.",
         ),
         (
             "dqn_agent:DQNAgent",

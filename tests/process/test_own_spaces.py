@@ -200,11 +200,11 @@ def test_dictionaries_train_on_stock_coach(tmp_path):
 
 
 def test_dictionaries_have_no_artifact(tmp_path):
-    sentence = "save_model is 1, but the network's inputs are ['board', 'position'], expected only 'observation'."
+    sentence = "Hyperparameter save_model is 1, but the network's inputs are ['board', 'position'], expected only 'observation'."
     assert_refused(train_own(tmp_path, {"save_model": "1"}, EMBEDDERS, **BOARD), sentence)
 
 
-def test_each_entry_of_a_dictionary_is_looked_at(tmp_path):
+def test_each_entry_of_a_dictionary_is_checked(tmp_path):
     step = "{'board': np.full(4, np.nan), 'position': np.zeros(2)}, 1.0, False, {}"
     job = train_own(tmp_path, {"save_model": "0"}, EMBEDDERS, step=step, **BOARD)
     sentence = "gave the observation 'board' [nan, nan, nan, nan] in its step 1, expected finite numbers."
