@@ -200,8 +200,9 @@ def test_dictionaries_train_on_stock_coach(tmp_path):
 
 
 def test_dictionaries_have_no_artifact(tmp_path):
-    sentence = "Hyperparameter save_model is 1, but the network's inputs are ['board', 'position'], expected only 'observation'."
-    assert_refused(train_own(tmp_path, {"save_model": "1"}, EMBEDDERS, **BOARD), sentence)
+    reason = "the network's inputs are ['board', 'position'], expected only 'observation'."
+    job = train_own(tmp_path, {"save_model": "1"}, EMBEDDERS, **BOARD)
+    assert_refused(job, f"Hyperparameter save_model is 1, but {reason}")
 
 
 def test_each_entry_of_a_dictionary_is_checked(tmp_path):
