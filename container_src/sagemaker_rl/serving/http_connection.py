@@ -14,21 +14,27 @@ MAX_BYTES_AT_ONCE = 16_384
 """Of an answer that leave together: any socket's buffer takes them."""
 SECONDS_BETWEEN_STATE_UPDATES = 0.05
 """While a client reads its answer slowly."""
+BYTES_TO_RECEIVE_AT_ONCE = 256 * 1024
+"""What one read takes from a socket at most, as uvloop reads without a buffer of ours."""
 SECONDS_TO_LINGER = 2.0
 """For which a client may go on sending after it was refused: closing at once would take the answer from it."""
 SECONDS_IDLE = 600.0
 """After which a connection without requests is closed; longer than any client's pool keeps one."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_receive_buffer = memoryview(bytearray(BYTES_TO_RECEIVE_AT_ONCE))  # of all: it is read before it is filled again
 
 
-class Connection(RequestReader, asyncio.Protocol):
+class Connection(RequestReader, asyncio.BufferedProtocol):
     """The server's side of one connection.
+
+    The loop asks for a buffer before it reads, and so the connection is BUSY before the first byte has left the socket:
+    a process that is killed while it reads leaves no part of a request to the worker that gets the connection next.
 
     Args:
         application: answers its requests.
-        states: at ``slot``, IDLE, BUSY from the first byte of a request until its answer has left, or WRITING while a
-            part of an answer has: the supervisor reads it if this process dies.
+        states: at ``slot``, IDLE, BUSY from before the first byte of a request is read until its answer has left, or
+            WRITING while a part of an answer has: the supervisor reads it if this process dies.
         slot: the connection's place in ``states``.
         on_close: called when the connection is gone.
     """
@@ -83,12 +89,15 @@ class Connection(RequestReader, asyncio.Protocol):
         self._last_active = self._loop.time()
         self._handle_next()
 
-    def data_received(self, data: bytes) -> None:
-        if self.closing:
-            return  # lingering: what a refused client still sends
+    def get_buffer(self, sizehint: int) -> memoryview:
         if self._states[self.slot] == IDLE:
             self._states[self.slot] = BUSY
-        self.feed(data)
+        return _receive_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self.closing:
+            return  # lingering: what a refused client still sends
+        self.feed(bytes(_receive_buffer[:nbytes]))
         if self._current is None and not self._is_receiving and not self.closing:
             self._schedule_state_update()
 
@@ -209,8 +218,11 @@ class Connection(RequestReader, asyncio.Protocol):
         elif self._linger_deadline is not None:
             if now > self._linger_deadline:
                 self.abort()
-        elif now - self._last_active > SECONDS_IDLE and self.is_idle:
-            self.abort()
+        elif self.is_idle:
+            if now - self._last_active > SECONDS_IDLE:
+                self.abort()
+            elif not self._is_state_update_scheduled:
+                self._update_state()  # a read that found nothing has made it BUSY
 
     def close_gracefully(self) -> None:
         """Close after what is written has left, and after the client has stopped sending or had time to."""

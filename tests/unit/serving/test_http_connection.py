@@ -73,6 +73,13 @@ class FakeApplication:
         return True
 
 
+def receive(connection, data):
+    """Have a connection read as the loop does: into a buffer that it asks for first."""
+    buffer = connection.get_buffer(-1)
+    buffer[: len(data)] = data
+    connection.buffer_updated(len(data))
+
+
 def with_connection(test):
     """Run a test as a coroutine, with what it needs as arguments."""
 
@@ -104,7 +111,7 @@ def with_connection(test):
 
 @with_connection
 async def test_requests_are_answered_one_after_the_other(connection, application, transport):
-    connection.data_received(GET % b"1" + GET % b"2" + GET % b"3")
+    receive(connection, GET % b"1" + GET % b"2" + GET % b"3")
     assert [request.path for request in application.requests] == ["/1"]
     assert not transport.is_reading  # no more than what has arrived
     for path in ("/2", "/3"):
@@ -117,20 +124,29 @@ async def test_requests_are_answered_one_after_the_other(connection, application
 
 @with_connection
 async def test_a_refusal_comes_after_the_answers_before_it(connection, application, transport):
-    connection.data_received(GET % b"1" + b"nonsense\r\n\r\n")
+    receive(connection, GET % b"1" + b"nonsense\r\n\r\n")
     assert transport.written == b""
     application.answer()
     assert transport.statuses == [200, 400]
-    connection.data_received(GET % b"2")  # what a refused client still sends
+    receive(connection, GET % b"2")  # what a refused client still sends
     assert application.requests == []
+
+
+@with_connection
+async def test_the_state_is_busy_before_anything_is_read(connection, states, clock):
+    """Killed in the middle of a read, a worker has taken bytes that no other worker would see."""
+    connection.get_buffer(-1)
+    assert states[2] == BUSY
+    connection.enforce_timeouts(clock.now, 30)  # nothing was there to be read
+    assert states[2] == IDLE
 
 
 @with_connection
 async def test_the_state_is_busy_until_the_answer_has_left(connection, application, transport, states):
     assert states[2] == IDLE
-    connection.data_received(POST[:-1])
+    receive(connection, POST[:-1])
     assert states[2] == BUSY
-    connection.data_received(POST[-1:])
+    receive(connection, POST[-1:])
     transport.unsent = 1
     application.answer()
     assert states[2] == BUSY
@@ -144,18 +160,18 @@ async def test_the_state_is_busy_until_the_answer_has_left(connection, applicati
 
 @with_connection
 async def test_a_large_answer_is_marked_before_it_leaves(connection, application, states):
-    connection.data_received(GET % b"1")
+    receive(connection, GET % b"1")
     application.answer(b"x" * (http_connection.MAX_BYTES_AT_ONCE + 1))
     assert states[2] == WRITING
 
 
 @with_connection
 async def test_buffered_bytes_are_given_back(connection, application, closed):
-    connection.data_received(POST + POST)
+    receive(connection, POST + POST)
     assert application.buffered_bytes == 6
     application.answer()
     assert application.buffered_bytes == 3
-    connection.data_received(POST[:-1])
+    receive(connection, POST[:-1])
     connection.connection_lost(None)
     assert application.buffered_bytes == 0
     assert closed == [connection]
@@ -165,7 +181,7 @@ async def test_buffered_bytes_are_given_back(connection, application, closed):
 def test_a_body_that_is_too_large_is_refused(header, monkeypatch):
     @with_connection
     async def run(connection, application, transport):
-        connection.data_received(b"POST / HTTP/1.1\r\n" + header + b"\r\n\r\nb\r\n12345678901\r\n")
+        receive(connection, b"POST / HTTP/1.1\r\n" + header + b"\r\n\r\nb\r\n12345678901\r\n")
         assert transport.statuses == [413]
         assert application.buffered_bytes == 0
         assert b"connection: close" in transport.written
@@ -175,7 +191,7 @@ def test_a_body_that_is_too_large_is_refused(header, monkeypatch):
 
 @with_connection
 async def test_a_request_that_does_not_arrive_is_refused(connection, transport, clock):
-    connection.data_received(POST[:-1])
+    receive(connection, POST[:-1])
     connection.enforce_timeouts(clock.now + 30, 30)
     assert transport.statuses == []
     connection.enforce_timeouts(clock.now + 30.1, 30)
@@ -187,7 +203,7 @@ async def test_a_request_that_does_not_arrive_is_refused(connection, transport, 
 
 @with_connection
 async def test_an_idle_connection_is_closed_after_a_while(connection, application, transport, clock):
-    connection.data_received(GET % b"1")
+    receive(connection, GET % b"1")
     connection.enforce_timeouts(clock.now + 10_000, 30)
     assert not transport.is_closed  # it waits for its answer
     application.answer()
@@ -200,14 +216,14 @@ async def test_an_idle_connection_is_closed_after_a_while(connection, applicatio
 @with_connection
 async def test_an_upgrade_is_not_accepted_and_its_body_is_read(connection, application):
     head = b"POST / HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: h2c\r\ncontent-length: 3\r\n\r\n"
-    connection.data_received(head + b"abc")
+    receive(connection, head + b"abc")
     (request,) = application.requests
     assert (request.method, request.body) == ("POST", b"abc")
 
 
 @with_connection
 async def test_the_server_may_close(connection, application, transport):
-    connection.data_received(GET % b"1" + GET % b"2")
+    receive(connection, GET % b"1" + GET % b"2")
     application.answer(close=True)
     assert transport.is_closed
     assert application.requests == []
