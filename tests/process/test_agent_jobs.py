@@ -161,6 +161,31 @@ def test_a_hyperparameter_that_mxnet_would_ignore(tmp_path):
     assert job.failure == f"Hyperparameter {path} is 1, but Coach has no Huber loss on MXNet, expected 0."
 
 
+BY_EPISODES = "agent_params.algorithm.num_consecutive_playing_steps = EnvironmentEpisodes(2)"
+
+
+@pytest.mark.parametrize(
+    ("agent", "sentence"),
+    [
+        (
+            "clipped_ppo_agent:ClippedPPOAgent",
+            "The network main has a batch_size of 64, expected at most the 40 environment steps that were just played "
+            "(num_consecutive_playing_steps is EnvironmentEpisodes(2)).",
+        ),
+        (
+            PPO,
+            "The preset's num_consecutive_playing_steps is EnvironmentEpisodes(2), expected EnvironmentSteps for a "
+            "PPOAgent.",
+        ),
+    ],
+)
+def test_a_phase_of_too_few_steps(tmp_path, agent, sentence):
+    job = run_agent(tmp_path, agent, BY_EPISODES)
+    assert job.status == 1
+    assert job.failure == sentence
+    assert "Traceback" not in job.log
+
+
 @pytest.mark.parametrize("agent", [PPO, "actor_critic_agent:ActorCriticAgent"])
 def test_an_evaluation_of_the_checkpoint(tmp_path, agent):
     trained = run_agent(tmp_path / "training", agent, TRAIN_OFTEN if agent == PPO else ONE_EPISODE_A_GRADIENT)
