@@ -24,6 +24,10 @@ DUELING = """
 from rl_coach.architectures.head_parameters import DuelingQHeadParameters
 agent_params.network_wrappers["main"].heads_parameters = [DuelingQHeadParameters()]
 """
+TENSOR = """
+from rl_coach.environments.gym_environment import ObservationSpaceType
+env_params.observation_space_type = ObservationSpaceType.Tensor
+"""
 RUNNING = (
     "expected one of ClippedPPOAgent, PPOAgent, ActorCriticAgent, PolicyGradientsAgent, DQNAgent, DDQNAgent, "
     "BootstrappedDQNAgent, MixedMonteCarloAgent, NStepQAgent, PALAgent."
@@ -143,6 +147,13 @@ def test_a_preset_that_never_trains_runs(tmp_path):
             DISCRETE,
             "Hyperparameter rl.agent_params.network_wrappers.critic.batch_size is 128, expected at most the 100 "
             "environment steps between two trainings (training_freq_env_steps).",
+        ),
+        (
+            "clipped_ppo_agent:ClippedPPOAgent",
+            TENSOR,
+            DISCRETE,
+            "Network main has the scheme Medium for its input 'observation', but Coach has no schemes for a tensor, "
+            "expected a list of layers.",
         ),
     ],
 )
