@@ -141,6 +141,7 @@ class DQNRun(AcceleratedRun):
     """
 
     default_num_envs = 16
+    least_steps_of_a_copy = 1  # transitions are learnt from one by one
 
     @staticmethod
     def unsupported(agent: Any) -> str | None:

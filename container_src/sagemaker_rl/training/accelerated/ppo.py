@@ -211,6 +211,7 @@ class PPORun(AcceleratedRun):
     """
 
     default_num_envs = 64
+    least_steps_of_a_copy = 512
 
     @staticmethod
     def unsupported(agent: Any) -> str | None:

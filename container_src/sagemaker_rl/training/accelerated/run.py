@@ -29,7 +29,9 @@ class AcceleratedRun(abc.ABC):
     """Trains and evaluates a Coach agent on batches of environments; subclasses say how the agent acts and learns."""
 
     default_num_envs: int
-    """How many copies of the environment are played where nobody says."""
+    """How many copies of the environment are played at most, where nobody says."""
+    least_steps_of_a_copy: int
+    """How many steps of a phase of playing a copy plays at least, where nobody says how many copies there are."""
 
     @staticmethod
     @abc.abstractmethod
@@ -49,9 +51,8 @@ class AcceleratedRun(abc.ABC):
         evaluation_seed = EVALUATION_STREAM + (int(self.random.integers(2**31)) if seed is None else seed)
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
-        self.envs: VectorEnv = make_vector_env(
-            make_env, choose_num_envs(playing_steps, num_envs or self.default_num_envs), seed
-        )
+        at_most = num_envs or min(self.default_num_envs, max(1, playing_steps // self.least_steps_of_a_copy))
+        self.envs: VectorEnv = make_vector_env(make_env, choose_num_envs(playing_steps, at_most), seed)
         self.evaluator = Evaluator(make_env, evaluation_seed, self.evaluation_policy, check_stop)
         self.gifs = GifWriter()
         self.recorded: RecordedEpisode | None = None
