@@ -32,6 +32,8 @@ def test_noise_of_a_box_is_coachs(tmp_path):
 
     change = {"agent_params__exploration__evaluation_noise_percentage": 0.4}
     run = PPORun(make_graph(tmp_path, PPO, **change), 2, 0, lambda: None)
+    policy = run.policy
+    run.policy = lambda states: [20 * policy(states)[0], policy(states)[1]]  # beyond the bounds, too
     states = np.random.default_rng(1).uniform(-1, 0.5, size=(200, 2)).astype(np.float32)
     ours = run.evaluation_policy(200, np.random.RandomState(7))(states)
     exploration = run.agent.exploration_policy
@@ -44,8 +46,8 @@ def test_noise_of_a_box_is_coachs(tmp_path):
         for m, d in zip(mean, deviation, strict=True)
     ]
     assert np.abs(ours - np.array(theirs)).max() < 1e-6
-    assert 0.05 < (np.abs(ours) == 1).mean() < 0.5
-    assert np.abs(run.best_actions(states) - mean).max() == 0
+    assert 0.05 < (np.abs(ours) == 1).mean() < 0.95
+    assert 0.05 < (np.abs(mean) > 1).mean() < 0.95
 
 
 @pytest.mark.parametrize("max_duration", [1, 20])
