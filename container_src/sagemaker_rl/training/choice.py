@@ -81,5 +81,5 @@ def _say_noise(exploration: Any) -> None:
     exploration = getattr(exploration, "continuous_exploration_policy", exploration)  # an EGreedy's, in a box
     for name in ("evaluation_epsilon", "evaluation_noise_percentage"):
         if value := getattr(exploration, name, 0):
-            reason = "evaluations explore, as Coach has it; the artifact and the trial of 100 starts do not"
+            reason = "evaluations explore, as Coach has it; the artifact and its trial do not"
             outputs.metric_line("Noise", **{name.capitalize(): value, "Reason": reason})
