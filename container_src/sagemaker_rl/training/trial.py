@@ -128,7 +128,7 @@ def _play_batch(
         for index, trace in enumerate(traces):
             if running[index]:
                 trace.add(observations[index], actions[index])
-        _, observations, rewards, dones = envs.step(actions)
+        _, observations, rewards, dones, _ = envs.step(actions)
         returns += rewards * running
         lengths += running
         running &= ~dones
