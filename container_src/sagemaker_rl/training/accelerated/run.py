@@ -19,7 +19,8 @@ from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
 from sagemaker_rl.training.accelerated.rewards import filter_rewards
-from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, make_vector_env
+from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, is_car, make_vector_env
+from sagemaker_rl.training.schedule import most_copies
 
 EVALUATION_STREAM = 1_000_003
 """Added to the seed for the start states of evaluations: a stream of their own."""
@@ -49,9 +50,8 @@ class AcceleratedRun(abc.ABC):
         evaluation_seed = EVALUATION_STREAM + (int(self.random.integers(2**31)) if seed is None else seed)
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
-        self.envs: VectorEnv = make_vector_env(
-            make_env, choose_num_envs(playing_steps, num_envs or self.default_num_envs), seed
-        )
+        at_most = most_copies(graph_manager, num_envs or self.default_num_envs)
+        self.envs: VectorEnv = make_vector_env(make_env, choose_num_envs(playing_steps, at_most), seed)
         self.evaluator = Evaluator(make_env, evaluation_seed, lambda states: self.best_actions(states), check_stop)
         self.gifs = GifWriter()
         self.recorded: RecordedEpisode | None = None
@@ -74,7 +74,7 @@ class AcceleratedRun(abc.ABC):
 
     @abc.abstractmethod
     def heatup(self, steps: Any) -> None:
-        """Play ``steps`` environment steps at random."""
+        """Play at random for Coach's ``steps``, in any unit; episodes are those that have ended."""
 
     @abc.abstractmethod
     def publish(self) -> None:
@@ -91,38 +91,58 @@ class AcceleratedRun(abc.ABC):
         self.graph_manager.sync()
 
     def train_and_act(self, steps: Any) -> None:
-        """Play ``steps`` environment steps, and train whenever that is due."""
-        from rl_coach.core_types import EnvironmentSteps, RunPhase
+        """Play for Coach's ``steps``, in any unit, and train whenever that is due."""
+        from rl_coach.core_types import EnvironmentSteps, RunPhase, TrainingSteps
 
         self._write_gif()
         counter = self.graph_manager.total_steps_counters[RunPhase.TRAIN]
         with self.graph_manager.phase_context(RunPhase.TRAIN):
-            end = counter[EnvironmentSteps] + steps.num_steps
+            end = counter + steps
             try:
-                while counter[EnvironmentSteps] < end:
+                while counter < end:
                     self.check_stop()
                     self.play_and_learn()
                     counter[EnvironmentSteps] += self.envs.num_envs
+                    # Coach counts one after every step that it plays, whether the agent trains then or not.
+                    counter[TrainingSteps] += self.envs.num_envs
             finally:
                 self.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
-        """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done.
+        """Play the deterministic policy for Coach's ``steps``; never says that training is done.
+
+        Episodes are played as one batch. In another unit they follow each other until the last one has reached it, as
+        stock Coach plays them. No steps are no evaluation.
 
         Every evaluation plays the same start states: the better of two policies is not the luckier one.
         """
-        self._log_evaluation(
-            self._play_episodes(steps.num_steps, same_starts=True, record=self._count_evaluation()).returns
-        )
+        from rl_coach.core_types import EnvironmentEpisodes, RunPhase
+
+        if not steps.num_steps:
+            return False
+        if isinstance(steps, EnvironmentEpisodes):
+            returns = self._play_episodes(steps.num_steps, same_starts=True, record=self._count_evaluation()).returns
+        else:
+            counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
+            end = counter + steps
+            returns = self._play_episodes(1, same_starts=True, record=self._count_evaluation()).returns
+            while counter < end:
+                returns = returns + self._play_episodes(1).returns
+        self._log_evaluation(returns)
         return False
 
     def play_at_least(self, steps: int, episodes: int) -> list[float]:
-        """Play whole episodes, at least so many environment steps and so many episodes; return their returns."""
-        batch = self._play_episodes(episodes, record=self._count_evaluation())
+        """Play whole episodes, at least so many environment steps and so many episodes; return their returns.
+
+        On arrays they are played together. An environment of one's own plays one after the other, as with stock Coach:
+        what it writes into files is then of one copy.
+        """
+        together = is_car(self.graph_manager.environments[0].env)
+        batch = self._play_episodes(episodes if together else 1, record=self._count_evaluation())
         returns, steps_played = batch.returns, batch.steps
-        while steps_played < steps:
+        while steps_played < steps or len(returns) < episodes:
             mean_length = steps_played / len(returns)
-            batch = self._play_episodes(math.ceil((steps - steps_played) / mean_length))
+            batch = self._play_episodes(math.ceil((steps - steps_played) / mean_length) if together else 1)
             returns, steps_played = returns + batch.returns, steps_played + batch.steps
         self._log_evaluation(returns)
         return returns
@@ -170,8 +190,11 @@ class AcceleratedRun(abc.ABC):
         return final_observations, shaped_rewards, dones
 
     def _end_episode(self, index: int) -> None:
+        from rl_coach.core_types import EnvironmentEpisodes
+
         agent = self.agent
         agent.current_episode += 1
+        self.graph_manager.current_step_counter[EnvironmentEpisodes] += 1
         self.episodes_played += 1
         agent.total_reward_in_current_episode = float(self.returns[index])
         agent.total_shaped_reward_in_current_episode = float(self.shaped_returns[index])
@@ -189,7 +212,12 @@ class AcceleratedRun(abc.ABC):
 
     def _play_episodes(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
         """Play and count episodes; with ``record``, keep the first one for a GIF."""
+        from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase
+
         batch = self.evaluator.play(episodes, same_starts, record)
+        counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
+        counter[EnvironmentSteps] += batch.steps
+        counter[EnvironmentEpisodes] += episodes
         if batch.no_pictures:
             do_without_gifs(self.agent.ap.visualization, batch.no_pictures)
         if batch.recording is not None:

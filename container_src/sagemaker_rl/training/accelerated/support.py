@@ -8,7 +8,7 @@ from typing import Any
 import gym
 from rl_coach.agents.clipped_ppo_agent import ClippedPPOAgent
 from rl_coach.agents.dqn_agent import DQNAgent
-from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps
+from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, Frames, Time, TrainingSteps
 from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
 from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 
@@ -22,13 +22,9 @@ from sagemaker_rl.training.accelerated.run import AcceleratedRun
 
 RUNS: dict[type, type[AcceleratedRun]] = {ClippedPPOAgent: PPORun, DQNAgent: DQNRun}
 """Coach's agents, and what runs them on the fast path. A subclass of an agent is another agent."""
-SCHEDULE = {
-    "heatup_steps": EnvironmentSteps,
-    "improve_steps": EnvironmentSteps,
-    "steps_between_evaluation_periods": EnvironmentSteps,
-    "evaluation_steps": EnvironmentEpisodes,
-}
-"""The units in which the fast path counts."""
+SCHEDULE = ("heatup_steps", "improve_steps", "steps_between_evaluation_periods", "evaluation_steps")
+UNITS = (EnvironmentEpisodes, EnvironmentSteps, Frames, Time, TrainingSteps)
+"""The units in which the fast path counts: all of Coach's."""
 
 
 def reason_for_stock(graph_manager: Any) -> str | None:
@@ -67,8 +63,8 @@ def _unsupported_environment(graph_manager: Any) -> str | None:
 
 
 def _unsupported_schedule(graph_manager: Any) -> str | None:
-    for name, unit in SCHEDULE.items():
-        if type(getattr(graph_manager, name)) is not unit:
+    for name in SCHEDULE:
+        if type(getattr(graph_manager, name)) not in UNITS:
             return f"{name} is in {type(getattr(graph_manager, name)).__name__}"
     return None
 

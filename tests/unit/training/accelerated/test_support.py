@@ -21,7 +21,7 @@ from jobs import DQN, PPO
         (PPO, {"agent_params__algorithm__num_consecutive_training_steps": 2}, "num_consecutive_training_steps is 2"),
         (PPO, {"agent_params__exploration__evaluation_noise_percentage": 0.1}, "evaluation is noisy"),
         (PPO, {"env_params__frame_skip": 2}, "the environment skips frames"),
-        (PPO, {"improve_steps:EnvironmentEpisodes": 5}, "improve_steps is in EnvironmentEpisodes"),
+        (PPO, {"improve_steps:EnvironmentEpisodes": 5}, None),
         (DQN, {}, None),
         (DQN, {"agent_params__exploration__evaluation_epsilon": 0.05}, "evaluation is noisy"),
         (DQN, {"agent_params__algorithm__act_for_full_episodes": 1}, "act_for_full_episodes is True"),
