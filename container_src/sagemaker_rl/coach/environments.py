@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach.frame_skip import tell_frame_skip
 from sagemaker_rl.coach.spaces import VECTOR_OR_PICTURE, check_action_space, check_observation_space
 from sagemaker_rl.errors import InputError, shorten
 from sagemaker_rl.job import outputs
@@ -56,7 +57,9 @@ def environment_maker(graph_manager: Any, own_actions: bool = False) -> Callable
     kind = CheckedEnv if own_actions else AgentEnv
     parameters = graph_manager.env_params
     dimensions = dimensions_of(getattr(parameters, "observation_space_type", None))
-    return lambda: kind(make(**parameters.additional_simulator_parameters), level, dimensions, watch)
+    return lambda: tell_frame_skip(
+        kind(make(**parameters.additional_simulator_parameters), level, dimensions, watch), parameters.frame_skip
+    )
 
 
 def dimensions_of(observation_space_type: Any) -> frozenset[int] | None:

@@ -53,8 +53,11 @@ def _unsupported_environment(graph_manager: Any) -> str | None:
     parameters = graph_manager.env_params
     if parameters.path != "rl_coach.environments.gym_environment:GymEnvironment":
         return f"the environment is {parameters.path}"
-    if parameters.frame_skip != 1 or parameters.random_initialization_steps or parameters.max_over_num_frames != 1:
-        return "the environment skips frames or starts at random"
+    if graph_manager.environments[0].is_atari_env:
+        return "the environment is one of Atari's"
+    for option, default in (("random_initialization_steps", 0), ("max_over_num_frames", 1)):
+        if getattr(parameters, option) != default:
+            return f"{option} is {getattr(parameters, option)}"
     if environment_maker(graph_manager) is None:
         return f"the environment {parameters.level} is one of gym's registry"
     if isinstance(graph_manager.environments[0].env.observation_space, gym.spaces.Dict):
