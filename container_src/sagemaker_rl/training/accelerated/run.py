@@ -20,6 +20,7 @@ from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
 from sagemaker_rl.training.accelerated.rewards import filter_rewards
 from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, is_car, make_vector_env
+from sagemaker_rl.training.accelerated.video_filters import VideoFilters
 from sagemaker_rl.training.schedule import most_copies
 
 EVALUATION_STREAM = 1_000_003
@@ -54,6 +55,7 @@ class AcceleratedRun(abc.ABC):
         self.envs: VectorEnv = make_vector_env(make_env, choose_num_envs(playing_steps, at_most), seed)
         self.evaluator = Evaluator(make_env, evaluation_seed, lambda states: self.best_actions(states), check_stop)
         self.gifs = GifWriter()
+        self.video_filters = VideoFilters(self.agent.ap.visualization)
         self.recorded: RecordedEpisode | None = None
         """Of the last evaluation; its GIF is written when training goes on."""
         self.observations = self.envs.reset()
@@ -121,11 +123,11 @@ class AcceleratedRun(abc.ABC):
         if not steps.num_steps:
             return False
         if isinstance(steps, EnvironmentEpisodes):
-            returns = self._play_episodes(steps.num_steps, same_starts=True, record=self._count_evaluation()).returns
+            returns = self._play_episodes(steps.num_steps, same_starts=True, record=self._begin_evaluation()).returns
         else:
             counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
             end = counter + steps
-            returns = self._play_episodes(1, same_starts=True, record=self._count_evaluation()).returns
+            returns = self._play_episodes(1, same_starts=True, record=self._begin_evaluation()).returns
             while counter < end:
                 returns = returns + self._play_episodes(1).returns
         self._log_evaluation(returns)
@@ -138,7 +140,7 @@ class AcceleratedRun(abc.ABC):
         what it writes into files is then of one copy.
         """
         together = is_car(self.graph_manager.environments[0].env)
-        batch = self._play_episodes(episodes if together else 1, record=self._count_evaluation())
+        batch = self._play_episodes(episodes if together else 1, record=self._begin_evaluation())
         returns, steps_played = batch.returns, batch.steps
         while steps_played < steps or len(returns) < episodes:
             mean_length = steps_played / len(returns)
@@ -211,7 +213,7 @@ class AcceleratedRun(abc.ABC):
     # --- Evaluation --------------------------------------------------------------------------------------------------
 
     def _play_episodes(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
-        """Play and count episodes; with ``record``, keep the first one for a GIF."""
+        """Play and count episodes; with ``record``, keep the first one for a GIF if the video filters do."""
         from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase
 
         batch = self.evaluator.play(episodes, same_starts, record)
@@ -220,7 +222,7 @@ class AcceleratedRun(abc.ABC):
         counter[EnvironmentEpisodes] += episodes
         if batch.no_pictures:
             do_without_gifs(self.agent.ap.visualization, batch.no_pictures)
-        if batch.recording is not None:
+        if batch.recording is not None and self.video_filters.keep(self.episodes_played, batch.returns[0]):
             self.recorded = RecordedEpisode(batch.recording, self.episodes_played, batch.returns[0])
         self.episodes_played += episodes
         return batch
@@ -239,10 +241,9 @@ class AcceleratedRun(abc.ABC):
         self.table.evaluation = {"Evaluation Reward": float(np.mean(returns)), "Success Rate": 0.0}
         agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
 
-    def _count_evaluation(self) -> bool:
-        """Count an evaluation for Coach's video filter; return whether its first episode is to be recorded."""
-        visualization = self.agent.ap.visualization
-        return bool(visualization.dump_gifs and visualization.video_dump_filters[0].begin_evaluation())
+    def _begin_evaluation(self) -> bool:
+        """Ask the video filters whether the first episode of an evaluation is to be recorded."""
+        return self.video_filters.begin_evaluation(self.episodes_played)
 
     def _write_gif(self) -> None:
         """Begin to write the GIF of the last evaluation: its result and its checkpoint need not wait for it."""

@@ -14,11 +14,11 @@ from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 
 from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
-from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 from sagemaker_rl.training.accelerated.dqn import DQNRun
 from sagemaker_rl.training.accelerated.ppo import PPORun
 from sagemaker_rl.training.accelerated.rewards import REWARD_FILTERS
 from sagemaker_rl.training.accelerated.run import AcceleratedRun
+from sagemaker_rl.training.accelerated.video_filters import VideoFilters
 
 RUNS: dict[type, type[AcceleratedRun]] = {ClippedPPOAgent: PPORun, DQNAgent: DQNRun}
 """Coach's agents, and what runs them on the fast path. A subclass of an agent is another agent."""
@@ -109,6 +109,4 @@ def _unsupported_gifs(agent: Any) -> str | None:
     for option in ("dump_mp4", "dump_in_episode_signals", "render", "add_rendered_image_to_env_response"):
         if getattr(visualization, option):
             return f"{option} is set"
-    if visualization.dump_gifs and [type(f) for f in visualization.video_dump_filters] != [FirstEpisodeOfEvaluation]:
-        return "the video filters are not FirstEpisodeOfEvaluation alone"
-    return None
+    return VideoFilters.unsupported(visualization)
