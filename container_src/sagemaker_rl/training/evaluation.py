@@ -60,7 +60,7 @@ def evaluate(
             "seconds": round(seconds, 3),
         },
     )
-    trial.put_on_trial(graph_manager, paths)
+    trial.put_on_trial(graph_manager, paths, trial.SHARE_OF_EVALUATION * seconds)
 
 
 def _write_result(paths: MLPaths, result: dict[str, Any]) -> None:

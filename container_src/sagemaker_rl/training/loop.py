@@ -186,7 +186,7 @@ class TrainingJob:
             if options.save_model:
                 export.export_policy(self.agent, self.graph_manager, self.paths.model, vars(self.progress))
                 print(f"Model> Saved in={self.paths.model}", flush=True)
-            trial.put_on_trial(self.graph_manager, self.paths)
+            trial.put_on_trial(self.graph_manager, self.paths, trial.SHARE_OF_TRAINING * self.progress.train_seconds)
 
     def _restore(self) -> None:
         folder = self.paths.synced_checkpoint
