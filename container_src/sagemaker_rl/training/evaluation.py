@@ -42,7 +42,7 @@ def evaluate(
         seed: of the start states.
         accelerate: whether to play all episodes together, where the fast path knows the agent.
     """
-    run = choose_run(graph_manager, paths, seed, accelerate, parallel_environments=1)
+    run = choose_run(graph_manager, paths, seed, accelerate, parallel_environments=None, trains=False)
     started = time.monotonic()
     returns = run.play_at_least(extent.steps, extent.episodes)
     seconds = time.monotonic() - started

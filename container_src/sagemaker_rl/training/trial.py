@@ -5,12 +5,13 @@ The report shows it (report/trial.py).
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sagemaker_rl.coach import written_files
 from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.errors import InputError
@@ -66,6 +67,7 @@ def put_on_trial(graph_manager: Any, paths: MLPaths, seconds: float) -> None:
         make = environment_maker(graph_manager, own_actions=True)
         if make is None:
             raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
+        _refuse_writers(graph_manager.environments[0].written_files)
         STOP.check()
         agent = agent_of(graph_manager)
         reason = export.reason_not_exportable(agent)
@@ -135,19 +137,28 @@ def _play_batch(
     returns, lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, dtype=np.int64)
     running = np.ones(envs.num_envs, dtype=bool)
     traces = [Trace() for _ in range(num_paths)]
-    while running.any():
-        check_stop()
-        if time.monotonic() > deadline:
-            return None
-        actions = policy.actions(observations)
-        for index, trace in enumerate(traces):
-            if running[index]:
-                trace.add(observations[index], actions[index])
-        _, observations, rewards, dones = envs.step(actions)
-        returns += rewards * running
-        lengths += running
-        running &= ~dones
+    with written_files.watching() as written:
+        while running.any():
+            check_stop()
+            if time.monotonic() > deadline:
+                return None
+            actions = policy.actions(observations)
+            for index, trace in enumerate(traces):
+                if running[index]:
+                    trace.add(observations[index], actions[index])
+            _, observations, rewards, dones = envs.step(actions)
+            _refuse_writers(written)
+            returns += rewards * running
+            lengths += running
+            running &= ~dones
     return _Episodes(starts, returns, lengths, [trace.points() for trace in traces])
+
+
+def _refuse_writers(paths: Sequence[str]) -> None:
+    """Raise InputError if an environment has written files: those are the job's, and a trial's do not belong there."""
+    reason = written_files.reason_for_one_copy(paths)
+    if reason is not None:
+        raise InputError(reason)
 
 
 def _map_policy(policy: Policy, paths: list[np.ndarray]) -> tuple[PolicyMap | None, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach import written_files
 from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.coach.normalization import normalize
@@ -139,13 +140,16 @@ class AcceleratedRun(abc.ABC):
         On arrays they are played together. An environment of one's own plays one after the other, as with stock Coach:
         what it writes into files is then of one copy.
         """
-        together = is_car(self.graph_manager.environments[0].env)
-        batch = self._play_episodes(episodes if together else 1, record=self._begin_evaluation())
-        returns, steps_played = batch.returns, batch.steps
-        while steps_played < steps or len(returns) < episodes:
-            mean_length = steps_played / len(returns)
-            batch = self._play_episodes(math.ceil((steps - steps_played) / mean_length) if together else 1)
-            returns, steps_played = returns + batch.returns, steps_played + batch.steps
+        environment = self.graph_manager.environments[0]
+        together = is_car(environment.env)
+        with written_files.watching() as paths:
+            batch = self._play_episodes(episodes if together else 1, record=self._begin_evaluation())
+            returns, steps_played = batch.returns, batch.steps
+            while steps_played < steps or len(returns) < episodes:
+                mean_length = steps_played / len(returns)
+                batch = self._play_episodes(math.ceil((steps - steps_played) / mean_length) if together else 1)
+                returns, steps_played = returns + batch.returns, steps_played + batch.steps
+        environment.written_files = environment.written_files or paths
         self._log_evaluation(returns)
         return returns
 
