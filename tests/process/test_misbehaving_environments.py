@@ -115,16 +115,6 @@ def test_pictures_are_drawn_where_they_can_be(tmp_path):
     assert list((tmp_path / "output").rglob("*.gif"))
 
 
-def test_coachs_default_filters_keep_the_evaluation_with_the_best_return(tmp_path):
-    changes = {"rl.visualization_parameters.dump_gifs": "1", "rl.steps_between_evaluation_periods": "100"}
-    members = PICTURE.format("return np.zeros((20, 20, 3), np.uint8)")
-    job = train_own(tmp_path, changes, "dqn", reward="1.0", members=members)
-    assert "Path> Path=accelerated" in job.log
-    assert "GIFs> GIFs=the first episode of an evaluation, where the video filters keep it" in job.log
-    assert job.log.count("Evaluation>") == 4
-    assert len(list((tmp_path / "output").rglob("*.gif"))) == 1  # of four evaluations with the same return
-
-
 @pytest.mark.parametrize("accelerate", ["1", "0"])
 def test_an_episode_that_does_not_end_is_said_in_the_log(tmp_path, accelerate):
     write_project(tmp_path, step=f"{ZERO}, 1.0, False, {{}}")
