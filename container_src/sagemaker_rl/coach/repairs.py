@@ -36,6 +36,7 @@ def apply() -> None:
         _discount_without_scipy,
         _write_csv_rows_when_complete,
         _keep_few_gif_frames,
+        _keep_every_nth_episode,
         _show_gif_frames_for_their_time,
         _write_checkpoint_state_atomically,
         _count_frames_and_seconds,
@@ -165,6 +166,24 @@ def _keep_few_gif_frames() -> None:
     Environment.reset_internal_state = reset_internal_state
     Environment.should_dump_video_of_the_current_episode = should_dump_video_of_the_current_episode
     Environment.dump_video_of_last_episode = dump_video_of_last_episode
+
+
+def _keep_every_nth_episode() -> None:
+    """Let EveryNEpisodesDumpFilter keep one episode of N.
+
+    Upstream: core_types.py:893, where ``should_dump`` remembers an episode in its first step, and so says no at
+    its end. Without it: no GIF at all, unless N is 1.
+    """
+    from rl_coach.core_types import EveryNEpisodesDumpFilter
+
+    def should_dump(self: Any, episode_terminated: bool = False, **environment: Any) -> bool:
+        episode = environment["episode_idx"]
+        due = bool(episode >= self.last_dumped_episode + self.num_episodes_between_dumps - 1)
+        if due and episode_terminated:
+            self.last_dumped_episode = episode + 1  # the first of the next N
+        return due
+
+    EveryNEpisodesDumpFilter.should_dump = should_dump
 
 
 def _show_gif_frames_for_their_time() -> None:
