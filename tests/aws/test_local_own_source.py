@@ -39,7 +39,7 @@ class Project:
 
 CORRIDOR = Project("custom_environment", "process", [0.92, 0.92, 0.92], {})
 """Nine steps to the right; the source has no evaluation script."""
-GREENHOUSE = Project("gymnasium_environment", "process", [100.0, 100.0, 100.0], {"-2,0": 1, "2,1": 0})
+GREENHOUSE = Project("gymnasium_environment", "docker", [100.0, 100.0, 100.0], {"-2,0": 1, "2,1": 0})
 TANK = Project(
     "aws_style_project",
     "docker",
@@ -60,8 +60,6 @@ TANK = Project(
 
 @pytest.mark.parametrize("project", [CORRIDOR, GREENHOUSE, TANK], ids=lambda project: project.folder)
 def test_the_whole_way_of_a_source_of_ones_own(request, script, aws, tmp_path, project):
-    if not (RESOURCES / project.folder).is_dir():
-        pytest.skip(f"there is no {project.folder}")
     if project.engine == "docker":
         request.getfixturevalue("built")
     machine = a_machine(project.engine, script, aws)
