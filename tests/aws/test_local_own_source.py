@@ -43,14 +43,14 @@ GREENHOUSE = Project("gymnasium_environment", "docker", [100.0, 100.0, 100.0], {
 TANK = Project(
     "aws_style_project",
     "docker",
-    [40.0, 39.0, 40.0],
+    [40.0, 40.0, 40.0],
     {"0.1,0": 1, "0.9,1": 0},
-    {"gamma": "0.9", "steps_per_training": "500", "total_steps": "3000"},
+    {"gamma": "0.9", "steps_per_training": "500", "total_steps": "8000"},
     {
         "rl.agent_params.algorithm.discount": 0.9,
         "rl.agent_params.algorithm.num_consecutive_playing_steps:EnvironmentSteps": 500,
         "rl.agent_params.algorithm.num_steps_between_copying_online_weights_to_target:EnvironmentSteps": 500,
-        "rl.improve_steps:EnvironmentSteps": 3000,
+        "rl.improve_steps:EnvironmentSteps": 8000,
         "rl.steps_between_evaluation_periods:EnvironmentSteps": 1000,
     },
     "onnx_handler/deploy-mxnet-coach.py",
