@@ -47,10 +47,10 @@ TRAINS = {
     ),
     "08-render-fails/render-none": f"{NO_PICTURE} gives None, {OF_ARRAYS}",
     "08-render-fails/render-notimpl": f"{NO_PICTURE} raises NotImplementedError",
-    "09-reset-unchecked/gymnasium": "Path> Path=accelerated, Environments=50",
-    "09-reset-unchecked/step-5-tuple": "Path> Path=accelerated, Environments=50",
+    "09-reset-unchecked/gymnasium": "Path> Path=accelerated, ",
+    "09-reset-unchecked/step-5-tuple": "Path> Path=accelerated, ",
 }
-"""A line of the log."""
+"""How a line of the log begins."""
 
 
 def run_case(ml: Path, case: str) -> Job:
@@ -81,7 +81,7 @@ def test_a_case_that_cannot_be_trained(tmp_path, case):
 def test_a_case_that_trains(tmp_path, case):
     job = run_case(tmp_path, case)
     assert job.status == 0, job.log
-    assert TRAINS[case] in job.log.splitlines()
+    assert any(line.startswith(TRAINS[case]) for line in job.log.splitlines()), job.log
     assert job.metadata()["environment_steps"] == 1000
     assert json.loads((tmp_path / "model/policy.json").read_text())["action_space"] == {"type": "discrete", "n": 2}
 
