@@ -122,6 +122,9 @@ def test_ppo_explores_by_epsilon_as_coachs_agent_does(tmp_path):
     run.greedy = type(run.greedy)(exploration, len(states), run.random)
     theirs = [int(agent.choose_action({"observation": state}).action) for state in states]
     assert run._explore().tolist() == theirs
+    exploration.evaluation_epsilon = 0.4
+    act = run.evaluation_policy(len(states), np.random.default_rng(0))
+    assert np.mean([act(states) != theirs for _ in range(100)]) == pytest.approx(0.2, abs=0.03)
 
 
 def test_ppo_with_epsilon_learns_from_its_own_probabilities(tmp_path, monkeypatch):
