@@ -42,6 +42,7 @@ def apply() -> None:
         _count_frames_and_seconds,
         _log_a_decaying_learning_rate,
         _raise_where_coach_exits,
+        _refuse_a_phase_shorter_than_a_batch,
         _resize_without_scikit_image,
         _bound_unsigned_boxes,
         network_repairs.repair_networks,
@@ -276,6 +277,30 @@ def _raise_where_coach_exits() -> None:
         print(f"{self._prefix_error}{text}{self._suffix}")
 
     ScreenLogger.error = error
+
+
+def _refuse_a_phase_shorter_than_a_batch() -> None:
+    """Say it in one sentence where clipped PPO has played too few steps for one batch.
+
+    Upstream: agents/clipped_ppo_agent.py:212 takes the mean of no batches. A phase of playing that is counted in
+    episodes may be that short. Without it: ``IndexError: invalid index to scalar variable``.
+    """
+    from rl_coach.agents.clipped_ppo_agent import ClippedPPOAgent
+
+    train_network = ClippedPPOAgent.train_network
+
+    def train_checked(self: Any, batch: Any, epochs: int) -> Any:
+        batch_size = self.ap.network_wrappers["main"].batch_size
+        if batch_size > batch.size:
+            playing = self.ap.algorithm.num_consecutive_playing_steps
+            raise InputError(
+                f"The network main has a batch_size of {batch_size}, expected at most the {batch.size} environment "
+                f"steps that were just played (num_consecutive_playing_steps is {type(playing).__name__}"
+                f"({playing.num_steps}))."
+            )
+        return train_network(self, batch, epochs)
+
+    ClippedPPOAgent.train_network = train_checked
 
 
 def _resize_without_scikit_image() -> None:

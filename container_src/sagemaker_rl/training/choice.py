@@ -69,6 +69,7 @@ def choose_run(
     Returns:
         An ``AcceleratedRun``, or a ``StockRun``; the improve loop calls both alike.
     """
+    _say_noise(agent_of(graph_manager).exploration_policy)
     from sagemaker_rl.training.accelerated import support  # after the preset has set up and imported MXNet
 
     reason = support.reason_for_stock(graph_manager) if accelerate else "accelerate is 0"
@@ -92,3 +93,12 @@ def _reason_for_one_copy(environment: Any, trains: bool) -> str | None:
     if trains and not environment.written_files and not is_car(environment.env):
         written_files.watch_first_episode(environment)
     return written_files.reason_for_one_copy(environment.written_files)
+
+
+def _say_noise(exploration: Any) -> None:
+    """Say in the log that evaluations explore: Coach's own default, on either path."""
+    exploration = getattr(exploration, "continuous_exploration_policy", exploration)  # an EGreedy's, in a box
+    for name in ("evaluation_epsilon", "evaluation_noise_percentage"):
+        if value := getattr(exploration, name, 0):
+            reason = "evaluations explore, as Coach has it; the artifact and its trial do not"
+            outputs.metric_line("Noise", **{name.capitalize(): value, "Reason": reason})

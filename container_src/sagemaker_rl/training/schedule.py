@@ -33,11 +33,17 @@ def check_schedule(graph_manager: Any, environments: int | None, changes: Iterab
         InputError: A unit is not counted where it is used; or there is too little data for a batch, for the
             environments, or, by a hyperparameter, for a training.
     """
+    from rl_coach.agents.ppo_agent import PPOAgentParameters
     from rl_coach.core_types import EnvironmentSteps
 
     _check_units(graph_manager)
     playing = graph_manager.agent_params.algorithm.num_consecutive_playing_steps
     if not isinstance(playing, EnvironmentSteps):
+        if isinstance(graph_manager.agent_params, PPOAgentParameters):  # it trains on the first num_steps transitions
+            raise InputError(
+                f"The preset's num_consecutive_playing_steps is {type(playing).__name__}({playing.num_steps}), "
+                "expected EnvironmentSteps for a PPOAgent."
+            )
         return
     _check_batches(graph_manager.agent_params, playing.num_steps)
     if environments is not None and environments > playing.num_steps:

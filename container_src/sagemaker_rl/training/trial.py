@@ -66,7 +66,7 @@ def put_on_trial(graph_manager: Any, paths: MLPaths, seconds: float) -> None:
     with failures.tolerated("trial of the policy", note):
         make = environment_maker(graph_manager, own_actions=True)
         if make is None:
-            raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
+            raise InputError(f"{graph_manager.env_params.level} is played by stock Coach alone")
         _refuse_writers(graph_manager.environments[0].written_files)
         STOP.check()
         agent = agent_of(graph_manager)
@@ -146,7 +146,7 @@ def _play_batch(
             for index, trace in enumerate(traces):
                 if running[index]:
                     trace.add(observations[index], actions[index])
-            _, observations, rewards, dones = envs.step(actions)
+            _, observations, rewards, dones, _ = envs.step(actions)
             _refuse_writers(written)
             returns += rewards * running
             lengths += running

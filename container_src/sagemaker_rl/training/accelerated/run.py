@@ -20,7 +20,7 @@ from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
 from sagemaker_rl.training.accelerated.rewards import filter_rewards
-from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, is_car, make_vector_env
+from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, is_car, make_vector_env
 from sagemaker_rl.training.accelerated.video_filters import VideoFilters
 from sagemaker_rl.training.schedule import most_copies
 
@@ -32,7 +32,9 @@ class AcceleratedRun(abc.ABC):
     """Trains and evaluates a Coach agent on batches of environments; subclasses say how the agent acts and learns."""
 
     default_num_envs: int
-    """How many copies of the environment are played where nobody says."""
+    """How many copies of the environment are played at most, where nobody says."""
+    least_steps_of_a_copy: int
+    """How many steps of a phase of playing a copy plays at least, where nobody says how many copies there are."""
 
     @staticmethod
     @abc.abstractmethod
@@ -52,9 +54,10 @@ class AcceleratedRun(abc.ABC):
         evaluation_seed = EVALUATION_STREAM + (int(self.random.integers(2**31)) if seed is None else seed)
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
-        at_most = most_copies(graph_manager, num_envs or self.default_num_envs)
+        at_most = num_envs or min(self.default_num_envs, max(1, playing_steps // self.least_steps_of_a_copy))
+        at_most = most_copies(graph_manager, at_most)
         self.envs: VectorEnv = make_vector_env(make_env, choose_num_envs(playing_steps, at_most), seed)
-        self.evaluator = Evaluator(make_env, evaluation_seed, lambda states: self.best_actions(states), check_stop)
+        self.evaluator = Evaluator(make_env, evaluation_seed, self.evaluation_policy, check_stop)
         self.gifs = GifWriter()
         self.video_filters = VideoFilters(self.agent.ap.visualization)
         self.recorded: RecordedEpisode | None = None
@@ -76,6 +79,14 @@ class AcceleratedRun(abc.ABC):
         """Return the deterministic policy's actions, within the action space."""
 
     @abc.abstractmethod
+    def evaluation_policy(self, num_envs: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what evaluations play: observations ``(num_envs, *shape)`` to actions, within the action space.
+
+        It is the deterministic policy with the noise that the agent's exploration has in Coach's evaluations, drawn
+        from ``random``.
+        """
+
+    @abc.abstractmethod
     def heatup(self, steps: Any) -> None:
         """Play at random for Coach's ``steps``, in any unit; episodes are those that have ended."""
 
@@ -95,29 +106,44 @@ class AcceleratedRun(abc.ABC):
 
     def train_and_act(self, steps: Any) -> None:
         """Play for Coach's ``steps``, in any unit, and train whenever that is due."""
-        from rl_coach.core_types import EnvironmentSteps, RunPhase, TrainingSteps
+        from rl_coach.core_types import RunPhase
 
         self._write_gif()
-        counter = self.graph_manager.total_steps_counters[RunPhase.TRAIN]
-        with self.graph_manager.phase_context(RunPhase.TRAIN):
+        try:
+            self.play(RunPhase.TRAIN, steps, self.play_and_learn)
+        finally:
+            self.publish()  # for a checkpoint, and for the artifact
+
+    def play(self, phase: Any, steps: Any, step: Callable[[], None]) -> None:
+        """Play until Coach's counter of a phase, heatup or training, has so many ``steps`` more.
+
+        Args:
+            phase: Coach's.
+            steps: in any unit; episodes are those that have ended.
+            step: takes one step in every environment.
+        """
+        from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase, TrainingSteps
+
+        counter = self.graph_manager.total_steps_counters[phase]
+        with self.graph_manager.phase_context(phase):
             end = counter + steps
-            try:
-                while counter < end:
-                    self.check_stop()
-                    self.play_and_learn()
-                    counter[EnvironmentSteps] += self.envs.num_envs
-                    # Coach counts one after every step that it plays, whether the agent trains then or not.
+            while counter < end:
+                self.check_stop()
+                episodes = self.agent.current_episode
+                step()
+                counter[EnvironmentSteps] += self.envs.num_envs
+                counter[EnvironmentEpisodes] += self.agent.current_episode - episodes
+                if phase == RunPhase.TRAIN:  # Coach counts one in every step, whether the agent trains then or not
                     counter[TrainingSteps] += self.envs.num_envs
-            finally:
-                self.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
-        """Play the deterministic policy for Coach's ``steps``; never says that training is done.
+        """Play the policy for Coach's ``steps``; never says that training is done.
 
         Episodes are played as one batch. In another unit they follow each other until the last one has reached it, as
         stock Coach plays them. No steps are no evaluation.
 
-        Every evaluation plays the same start states: the better of two policies is not the luckier one.
+        Every evaluation plays the same start states and draws the same noise: the better of two policies is not the
+        luckier one.
         """
         from rl_coach.core_types import EnvironmentEpisodes, RunPhase
 
@@ -179,28 +205,22 @@ class AcceleratedRun(abc.ABC):
             statistics.push_val(observations)
             observations = normalize(observations, statistics)
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Take one step in every environment, and do the bookkeeping of it.
-
-        Returns:
-            The observations that the actions led to, the filtered rewards, and whether an episode has ended.
-        """
-        final_observations, self.observations, rewards, dones = self.envs.step(actions)
-        shaped_rewards = filter_rewards(self.reward_filters, rewards)
-        self.returns += rewards
+    def step(self, actions: np.ndarray) -> Step:
+        """Take one step in every environment, and do the bookkeeping of it; return it with filtered rewards."""
+        step = self.envs.step(actions)
+        self.observations = step.observations
+        shaped_rewards = filter_rewards(self.reward_filters, step.rewards)
+        self.returns += step.rewards
         self.shaped_returns += shaped_rewards
         self.lengths += 1
         self.agent.total_steps_counter += self.envs.num_envs
-        for index in np.flatnonzero(dones):
+        for index in np.flatnonzero(step.dones):
             self._end_episode(index)
-        return final_observations, shaped_rewards, dones
+        return step._replace(rewards=shaped_rewards)
 
     def _end_episode(self, index: int) -> None:
-        from rl_coach.core_types import EnvironmentEpisodes
-
         agent = self.agent
         agent.current_episode += 1
-        self.graph_manager.current_step_counter[EnvironmentEpisodes] += 1
         self.episodes_played += 1
         agent.total_reward_in_current_episode = float(self.returns[index])
         agent.total_shaped_reward_in_current_episode = float(self.shaped_returns[index])
@@ -242,7 +262,11 @@ class AcceleratedRun(abc.ABC):
                 agent.log_to_screen()
             agent.accumulated_rewards_across_evaluation_episodes = sum(returns)
             agent.num_evaluation_episodes_completed = len(returns)
-        self.table.evaluation = {"Evaluation Reward": float(np.mean(returns)), "Success Rate": 0.0}
+        success = agent.spaces.reward.reward_success_threshold or math.inf  # None of most environments, and Coach's 0
+        self.table.evaluation = {
+            "Evaluation Reward": float(np.mean(returns)),
+            "Success Rate": float(np.mean(np.array(returns) >= success)),
+        }
         agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
 
     def _begin_evaluation(self) -> bool:

@@ -12,7 +12,7 @@ from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, Frames, T
 from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
 from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 
-from sagemaker_rl.coach.environments import environment_maker
+from sagemaker_rl.coach.environments import GYM_ENVIRONMENT, environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.training.accelerated.dqn import DQNRun
 from sagemaker_rl.training.accelerated.ppo import PPORun
@@ -51,7 +51,7 @@ def run_class_of(graph_manager: Any) -> type[AcceleratedRun]:
 
 def _unsupported_environment(graph_manager: Any) -> str | None:
     parameters = graph_manager.env_params
-    if parameters.path != "rl_coach.environments.gym_environment:GymEnvironment":
+    if parameters.path != GYM_ENVIRONMENT:
         return f"the environment is {parameters.path}"
     if graph_manager.environments[0].is_atari_env:
         return "the environment is one of Atari's"
@@ -59,7 +59,7 @@ def _unsupported_environment(graph_manager: Any) -> str | None:
         if getattr(parameters, option) != default:
             return f"{option} is {getattr(parameters, option)}"
     if environment_maker(graph_manager) is None:
-        return f"the environment {parameters.level} is one of gym's registry"
+        return f"the environment {parameters.level} is a class by the path of its module"
     if isinstance(graph_manager.environments[0].env.observation_space, gym.spaces.Dict):
         return "observations are dictionaries"
     return None
