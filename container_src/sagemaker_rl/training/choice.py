@@ -86,15 +86,6 @@ def choose_run(
     return run
 
 
-def _reason_for_one_copy(environment: Any, trains: bool) -> str | None:
-    """Return why an environment is left to stock Coach, which trains and evaluates in one copy of it."""
-    from sagemaker_rl.training.accelerated.vector_envs import is_car
-
-    if trains and not environment.written_files and not is_car(environment.env):
-        written_files.watch_first_episode(environment)
-    return written_files.reason_for_one_copy(environment.written_files)
-
-
 def _say_noise(exploration: Any) -> None:
     """Say in the log that evaluations explore: Coach's own default, on either path."""
     exploration = getattr(exploration, "continuous_exploration_policy", exploration)  # an EGreedy's, in a box
@@ -102,3 +93,12 @@ def _say_noise(exploration: Any) -> None:
         if value := getattr(exploration, name, 0):
             reason = "evaluations explore, as Coach has it; the artifact and its trial do not"
             outputs.metric_line("Noise", **{name.capitalize(): value, "Reason": reason})
+
+
+def _reason_for_one_copy(environment: Any, trains: bool) -> str | None:
+    """Return why an environment is left to stock Coach, which trains and evaluates in one copy of it."""
+    from sagemaker_rl.training.accelerated.vector_envs import is_car
+
+    if trains and not environment.written_files and not is_car(environment.env):
+        written_files.watch_first_episode(environment)
+    return written_files.reason_for_one_copy(environment.written_files)

@@ -146,11 +146,12 @@ def _play_batch(
             for index, trace in enumerate(traces):
                 if running[index]:
                     trace.add(observations[index], actions[index])
-            _, observations, rewards, dones, _ = envs.step(actions)
+            step = envs.step(actions)
+            observations = step.observations
             _refuse_writers(written)
-            returns += rewards * running
+            returns += step.rewards * running
             lengths += running
-            running &= ~dones
+            running &= ~step.dones
     return _Episodes(starts, returns, lengths, [trace.points() for trace in traces])
 
 

@@ -93,7 +93,7 @@ def test_a_period_of_few_episodes_has_as_few_copies(tmp_path):
     changes = {"improve_steps:EnvironmentEpisodes": 12, "steps_between_evaluation_periods:EnvironmentEpisodes": 3}
     graph_manager = make_graph(tmp_path, CORRIDOR, **SHORT, **changes)
     assert [most_copies(graph_manager, at_most) for at_most in (1, 64)] == [1, 3]
-    assert PPORun(graph_manager, 10, 3, lambda: None).envs.num_envs == 3
+    assert PPORun(graph_manager, 64, 3, lambda: None).envs.num_envs == 3
 
 
 @pytest.mark.parametrize("name", ["heatup_steps", "evaluation_steps"])

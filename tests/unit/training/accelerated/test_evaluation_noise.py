@@ -20,9 +20,12 @@ agent_params.algorithm.num_consecutive_playing_steps = EnvironmentSteps(200)
 def ppo_run(folder, changes: str, seed: int = 0):
     graph_manager = import_preset(write_agent(folder, "clipped_ppo_agent:ClippedPPOAgent", changes))
     create_graph(graph_manager, folder, seed=3)
+    from rl_coach.core_types import RunPhase
     from sagemaker_rl.training.accelerated.ppo import PPORun
 
-    return PPORun(graph_manager, 4, seed, lambda: None)
+    run = PPORun(graph_manager, 4, seed, lambda: None)
+    graph_manager.phase = RunPhase.TRAIN
+    return run
 
 
 def test_noise_of_a_box_is_coachs(tmp_path):
@@ -95,12 +98,10 @@ def test_evaluations_meet_the_same_noise_and_the_deterministic_policy_has_none(t
 
 def test_ppo_explores_by_epsilon_as_coachs_agent_does(tmp_path):
     run = ppo_run(tmp_path, GREEDY_PPO)
-    from rl_coach.core_types import RunPhase
     from sagemaker_rl.training.accelerated.support import reason_for_stock
 
     assert reason_for_stock(run.graph_manager) is None
     agent, exploration = run.agent, run.agent.exploration_policy
-    agent.phase = RunPhase.TRAIN
     taken, sampled = [], []
     step, sample = run.step, run._sample
     run.step = lambda actions: taken.append(actions) or step(actions)
