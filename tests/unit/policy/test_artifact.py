@@ -120,12 +120,12 @@ def test_a_damaged_file_is_named(artifact, name):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"schema_version": 99}, "schema_version is 99, expected 1"),
+        ({"schema_version": 99}, "schema_version is 99, expected 1 or 2"),
         ({"heads": []}, "heads is []"),
         ({"heads": ["action_mean", "state_value"]}, "expected one row for each"),
         ({"action_head": "x"}, "action_head is 'x'"),
-        ({"schema_version": True}, "schema_version is True, expected 1"),
-        ({"schema_version": 1.0}, "schema_version is 1.0, expected 1"),
+        ({"schema_version": True}, "schema_version is True, expected 1 or 2"),
+        ({"schema_version": 1.0}, "schema_version is 1.0, expected 1 or 2"),
         ({"heads": ["state_value", "state_value", "action_mean"]}, "expected each name once"),
         ({"heads": [["action_mean"]]}, "expected a list of names"),
         ({"action_head": ["action_mean"]}, "action_head is ['action_mean']"),
