@@ -236,9 +236,16 @@ class Policy:
         """
         import mxnet as mx  # see heads
 
+        zeros = np.zeros((1, *self.observation_space.shape), dtype=np.float32)
         try:
-            heads = self.heads(np.zeros((1, *self.observation_space.shape), dtype=np.float32))
-        except (mx.MXNetError, ValueError, AssertionError, IndexError) as error:
+            filtered = self.filtered(zeros)
+        except (ValueError, IndexError, TypeError) as error:
+            raise PolicyError(
+                f"{DESCRIPTION_FILE}: observation_filters cannot be applied to {list(zeros.shape[1:])}: {error}."
+            ) from None
+        try:
+            heads = self.run_graph(filtered)
+        except (mx.MXNetError, ValueError, AssertionError) as error:
             raise PolicyError(f"The graph in {SYMBOL_FILE} cannot be run: {_reason(error)}.") from None
         shapes = [head.shape for head in heads]
         if len(heads) != len(self.head_names) or any(len(shape) != 2 or shape[0] != 1 for shape in shapes):
