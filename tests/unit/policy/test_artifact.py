@@ -158,11 +158,15 @@ def test_a_damaged_file_is_named(artifact, name):
             {"observation_space": {"type": "box", "shape": [2**13, 2**13], "low": 0, "high": 1}},
             "observation_space is {",
         ),
-        ({"observation_filters": [{"type": "rgb_to_y"}]}, "cannot be run: Error in operator broadcast_sub0"),
         (
-            {"observation_filters": [{"type": "crop", "low": [0] * 9, "high": [1] * 9}]},
-            "cannot be run: too many indices",
+            {"observation_filters": [{"type": "rgb_to_y"}]},
+            "observation_filters cannot be applied to [2]: index 2 is out",
         ),
+        (
+            {"observation_filters": [{"type": "move_axis", "origin": 0, "target": 4}]},
+            "cannot be applied to [2]: destina",
+        ),
+        ({"observation_filters": [{"type": "keep_parts", "indices": [0, 1, 0]}]}, "cannot be run: Error in operator"),
         ({"observation_filters": "blur"}, "observation_filters is 'blur'"),
         ({"action_space": {"type": "discrete", "n": 3}}, "has 1 units, expected 3"),
         ({"sha256": ...}, "sha256 is None"),
