@@ -75,10 +75,10 @@ def test_a_car_that_reaches_the_flag_lets_go(tmp_path):
     from sagemaker_rl.training.accelerated.dqn import DQNRun
 
     run = DQNRun(make_graph(tmp_path, DQN), None, 0, lambda: None)
-    run.held.steps_left[:] = 30
+    run.greedy.held.steps_left[:] = 30
     run.envs.position[0], run.envs.velocity[0] = 0.49, 0.05
     run._step_and_store(np.full(run.envs.num_envs, 2))
-    assert run.held.steps_left.tolist() == [0] + [30] * (run.envs.num_envs - 1)
+    assert run.greedy.held.steps_left.tolist() == [0] + [30] * (run.envs.num_envs - 1)
 
 
 @pytest.mark.parametrize(("max_duration", "least", "most"), [(40, 4, 30), (1, 0, 0)])

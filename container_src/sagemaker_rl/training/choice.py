@@ -62,6 +62,7 @@ def choose_run(
     Returns:
         An ``AcceleratedRun``, or a ``StockRun``; the improve loop calls both alike.
     """
+    _say_noise(agent_of(graph_manager).exploration_policy)
     from sagemaker_rl.training.accelerated import support  # after the preset has set up and imported MXNet
 
     reason = support.reason_for_stock(graph_manager) if accelerate else "accelerate is 0"
@@ -73,3 +74,12 @@ def choose_run(
     outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
     introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
     return run
+
+
+def _say_noise(exploration: Any) -> None:
+    """Say in the log that evaluations explore: Coach's own default, on either path."""
+    exploration = getattr(exploration, "continuous_exploration_policy", exploration)  # an EGreedy's, in a box
+    for name in ("evaluation_epsilon", "evaluation_noise_percentage"):
+        if value := getattr(exploration, name, 0):
+            reason = "evaluations explore, as Coach has it; the artifact and the trial of 100 starts do not"
+            outputs.metric_line("Noise", **{name.capitalize(): value, "Reason": reason})

@@ -1,4 +1,4 @@
-"""An evaluation job: the deterministic policy of a checkpoint, played for a number of environment steps."""
+"""An evaluation job: the policy of a checkpoint, played for a number of environment steps."""
 
 import statistics
 import time
@@ -28,7 +28,7 @@ def evaluate(
     seed: int | None,
     accelerate: bool,
 ) -> None:
-    """Play the deterministic policy, and write the returns to ``evaluation.json``.
+    """Play the policy, with the noise that the preset's evaluations have; write the returns to ``evaluation.json``.
 
     That file, in the job's output and intermediate output, holds ``mean_return``, ``std_return`` (of the population),
     ``episodes``, ``returns`` and the ``seconds`` that they took.
@@ -39,7 +39,7 @@ def evaluate(
         preset: its name.
         hyperparameters: as the user gave them, for the record.
         extent: how much is played.
-        seed: of the start states.
+        seed: of the start states, and of the noise on the fast path.
         accelerate: whether to play all episodes together, where the fast path knows the agent.
     """
     run = choose_run(graph_manager, paths, seed, accelerate, parallel_environments=1)

@@ -98,7 +98,7 @@ class GraphMethods:
             loop.train(graph_manager, job.paths, job.preset, job.hyperparameters, job.changes, self._options)
 
     def evaluate(self, steps: Any) -> bool:
-        """Play the deterministic policy for at least so many steps, in whole episodes.
+        """Play the policy as Coach's evaluations do, for at least so many steps, in whole episodes.
 
         Args:
             steps: Coach's EnvironmentSteps or EnvironmentEpisodes.

@@ -129,7 +129,7 @@ def _play_batch(
         for index, trace in enumerate(traces):
             if running[index]:
                 trace.add(observations[index], actions[index])
-        _, observations, rewards, dones = envs.step(actions)
+        _, observations, rewards, dones, _ = envs.step(actions)
         asked = policy.filters.follow(asked, observations)
         returns += rewards * running
         lengths += running

@@ -6,25 +6,16 @@ from typing import Any
 import mxnet as mx
 import numpy as np
 from rl_coach.core_types import EnvironmentSteps, RunPhase
-from rl_coach.exploration_policies.e_greedy import EGreedy
 from rl_coach.memories.memory import MemoryGranularity
 from rl_coach.memories.non_episodic.experience_replay import ExperienceReplay
-from rl_coach.schedules import LinearSchedule
 
-from sagemaker_rl.exploration import HeldActions, HeldEGreedy
+from sagemaker_rl.training.accelerated.explorations import LONGEST_HOLD, EpsilonGreedy, evaluation_policy
 from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph, to_mxnet
 from sagemaker_rl.training.accelerated.optimizer import adam_for
 from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
 
 INPUTS = (INPUT, "next_states", "actions", "rewards", "not_done")
 """Of a gradient step: normalized states ``(batch, *shape)`` twice, then ``(batch,)`` each."""
-
-
-LONGEST_HOLD: dict[type, Callable[[Any], int]] = {
-    EGreedy: lambda exploration: 1,
-    HeldEGreedy: lambda exploration: int(exploration.held.max_duration),
-}
-"""Coach's explorations that this run plays, and for how many steps at most each holds a random action."""
 
 
 class Replay:
@@ -43,7 +34,7 @@ class Replay:
         return min(self.count, self.size)
 
     def add(self, *columns: np.ndarray) -> None:
-        """Add a batch of transitions: states, next states, actions, rewards, and 0 where an episode ended, else 1."""
+        """Add a batch of transitions: states, next states, actions, rewards, and 0 where the next state is an end."""
         rows = np.arange(self.count, self.count + len(columns[0])) % self.size
         arrays: tuple[np.ndarray, ...] = (self.states, self.next_states, self.actions, self.rewards, self.not_done)
         for array, column in zip(arrays, columns, strict=True):
@@ -150,6 +141,7 @@ class DQNRun(AcceleratedRun):
     """
 
     default_num_envs = 16
+    least_steps_of_a_copy = 1  # transitions are learnt from one by one
 
     @staticmethod
     def unsupported(agent: Any) -> str | None:
@@ -173,8 +165,6 @@ class DQNRun(AcceleratedRun):
             return difference
         if type(agent.exploration_policy) not in LONGEST_HOLD:
             return f"the exploration is {type(agent.exploration_policy).__name__}"
-        if agent.exploration_policy.evaluation_epsilon:
-            return "evaluation is noisy"
         return None
 
     def __init__(
@@ -183,12 +173,13 @@ class DQNRun(AcceleratedRun):
         super().__init__(graph_manager, num_envs, seed, check_stop)
         self.learner = DQNLearner(self.agent)
         self.replay = Replay(self.agent.ap.memory.max_size[1], self.observations.shape[1:])
-        exploration = self.agent.exploration_policy
-        longest_hold = LONGEST_HOLD[type(exploration)](exploration)
-        self.held = HeldActions(self.envs.num_envs, len(self.agent.spaces.action.actions), longest_hold)
+        self.greedy = EpsilonGreedy(self.agent.exploration_policy, self.envs.num_envs, self.random)
 
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
         return self.learner.action_values(self.normalize(observations)).argmax(axis=1)
+
+    def evaluation_policy(self, num_envs: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        return evaluation_policy(self.agent.exploration_policy, num_envs, random, self.best_actions)
 
     def publish(self) -> None:
         self.learner.publish()
@@ -201,32 +192,34 @@ class DQNRun(AcceleratedRun):
                 if self.agent.ap.algorithm.heatup_using_network_decisions:
                     self._explore()
                 else:
-                    self._step_and_store(self.random.integers(self.held.num_actions, size=self.envs.num_envs))
+                    actions = len(self.agent.spaces.action.actions)
+                    self._step_and_store(self.random.integers(actions, size=self.envs.num_envs))
                 counter[EnvironmentSteps] += self.envs.num_envs
 
     def play_and_learn(self) -> None:
         self._explore()
-        agent, schedule = self.agent, self.agent.exploration_policy.epsilon_schedule
-        for _ in range(self.envs.num_envs):
-            if type(schedule) is LinearSchedule and schedule.current_value == schedule.final_value:
-                break  # at its final value a schedule stays, and computing that takes time
-            schedule.step()
-        due = agent.last_training_phase_step + agent.ap.algorithm.num_consecutive_playing_steps.num_steps
-        if agent.total_steps_counter >= due:
-            agent.last_training_phase_step = agent.total_steps_counter
+        agent = self.agent
+        self.greedy.step_schedule(self.envs.num_envs)
+        playing_steps = agent.ap.algorithm.num_consecutive_playing_steps.num_steps
+        steps = agent.total_steps_counter - agent.last_training_phase_step
+        if steps >= playing_steps:
+            # The steps by which a batch has gone beyond the phase belong to the next one: there are as many gradient
+            # steps for every environment step as on stock Coach, however many environments there are.
+            agent.last_training_phase_step = agent.total_steps_counter - steps % playing_steps
             self._train()
 
     def _explore(self) -> None:
         """Take a step in every environment by the exploration policy."""
         self.count_for_normalization(self.observations)  # Coach counts every observation that is acted on
-        held = self.held.decide(self.random, self.agent.exploration_policy.get_control_param())
-        self._step_and_store(self.held.take(None if held.all() else self.best_actions(self.observations)))
+        epsilon = self.agent.exploration_policy.get_control_param()
+        self._step_and_store(self.greedy.act(epsilon, lambda: self.best_actions(self.observations)))
 
     def _step_and_store(self, actions: np.ndarray) -> None:
         observations = self.observations
-        next_observations, rewards, dones = self.step(actions)
-        self.replay.add(observations, next_observations, actions, rewards, ~dones)
-        self.held.drop(dones)
+        step = self.step(actions)
+        goes_on = ~step.dones | step.truncated  # a time limit says nothing about the state in which it ends an episode
+        self.replay.add(observations, step.final_observations, actions, step.rewards, goes_on)
+        self.greedy.held.drop(step.dones)
 
     def _train(self) -> None:
         agent, batch_size = self.agent, self.agent.ap.network_wrappers["main"].batch_size

@@ -1,4 +1,4 @@
-"""Evaluation on the fast path: episodes of the deterministic policy, played as one batch."""
+"""Evaluation on the fast path: episodes of a policy, played as one batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ import numpy as np
 
 from sagemaker_rl.coach.recording import Recording, RenderError
 from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, make_vector_env
+
+NOISE_STREAM = 1
+"""With the seed of the start states, the seed of an evaluation's noise."""
 
 
 @dataclass(frozen=True)
@@ -24,39 +27,42 @@ class Episodes:
 
 
 class Evaluator:
-    """Plays a policy in environments of its own, whose start states are a stream of their own."""
+    """Plays a policy in environments of its own; their start states and the policy's noise are streams of their own."""
 
     def __init__(
         self,
         make_env: Callable[[], Any],
         seed: int,
-        best_actions: Callable[[np.ndarray], np.ndarray],
+        policy: Callable[[int, np.random.Generator], Callable[[np.ndarray], np.ndarray]],
         check_stop: Callable[[], None],
     ) -> None:
         """Prepare to play.
 
         Args:
             make_env: returns a new environment.
-            seed: of the start states.
-            best_actions: the deterministic policy: observations ``(batch, *shape)`` to actions.
+            seed: of the start states and of the noise.
+            policy: returns, for a number of environments and what noise is drawn from, the function that acts in them:
+                observations ``(batch, *shape)`` to actions.
             check_stop: called in every step; may raise.
         """
         self.make_env = make_env
         self.seed = seed
-        self.best_actions = best_actions
+        self.policy = policy
         self.check_stop = check_stop
         self._envs: VectorEnv | None = None
+        self._noise = self._begin_noise()
 
     def play(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
         """Play episodes.
 
         Args:
             episodes: how many.
-            same_starts: whether to restart the stream of start states; a number of episodes other than last time's
-                restarts it in any case.
+            same_starts: whether to restart the streams of start states and noise; a number of episodes other than last
+                time's restarts them in any case.
             record: whether to record the first episode.
         """
         envs = self._prepare_envs(episodes, same_starts)
+        act = self.policy(episodes, self._noise)
         observations = envs.reset()
         returns = np.zeros(episodes)
         running = np.ones(episodes, dtype=bool)
@@ -65,7 +71,7 @@ class Evaluator:
         no_pictures = ""
         while running.any():
             self.check_stop()
-            actions = self.best_actions(observations)
+            actions = act(observations)
             if recording is not None and running[0]:
                 recording.trace.add(observations[0], envs.own_action(actions[0]))
                 try:
@@ -73,16 +79,22 @@ class Evaluator:
                         recording.append(envs.view(0))
                 except RenderError as error:
                     recording, no_pictures = None, str(error)
-            _, observations, rewards, dones = envs.step(actions)
-            returns += rewards * running
+            step = envs.step(actions)
+            observations = step.observations
+            returns += step.rewards * running
             steps += int(running.sum())
-            running &= ~dones
+            running &= ~step.dones
         return Episodes([float(episode_return) for episode_return in returns], steps, recording, no_pictures)
 
     def _prepare_envs(self, episodes: int, same_starts: bool) -> VectorEnv:
         """Return an environment for each episode, new or reseeded where ``play`` asks for it."""
         if self._envs is None or self._envs.num_envs != episodes:
             self._envs = make_vector_env(self.make_env, episodes, self.seed)
+            self._noise = self._begin_noise()
         elif same_starts:
             self._envs.seed(self.seed)
+            self._noise = self._begin_noise()
         return self._envs
+
+    def _begin_noise(self) -> np.random.Generator:
+        return np.random.default_rng((self.seed, NOISE_STREAM))

@@ -11,21 +11,32 @@ from rl_coach.exploration_policies.additive_noise import AdditiveNoise
 from rl_coach.exploration_policies.categorical import Categorical
 from rl_coach.spaces import DiscreteActionSpace
 
+from sagemaker_rl.training.accelerated.explorations import LONGEST_HOLD, EpsilonGreedy, evaluation_policy
 from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph, to_mxnet
 from sagemaker_rl.training.accelerated.optimizer import adam_for
 from sagemaker_rl.training.accelerated.ppo_loss import Loss, StepResult, log_probs_and_entropy
 from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
 from sagemaker_rl.training.checkpoints import check_finite
 
-EXPLORATIONS = (AdditiveNoise, Categorical)
-"""Coach's explorations that sample from the policy itself, as this run does."""
+EXPLORATIONS = {True: (Categorical, *LONGEST_HOLD), False: (AdditiveNoise,)}
+"""Coach's explorations that this run plays, by whether actions are discrete.
+
+Categorical and AdditiveNoise sample from the policy itself in training. The others take its most probable action or,
+by chance, any; the likelihood ratio is that of the policy's own probabilities, as on stock Coach.
+"""
 ROWS_AT_A_TIME = 8_192
 INPUTS = (INPUT, "actions", "old_log_probs", "advantages", "value_targets")
 """Of a gradient step: normalized states ``(batch, *shape)``, actions ``(batch, *shape)``, and ``(batch,)`` each."""
 
 
 def generalized_advantages(
-    rewards: np.ndarray, values: np.ndarray, last_values: np.ndarray, dones: np.ndarray, discount: float, lambda_: float
+    rewards: np.ndarray,
+    values: np.ndarray,
+    last_values: np.ndarray,
+    dones: np.ndarray,
+    cut_values: np.ndarray,
+    discount: float,
+    lambda_: float,
 ) -> np.ndarray:
     """Return GAE(lambda) (https://arxiv.org/abs/1506.02438, equation 16) for trajectories of several environments.
 
@@ -33,7 +44,10 @@ def generalized_advantages(
         rewards: shape ``(steps, environments)``.
         values: V of the state before each step, same shape.
         last_values: V of the states after the last step, ``(environments,)``.
-        dones: whether an episode ended with each step, bool, same shape as rewards; V is 0 after the end.
+        dones: whether an episode ended with each step, bool, same shape as rewards; V is 0 after the end, and nothing
+            flows back over it from the next episode.
+        cut_values: V of the final state where the time limit ended an episode (https://arxiv.org/abs/1712.00378), 0
+            elsewhere, same shape.
         discount: gamma.
         lambda_: of GAE.
     """
@@ -42,7 +56,7 @@ def generalized_advantages(
     next_advantages = np.zeros(values.shape[1])
     for step in range(len(rewards) - 1, -1, -1):
         not_done = ~dones[step]
-        delta = rewards[step] + discount * next_values * not_done - values[step]
+        delta = rewards[step] + discount * (next_values * not_done + cut_values[step]) - values[step]
         next_advantages = advantages[step] = delta + discount * lambda_ * not_done * next_advantages
         next_values = values[step]
     return advantages
@@ -192,10 +206,12 @@ class PPORun(AcceleratedRun):
     """Trains and evaluates a Coach ClippedPPOAgent on batches of environments.
 
     A phase of playing ends after ``num_consecutive_playing_steps``, wherever the episodes are: one that is cut there is
-    bootstrapped with the critic's value and goes on in the next phase, where stock Coach plays on to its end alone.
+    bootstrapped with the critic's value and goes on in the next phase, where stock Coach plays on to its end alone. An
+    episode that its time limit ends is bootstrapped, too, with the value of its final state; stock Coach takes 0.
     """
 
     default_num_envs = 64
+    least_steps_of_a_copy = 512
 
     @staticmethod
     def unsupported(agent: Any) -> str | None:
@@ -212,10 +228,10 @@ class PPORun(AcceleratedRun):
         }
         if difference := first_difference(options):
             return difference
-        if type(agent.exploration_policy) not in EXPLORATIONS:
-            return f"the exploration is {type(agent.exploration_policy).__name__}"
-        if isinstance(agent.exploration_policy, AdditiveNoise) and agent.exploration_policy.evaluation_noise_percentage:
-            return "evaluation is noisy"
+        discrete = isinstance(agent.spaces.action, DiscreteActionSpace)
+        if type(agent.exploration_policy) not in EXPLORATIONS[discrete]:
+            kind = "discrete" if discrete else "continuous"
+            return f"the exploration of {kind} actions is {type(agent.exploration_policy).__name__}"
         return None
 
     def __init__(
@@ -224,7 +240,12 @@ class PPORun(AcceleratedRun):
         super().__init__(graph_manager, num_envs, seed, check_stop)
         self.learner = PPOLearner(self.agent, self.random)
         self.policy = self.learner.policy()
+        self.greedy: EpsilonGreedy | None = None
+        if type(self.agent.exploration_policy) in LONGEST_HOLD:
+            self.greedy = EpsilonGreedy(self.agent.exploration_policy, self.envs.num_envs, self.random)
         self.rollout: list[tuple[np.ndarray, ...]] = []
+        self.cut_observations: list[np.ndarray] = []
+        """Of this phase: the final observations of episodes that their time limit ended, in the order of the steps."""
 
     def publish(self) -> None:
         self.learner.publish()
@@ -236,11 +257,30 @@ class PPORun(AcceleratedRun):
         policy = self.policy(self.normalize(observations))
         return self._within_bounds(policy[0].argmax(axis=1) if self.learner.discrete else policy[0])
 
+    def evaluation_policy(self, num_envs: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        exploration = self.agent.exploration_policy
+        if self.greedy:
+            return evaluation_policy(exploration, num_envs, random, self.best_actions)
+        if not isinstance(exploration, AdditiveNoise) or not exploration.evaluation_noise_percentage:
+            return self.best_actions
+        space = self.agent.spaces.action
+        deviation = exploration.evaluation_noise_percentage * (space.high - space.low)
+
+        def act(observations: np.ndarray) -> np.ndarray:
+            mean = self.policy(self.normalize(observations))[0]
+            return self._within_bounds(mean + deviation * random.standard_normal(mean.shape))
+
+        return act
+
     def play_and_learn(self) -> None:
-        actions = self._sample(self.policy(self.normalize(self.observations)))
+        actions = self._explore()
         observations = self.observations
-        _, rewards, dones = self.step(self._within_bounds(actions))
-        self.rollout.append((observations, actions, rewards, dones))
+        step = self.step(self._within_bounds(actions))
+        self.rollout.append((observations, actions, step.rewards, step.dones, step.truncated))
+        if step.truncated.any():
+            self.cut_observations.append(step.final_observations[step.truncated])
+        if self.greedy:
+            self.greedy.held.drop(step.dones)
         needed = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         if len(self.rollout) * self.envs.num_envs >= needed:
             self._train(needed)
@@ -252,6 +292,15 @@ class PPORun(AcceleratedRun):
         space = self.agent.spaces.action
         return np.minimum(np.maximum(actions, space.low), space.high)
 
+    def _explore(self) -> np.ndarray:
+        """Return actions by the exploration policy, before they are clipped to the action space."""
+        policy = self.policy(self.normalize(self.observations))
+        if not self.greedy:
+            return self._sample(policy)
+        epsilon = self.agent.exploration_policy.get_control_param()
+        self.greedy.step_schedule(self.envs.num_envs)
+        return self.greedy.act(epsilon, lambda: policy[0].argmax(axis=1))
+
     def _sample(self, policy: list[np.ndarray]) -> np.ndarray:
         if self.learner.discrete:
             cumulative = policy[0].cumsum(axis=1)
@@ -261,7 +310,7 @@ class PPORun(AcceleratedRun):
         return mean + standard_deviation * self.random.standard_normal(mean.shape)
 
     def _train(self, needed: int) -> None:
-        observations, actions, rewards, dones = (np.stack(column) for column in zip(*self.rollout, strict=True))
+        observations, actions, rewards, dones, truncated = map(np.stack, zip(*self.rollout, strict=True))
         self.rollout = []
         shape = self.observations.shape[1:]
         flat = observations.reshape(-1, *shape)
@@ -269,6 +318,10 @@ class PPORun(AcceleratedRun):
         states = self.normalize(flat)
         values = self.learner.heads(states)[0].reshape(rewards.shape)
         last_values = self.learner.heads(self.normalize(self.observations))[0]
+        cut_values = np.zeros_like(values)
+        if self.cut_observations:
+            cut_values[truncated] = self.learner.heads(self.normalize(np.concatenate(self.cut_observations)))[0]
+            self.cut_observations = []
         next_observations = np.concatenate([observations[1:], self.observations[None]])
         # Coach counts each transition's next state too.
         self.count_for_normalization(next_observations.reshape(-1, *shape))
@@ -276,7 +329,7 @@ class PPORun(AcceleratedRun):
         for _ in range(len(flat)):
             algorithm.clipping_decay_schedule.step()
         advantages = generalized_advantages(
-            rewards, values, last_values, dones, algorithm.discount, algorithm.gae_lambda
+            rewards, values, last_values, dones, cut_values, algorithm.discount, algorithm.gae_lambda
         )
         value_targets = (advantages + values).reshape(-1)
         advantages = advantages.reshape(-1)

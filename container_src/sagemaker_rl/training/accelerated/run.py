@@ -19,7 +19,7 @@ from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
 from sagemaker_rl.training.accelerated.rewards import filter_rewards
-from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, make_vector_env
+from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, make_vector_env
 
 EVALUATION_STREAM = 1_000_003
 """Added to the seed for the start states of evaluations: a stream of their own."""
@@ -29,7 +29,9 @@ class AcceleratedRun(abc.ABC):
     """Trains and evaluates a Coach agent on batches of environments; subclasses say how the agent acts and learns."""
 
     default_num_envs: int
-    """How many copies of the environment are played where nobody says."""
+    """How many copies of the environment are played at most, where nobody says."""
+    least_steps_of_a_copy: int
+    """How many steps of a phase of playing a copy plays at least, where nobody says how many copies there are."""
 
     @staticmethod
     @abc.abstractmethod
@@ -49,10 +51,9 @@ class AcceleratedRun(abc.ABC):
         evaluation_seed = EVALUATION_STREAM + (int(self.random.integers(2**31)) if seed is None else seed)
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
-        self.envs: VectorEnv = make_vector_env(
-            make_env, choose_num_envs(playing_steps, num_envs or self.default_num_envs), seed
-        )
-        self.evaluator = Evaluator(make_env, evaluation_seed, lambda states: self.best_actions(states), check_stop)
+        at_most = num_envs or min(self.default_num_envs, max(1, playing_steps // self.least_steps_of_a_copy))
+        self.envs: VectorEnv = make_vector_env(make_env, choose_num_envs(playing_steps, at_most), seed)
+        self.evaluator = Evaluator(make_env, evaluation_seed, self.evaluation_policy, check_stop)
         self.gifs = GifWriter()
         self.recorded: RecordedEpisode | None = None
         """Of the last evaluation; its GIF is written when training goes on."""
@@ -71,6 +72,14 @@ class AcceleratedRun(abc.ABC):
     @abc.abstractmethod
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
         """Return the deterministic policy's actions, within the action space."""
+
+    @abc.abstractmethod
+    def evaluation_policy(self, num_envs: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        """Return what evaluations play: observations ``(num_envs, *shape)`` to actions, within the action space.
+
+        It is the deterministic policy with the noise that the agent's exploration has in Coach's evaluations, drawn
+        from ``random``.
+        """
 
     @abc.abstractmethod
     def heatup(self, steps: Any) -> None:
@@ -107,9 +116,10 @@ class AcceleratedRun(abc.ABC):
                 self.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
-        """Play ``steps`` episodes of the deterministic policy as one batch; never says that training is done.
+        """Play ``steps`` episodes of the policy as one batch; never says that training is done.
 
-        Every evaluation plays the same start states: the better of two policies is not the luckier one.
+        Every evaluation plays the same start states and draws the same noise: the better of two policies is not the
+        luckier one.
         """
         self._log_evaluation(
             self._play_episodes(steps.num_steps, same_starts=True, record=self._count_evaluation()).returns
@@ -153,21 +163,18 @@ class AcceleratedRun(abc.ABC):
             statistics.push_val(observations)
             observations = normalize(observations, statistics)
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Take one step in every environment, and do the bookkeeping of it.
-
-        Returns:
-            The observations that the actions led to, the filtered rewards, and whether an episode has ended.
-        """
-        final_observations, self.observations, rewards, dones = self.envs.step(actions)
-        shaped_rewards = filter_rewards(self.reward_filters, rewards)
-        self.returns += rewards
+    def step(self, actions: np.ndarray) -> Step:
+        """Take one step in every environment, and do the bookkeeping of it; return it with filtered rewards."""
+        step = self.envs.step(actions)
+        self.observations = step.observations
+        shaped_rewards = filter_rewards(self.reward_filters, step.rewards)
+        self.returns += step.rewards
         self.shaped_returns += shaped_rewards
         self.lengths += 1
         self.agent.total_steps_counter += self.envs.num_envs
-        for index in np.flatnonzero(dones):
+        for index in np.flatnonzero(step.dones):
             self._end_episode(index)
-        return final_observations, shaped_rewards, dones
+        return step._replace(rewards=shaped_rewards)
 
     def _end_episode(self, index: int) -> None:
         agent = self.agent

@@ -6,7 +6,7 @@ environment becomes a batch of instances.
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import gym
 import numpy as np
@@ -15,6 +15,21 @@ from gym.wrappers import TimeLimit
 
 from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
 from sagemaker_rl.coach.recording import render
+
+
+class Step(NamedTuple):
+    """What one step of a batch of environments leads to; arrays begin with ``num_envs``."""
+
+    final_observations: np.ndarray
+    """What the actions led to, float32 ``(num_envs, *shape)``."""
+    observations: np.ndarray
+    """What to act on next: the same, or the first observation of a new episode where one has ended."""
+    rewards: np.ndarray
+    """Float64 ``(num_envs,)``."""
+    dones: np.ndarray
+    """Whether an episode has ended, by itself or by its time limit, bool ``(num_envs,)``."""
+    truncated: np.ndarray
+    """Where the time limit alone has ended it, bool ``(num_envs,)``: its final state has a value like any other."""
 
 
 class VectorEnv(Protocol):
@@ -28,17 +43,12 @@ class VectorEnv(Protocol):
     def reset(self) -> np.ndarray:
         """Begin a new episode everywhere; return the observations, float32 of shape ``(num_envs, *shape)``."""
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def step(self, actions: np.ndarray) -> Step:
         """Take one step everywhere.
 
         Args:
             actions: shape ``(num_envs, size)``, float within the action space, or int64 ``(num_envs,)``, the agent's
                 (coach/spaces.py); environments that are made to take their own take those.
-
-        Returns:
-            ``final_observations``, which these actions led to; ``observations``, to act on next: the same, or those of
-            a new episode where one has ended; ``rewards``, float64; and ``dones``, whether the episode has ended, by
-            itself or by its time limit, bool. Rewards and dones have the shape ``(num_envs,)``.
         """
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
@@ -99,7 +109,7 @@ class _CarsOnArrays:
     def _observe(self) -> np.ndarray:
         return np.stack([self.position, self.velocity], axis=1).astype(np.float32)
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def step(self, actions: np.ndarray) -> Step:
         rewards = self._move_continuous(actions) if self.continuous else self._move_discrete(actions)
         at_flag = (self.position >= self.car.goal_position) & (self.velocity >= self.car.goal_velocity)
         if self.continuous:
@@ -107,12 +117,13 @@ class _CarsOnArrays:
             self.position = self.position.astype(np.float32).astype(np.float64)
             self.velocity = self.velocity.astype(np.float32).astype(np.float64)
         self.steps += 1
-        dones = at_flag | (self.steps >= self.patience)
+        truncated = (self.steps >= self.patience) & ~at_flag  # as gym's TimeLimit has it
+        dones = at_flag | truncated
         final_observations = self._observe()
         if not dones.any():
-            return final_observations, final_observations, rewards, dones
+            return Step(final_observations, final_observations, rewards, dones, truncated)
         self._start(dones)
-        return final_observations, self._observe(), rewards, dones
+        return Step(final_observations, self._observe(), rewards, dones, truncated)
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
         state = np.array([self.position[index], self.velocity[index]])
@@ -165,15 +176,17 @@ class _Instances:
     def reset(self) -> np.ndarray:
         return np.stack([np.asarray(env.reset(), dtype=np.float32) for env in self.envs])
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        results = [env.step(action) for env, action in zip(self.envs, actions, strict=True)]
+    def step(self, actions: np.ndarray) -> Step:
+        results: list[Any] = [env.step(action) for env, action in zip(self.envs, actions, strict=True)]
         final_observations = np.stack([np.asarray(result[0], dtype=np.float32) for result in results])
         rewards = np.array([result[1] for result in results], dtype=np.float64)
         dones = np.array([bool(result[2]) for result in results])
+        # gym's TimeLimit sets the key, to False where the environment ended the episode in just this step.
+        truncated = dones & np.array([bool(result[3].get("TimeLimit.truncated", False)) for result in results])
         observations = final_observations.copy()
         for index in np.flatnonzero(dones):
             observations[index] = self.envs[index].reset()
-        return final_observations, observations, rewards, dones
+        return Step(final_observations, observations, rewards, dones, truncated)
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
         env: Any = self.envs[index]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from graphs import make_graph
-from jobs import DQN
+from jobs import DQN, PPO
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,19 @@ def test_phases_are_divided_among_the_environments(steps, at_most, environments)
     from sagemaker_rl.training.accelerated.run import choose_num_envs
 
     assert choose_num_envs(steps, at_most) == environments
+
+
+@pytest.mark.parametrize(
+    ("preset", "playing_steps", "asked", "environments"),
+    [(PPO, None, None, 64), (PPO, 2048, None, 4), (PPO, 300, None, 1), (PPO, 2048, 64, 64), (DQN, None, None, 16)]
+    + [(DQN, steps, None, steps) for steps in (1, 4)],
+)
+def test_the_number_of_copies_follows_from_the_schedule(tmp_path, preset, playing_steps, asked, environments):
+    from sagemaker_rl.training.accelerated.support import run_class_of
+
+    path = "agent_params__algorithm__num_consecutive_playing_steps"
+    graph_manager = make_graph(tmp_path, preset, **({path: playing_steps} if playing_steps else {}))
+    assert run_class_of(graph_manager)(graph_manager, asked, 1, lambda: None).envs.num_envs == environments
 
 
 def test_every_evaluation_plays_the_same_start_states(tmp_path):

@@ -93,7 +93,7 @@ def test_advantages_and_returns_equal_coachs(tmp_path):
     ends = {0: [99, 299], 1: [10, 150, 299]}
     for environment, steps in ends.items():
         ended[steps, environment] = True
-    ours = generalized_advantages(rewards, values, random.normal(size=2), ended, 0.97, 0.9)
+    ours = generalized_advantages(rewards, values, random.normal(size=2), ended, np.zeros((300, 2)), 0.97, 0.9)
     for environment, steps in ends.items():
         start = 0
         for end in steps:
@@ -107,13 +107,36 @@ def test_advantages_and_returns_equal_coachs(tmp_path):
             start = end + 1
 
 
-def test_an_episode_that_is_cut_is_bootstrapped_with_its_value():
+def test_advantages_of_episodes_that_end_or_are_cut_anywhere():
+    """Against the definition, summed forwards: GAE = sum of (gamma lambda)^k delta_k to the end of the episode."""
     from sagemaker_rl.training.accelerated.ppo import generalized_advantages
 
-    advantages = generalized_advantages(
-        np.array([[1.0], [1.0]]), np.zeros((2, 1)), np.array([10.0]), np.zeros((2, 1), dtype=bool), 0.5, 1.0
-    )
-    assert advantages.tolist() == [[1 + 0.5 * (1 + 0.5 * 10)], [1 + 0.5 * 10]]
+    random = np.random.default_rng(4)
+    steps, environments, discount, lambda_ = 60, 5, 0.9, 0.8
+    rewards, values = random.normal(size=(2, steps, environments))
+    last_values = random.normal(size=environments)
+    dones = random.random((steps, environments)) < 0.15
+    truncated = dones & (random.random((steps, environments)) < 0.5)
+    truncated[-1], dones[-1] = [True, False, False, True, False], [True, True, False, True, False]
+    assert 0 < truncated.sum() < dones.sum()
+    cut_values = np.where(truncated, random.normal(size=(steps, environments)), 0.0)
+    expected = np.zeros((steps, environments))
+    for start, environment in np.ndindex(steps, environments):
+        weight = 1.0
+        for step in range(start, steps):
+            if truncated[step, environment]:
+                following = cut_values[step, environment]
+            elif dones[step, environment]:
+                following = 0.0
+            else:
+                following = last_values[environment] if step == steps - 1 else values[step + 1, environment]
+            delta = rewards[step, environment] + discount * following - values[step, environment]
+            expected[start, environment] += weight * delta
+            weight *= discount * lambda_
+            if dones[step, environment]:
+                break
+    computed = generalized_advantages(rewards, values, last_values, dones, cut_values, discount, lambda_)
+    assert np.abs(computed - expected).max() < 1e-12
 
 
 def test_heads_of_a_whole_collection_are_those_of_its_parts(tmp_path):

@@ -19,11 +19,11 @@ from jobs import DQN, PPO
             "estimate_state_value_using_gae is False",
         ),
         (PPO, {"agent_params__algorithm__num_consecutive_training_steps": 2}, "num_consecutive_training_steps is 2"),
-        (PPO, {"agent_params__exploration__evaluation_noise_percentage": 0.1}, "evaluation is noisy"),
+        (PPO, {"agent_params__exploration__evaluation_noise_percentage": 0.1}, None),
         (PPO, {"env_params__frame_skip": 2}, "the environment skips frames"),
         (PPO, {"improve_steps:EnvironmentEpisodes": 5}, "improve_steps is in EnvironmentEpisodes"),
         (DQN, {}, None),
-        (DQN, {"agent_params__exploration__evaluation_epsilon": 0.05}, "evaluation is noisy"),
+        (DQN, {"agent_params__exploration__evaluation_epsilon": 0.05}, None),
         (DQN, {"agent_params__algorithm__act_for_full_episodes": 1}, "act_for_full_episodes is True"),
         (
             DQN,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from patient_envs import PatientContinuousMountainCar, PatientMountainCar
 from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
 from sagemaker_rl.training.accelerated.evaluator import Evaluator
-from sagemaker_rl.training.accelerated.vector_envs import make_vector_env
+from sagemaker_rl.training.accelerated.vector_envs import _Instances, make_vector_env
 
 CARS = 8
 
@@ -37,7 +37,7 @@ def test_trajectories_equal_gyms_bit_for_bit(continuous, seed, from_float32, bia
     running = np.ones(CARS, dtype=bool)
     for _ in range(120):
         actions = np.clip(random.normal(bias, 1, (CARS, 1)), -1, 1) if continuous else random.integers(0, 3, CARS)
-        reached, following, rewards, ended = batch.step(actions)
+        reached, following, rewards, ended, _ = batch.step(actions)
         for index in np.flatnonzero(running):
             observation, reward, terminated, _, _ = cars[index].step(actions[index])
             assert np.array_equal(reached[index], np.asarray(observation, dtype=np.float32))
@@ -58,10 +58,33 @@ def test_the_time_limit_ends_episodes(make):
     batch.steps[1] = 100
     idle = np.ones(3, dtype=np.int64) if make is PatientMountainCar else np.zeros((3, 1))
     ends = {index: [] for index in range(3)}
-    for step in range(1, 10_001):
-        for index in np.flatnonzero(batch.step(idle)[3]):
-            ends[index].append(step)
+    for number in range(1, 10_001):
+        step = batch.step(idle)
+        assert np.array_equal(step.truncated, step.dones)
+        for index in np.flatnonzero(step.dones):
+            ends[index].append(number)
     assert ends == {0: [10_000], 1: [9_900], 2: [10_000]}
+
+
+@pytest.mark.parametrize("on_arrays", [True, False])
+def test_an_episode_is_truncated_by_its_time_limit_alone(on_arrays):
+    """In the last step of their patience: at the flag, on the way, at the flag; and a fourth that has time left."""
+    cars = [PatientMountainCar() for _ in range(4)]
+    cars_left = iter(cars)
+    batch = (
+        make_vector_env(PatientMountainCar, 4, seed=0) if on_arrays else _Instances(lambda: next(cars_left), 4, seed=0)
+    )
+    batch.reset()
+    positions, velocities, steps = np.array([0.49, 0.3, 0.47, 0.49]), np.full(4, 0.05), [9_999, 9_999, 9_999, 5_000]
+    if on_arrays:
+        batch.position[:], batch.velocity[:], batch.steps[:] = positions, velocities, steps
+    for car, position, velocity, elapsed in zip(cars, positions, velocities, steps, strict=True):
+        car.unwrapped.state, car._elapsed_steps = (position, velocity), elapsed
+    step = batch.step(np.full(4, 2))
+    assert step.dones.tolist() == [True, True, True, True]
+    assert step.truncated.tolist() == [False, True, False, False]
+    assert step.final_observations[:, 0] == pytest.approx(positions + 0.05, abs=0.01)
+    assert (step.observations[:, 1] == 0).all()
 
 
 def test_a_seed_gives_the_same_starts():
@@ -91,7 +114,7 @@ def test_any_other_environment_becomes_a_batch_of_instances():
     assert batch.reset().tolist() == [[2], [3], [4]]
     assert batch.reset().dtype == np.float32
     batch.step(np.arange(3))
-    reached, following, rewards, ended = batch.step(np.arange(3))
+    reached, following, rewards, ended, _ = batch.step(np.arange(3))
     assert reached.tolist() == [[0], [1], [2]]
     assert following.tolist() == [[2], [1], [2]]
     assert rewards.tolist() == [0, 1, 2]
@@ -115,14 +138,14 @@ class Counts(gym.Env):
 def test_instances_translate_the_agents_actions():
     batch = make_vector_env(lambda: AgentEnv(Counts(), "mine:Counts"), 3, seed=None)
     batch.reset()
-    reached, _, rewards, ended = batch.step(np.arange(3))
+    reached, _, rewards, ended, _ = batch.step(np.arange(3))
     assert reached.tolist() == [[5], [6], [7]]
     assert rewards.tolist() == [5, 6, 7]
     assert ended.tolist() == [False, False, True]
     assert [batch.own_action(action) for action in (0, 2)] == [5, 7]
     own = make_vector_env(lambda: CheckedEnv(Counts(), "mine:Counts"), 3, seed=None)
     own.reset()
-    assert own.step(np.array([5, 6, 7]))[2].tolist() == [5, 6, 7]
+    assert own.step(np.array([5, 6, 7])).rewards.tolist() == [5, 6, 7]
     assert own.own_action(6) == 6
 
 
@@ -135,7 +158,9 @@ def test_a_checked_car_is_stepped_on_arrays_too():
 
 
 def test_pictures_that_cannot_be_drawn_are_no_end_of_an_evaluation():
-    evaluator = Evaluator(lambda: AgentEnv(Counts(), "mine:Counts"), 0, lambda states: np.full(len(states), 2), int)
+    evaluator = Evaluator(
+        lambda: AgentEnv(Counts(), "mine:Counts"), 0, lambda size, _: lambda states: np.full(size, 2), int
+    )
     played = evaluator.play(2, record=True)
     assert played.returns == [7.0, 7.0]
     assert played.recording is None
