@@ -1,8 +1,9 @@
 """Everything that rl-coach-slim 0.12.1 needs changed to run on MXNet 1.9.1, current packages and small images.
 
-The repairs of its networks are in network_repairs.py, those of its gym environment in environment_repairs.py, those of
-its imports in placeholders.py; nothing is patched anywhere else. Call ``apply()`` before the first import of
-``rl_coach``. Each repair names the upstream line that it mends, and what happens without it.
+The repairs of its networks are in network_repairs.py, those of its observation filters in filter_repairs.py, those of
+its gym environment in environment_repairs.py, those of its imports in placeholders.py; nothing is patched anywhere
+else. Call ``apply()`` before the first import of ``rl_coach``. Each repair names the upstream line that it mends, and
+what happens without it.
 
 Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs`` to MXNet's ``apply_gradients``, which
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import network_repairs, placeholders, resizing
+from sagemaker_rl.coach import filter_repairs, network_repairs, placeholders
 from sagemaker_rl.coach.recording import Recording
 from sagemaker_rl.errors import InputError
 
@@ -43,8 +44,8 @@ def apply() -> None:
         _log_a_decaying_learning_rate,
         _raise_where_coach_exits,
         _refuse_a_phase_shorter_than_a_batch,
-        _resize_without_scikit_image,
         _bound_unsigned_boxes,
+        filter_repairs.repair_filters,
         network_repairs.repair_networks,
         environment_repairs.repair_environments,
     ):
@@ -301,22 +302,6 @@ def _refuse_a_phase_shorter_than_a_batch() -> None:
         return train_network(self, batch, epochs)
 
     ClippedPPOAgent.train_network = train_checked
-
-
-def _resize_without_scikit_image() -> None:
-    """Let the filters that rescale pictures do it in NumPy.
-
-    Upstream: filters/observation/observation_rescale_to_size_filter.py:18 and …_size_by_factor_filter.py:17, ``from
-    skimage.transform import resize``, the only use of scikit-image (38 MB, and SciPy's 98). Without it: ImportError at
-    the first observation of a preset with pictures.
-    """
-    from rl_coach.filters.observation import (
-        observation_rescale_size_by_factor_filter,
-        observation_rescale_to_size_filter,
-    )
-
-    for module in (observation_rescale_size_by_factor_filter, observation_rescale_to_size_filter):
-        module.resize = resizing.resize
 
 
 def _write_checkpoint_state_atomically() -> None:
