@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cart_pole
 import cost_curve
 import machine
 import peer_environments
@@ -30,8 +31,8 @@ from timed_process import RunFailed
 from training_job import BENCHMARKS, ROOT
 
 LOGS = BENCHMARKS / "logs"
-ROLLOUTS, COST_CURVE, START_UP = "rollouts", "cost-curve", "start-up"
-NAMES = [*SYSTEMS, ROLLOUTS, COST_CURVE, START_UP]
+ROLLOUTS, COST_CURVE, START_UP, CART_POLE = "rollouts", "cost-curve", "start-up", "cartpole"
+NAMES = [*SYSTEMS, ROLLOUTS, COST_CURVE, START_UP, CART_POLE]
 QUICK_ROLLOUTS = ("default", "1", "256")
 QUICK_SECONDS = 240
 """A quick run begins no measurement after so many seconds."""
@@ -91,10 +92,11 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one seed, shortened runs: at most 5 minutes")
     parser.add_argument("--seeds", type=int, help="at most so many seeds of each system")
-    parser.add_argument("--systems", default=",".join(NAMES), help=f"some of {','.join(NAMES)}")
+    parser.add_argument("--systems", help=f"some of {','.join(NAMES)}; without it all, --quick without {CART_POLE}")
     parser.add_argument("--reuse", action="store_true", help="keep recorded runs of the same code and settings")
     arguments = parser.parse_args()
-    arguments.systems = arguments.systems.split(",")
+    everything = [name for name in NAMES if name != CART_POLE or not arguments.quick]
+    arguments.systems = arguments.systems.split(",") if arguments.systems else everything
     unknown = [name for name in arguments.systems if name not in NAMES]
     if unknown:
         parser.error(f"unknown systems: {', '.join(unknown)}; known are {', '.join(NAMES)}")
@@ -110,7 +112,7 @@ def peers_of(names: list[str]) -> list[str]:
 def system_of(key: str) -> str:
     """Return the name, as ``--systems`` takes it, of what a record is about."""
     name = key.partition("/")[0]
-    return next((known for known in (ROLLOUTS, COST_CURVE, START_UP) if name.startswith(known)), name)
+    return next((known for known in (ROLLOUTS, COST_CURVE, START_UP, CART_POLE) if name.startswith(known)), name)
 
 
 # --- What there is to measure ----------------------------------------------------------------------------------------
@@ -136,6 +138,8 @@ def plan(arguments: argparse.Namespace) -> list[Task]:
         tasks += cost_tasks(arguments.quick)
     if START_UP in arguments.systems:
         tasks += start_up_tasks()
+    if CART_POLE in arguments.systems:
+        tasks += cart_pole_tasks(min(cart_pole.SEEDS, most or cart_pole.SEEDS), arguments.quick)
     return tasks
 
 
@@ -185,6 +189,12 @@ def start_up_tasks() -> Iterator[Task]:
     yield Task(
         f"{START_UP}/container", start_up.measure, {**start_up.SHORT_JOB, "image": image}, [Path(start_up.__file__)]
     )
+
+
+def cart_pole_tasks(seeds: int, quick: bool) -> Iterator[Task]:
+    code = [*systems.our_code(), *cart_pole.code()]
+    for run in cart_pole.runs(seeds):
+        yield Task(run.key, partial(cart_pole.measure, run, quick), {**run.hyperparameters(), "quick": quick}, code)
 
 
 # --- Measuring -------------------------------------------------------------------------------------------------------

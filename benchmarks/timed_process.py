@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True)
 class TimedProcess:
-    """A process that has ended with exit status 0; times are in seconds since it was started."""
+    """A process that has ended with exit status 0, or was ended; times are in seconds since it was started."""
 
     lines: list[tuple[float, str]]
     seconds: float
@@ -23,8 +23,21 @@ class TimedProcess:
     """``ru_maxrss`` of the process, or of the largest of its children that it waited for."""
 
 
-def run(command: Sequence[str | Path], cwd: Path, log: Path, environment: dict[str, str]) -> TimedProcess:
+def run(
+    command: Sequence[str | Path],
+    cwd: Path,
+    log: Path,
+    environment: dict[str, str],
+    until: Callable[[float, str], bool] = lambda seconds, line: False,
+) -> TimedProcess:
     """Run ``command`` in the folder ``cwd``, and write what it prints to ``log``, a line with its time each.
+
+    Args:
+        command: program and arguments.
+        cwd: the folder.
+        log: the file.
+        environment: variables besides this process's own.
+        until: is given the seconds and the text of each line; the process is killed where it returns True.
 
     Raises:
         RunFailed: Its exit status is not 0.
@@ -44,18 +57,23 @@ def run(command: Sequence[str | Path], cwd: Path, log: Path, environment: dict[s
     )
     assert process.stdout is not None
     lines: list[tuple[float, str]] = []
+    ended = False
     try:
         with log.open("w", encoding="utf-8") as file:
             for line in process.stdout:
                 lines.append((time.monotonic() - started, line.rstrip("\n")))
                 file.write(f"{lines[-1][0]:9.3f} {line}")
+                if until(*lines[-1]):
+                    ended = True
+                    os.killpg(process.pid, signal.SIGKILL)
+                    break
         _, status, usage = os.wait4(process.pid, 0)
     except BaseException:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode and not ended:
         last_line = lines[-1][1] if lines else "it printed nothing"
         raise RunFailed(f"exit status {process.returncode}: {last_line} (the log is {log})")
     return TimedProcess(lines, time.monotonic() - started, usage.ru_maxrss)

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+import cart_pole
 from systems import NOTEBOOK_STEPS, SYSTEMS, THRESHOLDS
 from training_job import BENCHMARKS
 
@@ -68,6 +69,8 @@ def bars(results: dict[str, Any]) -> list[dict[str, Any]]:
         _discrete_speed,
         _flat_memory,
         _start_up,
+        lambda results: _cart_pole(results, "ppo"),
+        lambda results: _cart_pole(results, "dqn"),
     )
     return [bar for candidate in candidates if (bar := candidate(results))]
 
@@ -215,6 +218,15 @@ def _start_up(results: dict[str, Any]) -> dict[str, Any] | None:
     )
 
 
+def _cart_pole(results: dict[str, Any], agent: str) -> dict[str, Any] | None:
+    measured = cart_pole.ratio(results, agent)
+    if measured is None:
+        return None
+    value, words = measured
+    figure = f"CartPole-v1, {cart_pole.AGENTS[agent]}: stock Coach's seconds to {cart_pole.MEAN_RETURN:g} over ours"
+    return _bar(figure, f"{cart_pole.WANTED_RATIO:g} or more", words, value, value >= cart_pole.WANTED_RATIO)
+
+
 def _seconds_to_threshold(run: dict[str, Any]) -> float:
     return NEVER if run["seconds_to_threshold"] is None else float(run["seconds_to_threshold"])
 
@@ -238,6 +250,7 @@ def markdown(results: dict[str, Any]) -> str:
         _rollouts_table(results),
         _cost_table(results, "steps"),
         _cost_table(results, "environments"),
+        _cart_pole_table(results),
         _measured_on(results),
     ]
     return "\n\n".join(section for section in sections if section)
@@ -333,6 +346,11 @@ def _cost_table(results: dict[str, Any], curve: str) -> str:
         rows.append((str(run["environments"]), *cells) if curve == "environments" else cells)
     title = "steps" if curve == "steps" else "parallel environments"
     return f"### The cost of our continuous job by {title}\n\n" + _table(head, rows)
+
+
+def _cart_pole_table(results: dict[str, Any]) -> str:
+    rows = cart_pole.rows(results)
+    return "### CartPole-v1\n\n" + _table(cart_pole.HEAD, rows) if rows else ""
 
 
 def _measured_on(results: dict[str, Any]) -> str:

@@ -52,6 +52,7 @@ NOT_RUN = {
     ("benchmarks/README.md", "make bench QUICK=1"): "minutes",
     ("benchmarks/README.md", "make bench BENCH_ARGS=--reuse"): "trains what is not measured yet",
     ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",
+    ("benchmarks/README.md", "make bench BENCH_ARGS=--systems=cartpole"): "half an hour",
     ("benchmarks/README.md", "make images && make bench-serving"): "minutes, and needs Java",
 }
 """Commands that no test of the documents runs, and why. On the page they say what they need, or how long they take."""

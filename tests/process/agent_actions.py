@@ -1,6 +1,8 @@
 """Print what the trained agent does: run as a program, since Coach names parameters by how many networks came before.
 
-Usage: agent_actions.py PRESET CHECKPOINT_FOLDER OBSERVATIONS.npy ACTIONS.npy
+Usage: agent_actions.py PRESET CHECKPOINT_FOLDER OBSERVATIONS.npy ACTIONS.npy [one-episode]
+
+Each observation is the first of an episode, or with ``one-episode`` follows the one before.
 """
 
 import sys
@@ -13,7 +15,7 @@ from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints
 
 
-def main(preset: str, checkpoint: str, observations_file: str, actions_file: str) -> None:
+def main(preset: str, checkpoint: str, observations_file: str, actions_file: str, episodes: str = "") -> None:
     graph_manager = import_preset(find_preset(preset, MLPaths(Path(checkpoint))))
     create_graph(graph_manager, Path(actions_file).parent, seed=0, evaluate_only=1)
     checkpoints.restore(graph_manager, Path(checkpoint), preset)
@@ -23,8 +25,9 @@ def main(preset: str, checkpoint: str, observations_file: str, actions_file: str
     space = graph_manager.environments[0].action_space
     actions = []
     with graph_manager.phase_context(RunPhase.TEST):
-        for observation in np.load(observations_file):
-            agent.reset_internal_state()
+        for index, observation in enumerate(np.load(observations_file)):
+            if index == 0 or not episodes:
+                agent.reset_internal_state()
             agent.observe(EnvResponse(next_state={"observation": observation}, reward=0, game_over=False))
             actions.append(np.atleast_1d(space.clip_action_to_space(agent.act().action)))
         agent.num_evaluation_episodes_completed = 1

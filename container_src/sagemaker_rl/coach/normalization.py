@@ -10,6 +10,13 @@ NUMERICAL_FLOOR = 1e-15
 """What Coach adds to the standard deviation (utilities/shared_running_stats.py:174)."""
 
 
+def normalizations_of(agent: Any) -> list[Any]:
+    """Return the filters of an agent that normalize observations, before they are stored and after."""
+    stages = (agent.input_filter, agent.pre_network_filter)
+    filters = [f for stage in stages for by_name in stage.observation_filters.values() for f in by_name.values()]
+    return [f for f in filters if hasattr(f, "running_observation_stats")]
+
+
 def normalize(observations: np.ndarray, statistics: Any) -> np.ndarray:
     """Return what ``NumpySharedRunningStats.normalize`` does, in a fraction of ``np.clip``'s time.
 

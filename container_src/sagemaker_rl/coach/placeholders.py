@@ -15,7 +15,7 @@ NEVER_CALLED = {
     "minio": "data_stores/s3_data_store.py:19 (distributed Coach on Kubernetes)",
     "redis": "utilities/shared_running_stats.py:20, memories/backend/redis.py:18 (distributed Coach)",
     "scipy": "spaces.py:23, exploration_policies/additive_noise.py:20, environments/gym_environment.py:20 (unused)",
-    "skimage": "filters/observation/observation_rescale_to_size_filter.py:18 (coach/resizing.py in its place)",
+    "skimage": "filters/observation/observation_rescale_to_size_filter.py:18 (resizing.py in its place)",
 }
 """Packages that Coach imports at the top of a file although a training job on vectors never calls them."""
 

@@ -1,21 +1,23 @@
 """Everything that rl-coach-slim 0.12.1 needs changed to run on MXNet 1.9.1, current packages and small images.
 
-The repairs of its networks are in network_repairs.py, those of its gym environment in environment_repairs.py, those of
-its imports in placeholders.py; nothing is patched anywhere else. Call ``apply()`` before the first import of
-``rl_coach``. Each repair names the upstream line that it mends, and what happens without it.
+The repairs of its networks are in network_repairs.py, those of its observation filters in filter_repairs.py, those of
+its gym environment in environment_repairs.py, those of its imports in placeholders.py; nothing is patched anywhere
+else. Call ``apply()`` before the first import of ``rl_coach``. Each repair names the upstream line that it mends, and
+what happens without it.
 
 Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs`` to MXNet's ``apply_gradients``, which
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
 """
 
 import os
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import network_repairs, placeholders, resizing
+from sagemaker_rl.coach import filter_repairs, network_repairs, placeholders
 from sagemaker_rl.coach.recording import Recording
 from sagemaker_rl.errors import InputError
 
@@ -43,8 +45,9 @@ def apply() -> None:
         _log_a_decaying_learning_rate,
         _raise_where_coach_exits,
         _refuse_a_phase_shorter_than_a_batch,
-        _resize_without_scikit_image,
+        _lock_memories_within_the_process,
         _bound_unsigned_boxes,
+        filter_repairs.repair_filters,
         network_repairs.repair_networks,
         environment_repairs.repair_environments,
     ):
@@ -303,20 +306,16 @@ def _refuse_a_phase_shorter_than_a_batch() -> None:
     ClippedPPOAgent.train_network = train_checked
 
 
-def _resize_without_scikit_image() -> None:
-    """Let the filters that rescale pictures do it in NumPy.
+def _lock_memories_within_the_process() -> None:
+    """Lock a replay memory by the locks of threads: one process trains.
 
-    Upstream: filters/observation/observation_rescale_to_size_filter.py:18 and …_size_by_factor_filter.py:17, ``from
-    skimage.transform import resize``, the only use of scikit-image (38 MB, and SciPy's 98). Without it: ImportError at
-    the first observation of a preset with pictures.
+    Upstream: utils.py:466, where ``ReaderWriterLock`` starts a process for each of its two locks, for workers on other
+    hosts. Without it: a job has two more processes, asks one of them with every transition, and ends in
+    ``BrokenPipeError`` if a SIGTERM reaches its whole group.
     """
-    from rl_coach.filters.observation import (
-        observation_rescale_size_by_factor_filter,
-        observation_rescale_to_size_filter,
-    )
+    import rl_coach.utils
 
-    for module in (observation_rescale_size_by_factor_filter, observation_rescale_to_size_filter):
-        module.resize = resizing.resize
+    rl_coach.utils.Manager = lambda: threading
 
 
 def _write_checkpoint_state_atomically() -> None:

@@ -3,8 +3,8 @@
 It is a folder (packed by SageMaker as model.tar.gz) of three files and no pickle:
 
 - ``policy-symbol.json`` and ``policy-0000.params``: an MXNet graph and its parameters, from the environment's own
-  observations to the network's heads; the normalization of observations is inside.
-- ``policy.json``: a description of the two, with their SHA-256.
+  observations, or what filters made of them, to the network's heads; the normalization of observations is inside.
+- ``policy.json``: a description of the two, with their SHA-256, and of the filters (observations.py).
 """
 
 import hashlib
@@ -20,8 +20,10 @@ from typing import Any, Literal
 import numpy as np
 
 from sagemaker_rl.errors import PolicyError
+from sagemaker_rl.policy.observations import ObservationFilters
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS = (1, 2)
+"""That are read: 2 has filters before the graph, which a reader of 1 would leave out."""
 DESCRIPTION_FILE = "policy.json"
 SYMBOL_FILE = "policy-symbol.json"
 PARAMS_FILE = "policy-0000.params"
@@ -29,6 +31,10 @@ INPUT = "observation"
 MAX_DESCRIPTION_BYTES = 1024 * 1024
 MAX_START = 2**62
 """Of a discrete space: its values are int64."""
+MANY_NUMBERS = 64
+"""A box of more, a picture perhaps, is described by a single bound if all are alike."""
+MAX_NUMBERS = 2**24
+"""Of one value of a box."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,10 @@ class Space:
     @classmethod
     def _read_box(cls, data: Any) -> "Space":
         shape = tuple(_whole_number(size) for size in data["shape"])
-        low = tuple(-math.inf if bound is None else _finite_number(bound) for bound in data["low"])
-        high = tuple(math.inf if bound is None else _finite_number(bound) for bound in data["high"])
-        if not shape or not len(low) == len(high) == math.prod(shape):
+        if not shape or math.prod(shape) > MAX_NUMBERS:
             raise ValueError
+        low = _read_bounds(data["low"], -math.inf, math.prod(shape))
+        high = _read_bounds(data["high"], math.inf, math.prod(shape))
         if any(lowest > highest for lowest, highest in zip(low, high, strict=True)):
             raise ValueError
         integer = data.get("integer", False)
@@ -96,9 +102,25 @@ class Space:
         return {
             "type": "box",
             "shape": list(self.shape),
-            "low": [bound if math.isfinite(bound) else None for bound in self.low],
-            "high": [bound if math.isfinite(bound) else None for bound in self.high],
+            "low": _bounds_to_json(self.low),
+            "high": _bounds_to_json(self.high),
         } | ({"integer": True} if self.integer else {})
+
+
+def _read_bounds(data: Any, unbounded: float, numbers: int) -> tuple[float, ...]:
+    """Return the bounds of all numbers of a box: of each one, or one that is that of all."""
+    each = data if isinstance(data, list) else [data]
+    bounds = tuple(unbounded if bound is None else _finite_number(bound) for bound in each)
+    if not isinstance(data, list):
+        return bounds * numbers
+    if len(bounds) != numbers:
+        raise ValueError
+    return bounds
+
+
+def _bounds_to_json(bounds: tuple[float, ...]) -> Any:
+    each = [bound if math.isfinite(bound) else None for bound in bounds]
+    return each[0] if len(each) > MANY_NUMBERS and len(set(each)) == 1 else each
 
 
 def _whole_number(value: Any) -> int:
@@ -120,7 +142,8 @@ class Policy:
 
     Attributes:
         description: the content of ``policy.json``.
-        observation_space: the space of one observation.
+        observation_space: the space of one observation, or of a stack of the last ones (see ``filters``).
+        filters: what is made of observations before the graph sees them.
         action_space: the space of one action.
         head_names: the names of the arrays that ``heads`` returns, in order.
     """
@@ -129,6 +152,7 @@ class Policy:
         self.description = dict(description)
         self.observation_space = Space.from_json("observation_space", description.get("observation_space"))
         self.action_space = Space.from_json("action_space", description.get("action_space"))
+        self.filters = ObservationFilters.from_json(description)
         preset = description.get("preset")
         if not isinstance(preset, str) or not preset.isprintable():
             raise PolicyError(f"{DESCRIPTION_FILE}: preset is {reprlib.repr(preset)}, expected a name.")
@@ -167,9 +191,17 @@ class Policy:
         Returns:
             One float32 array of shape ``(batch, units)`` per name in ``head_names``.
         """
+        return self.run_graph(self.filtered(observations))
+
+    def filtered(self, observations: np.ndarray) -> np.ndarray:
+        """Return what the filters make of a batch, float32: the graph's input."""
+        return self.filters.apply(observations).astype(np.float32, copy=False)
+
+    def run_graph(self, filtered: np.ndarray) -> list[np.ndarray]:
+        """Return the network's heads for the graph's input."""
         import mxnet as mx  # takes a second, and much that reads an artifact needs its description only
 
-        outputs = self._block(mx.nd.array(observations, dtype=np.float32))
+        outputs = self._block(mx.nd.array(filtered, dtype=np.float32))
         return [output.asnumpy() for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
     def parameters(self) -> dict[str, np.ndarray]:
@@ -204,8 +236,15 @@ class Policy:
         """
         import mxnet as mx  # see heads
 
+        zeros = np.zeros((1, *self.observation_space.shape), dtype=np.float32)
         try:
-            heads = self.heads(np.zeros((1, *self.observation_space.shape), dtype=np.float32))
+            filtered = self.filtered(zeros)
+        except (ValueError, IndexError, TypeError) as error:
+            raise PolicyError(
+                f"{DESCRIPTION_FILE}: observation_filters cannot be applied to {list(zeros.shape[1:])}: {error}."
+            ) from None
+        try:
+            heads = self.run_graph(filtered)
         except (mx.MXNetError, ValueError, AssertionError) as error:
             raise PolicyError(f"The graph in {SYMBOL_FILE} cannot be run: {_reason(error)}.") from None
         shapes = [head.shape for head in heads]
@@ -260,8 +299,9 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not isinstance(description, dict):
         raise PolicyError(f"{file} holds {type(description).__name__}, expected a JSON object.")
     version = description.get("schema_version")
-    if type(version) is not int or version != SCHEMA_VERSION:  # true == 1 in Python
-        raise PolicyError(f"{DESCRIPTION_FILE}: schema_version is {reprlib.repr(version)}, expected {SCHEMA_VERSION}.")
+    if type(version) is not int or version not in SCHEMA_VERSIONS:  # true == 1 in Python
+        expected = " or ".join(map(str, SCHEMA_VERSIONS))
+        raise PolicyError(f"{DESCRIPTION_FILE}: schema_version is {reprlib.repr(version)}, expected {expected}.")
     return description
 
 

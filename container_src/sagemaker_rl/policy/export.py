@@ -3,12 +3,12 @@
 import math
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach.normalization import NUMERICAL_FLOOR
 from sagemaker_rl.coach.spaces import BoxActions, DiscreteActions
 from sagemaker_rl.errors import InputError, NotExportableError, PolicyError
 from sagemaker_rl.job import disks, outputs
@@ -16,12 +16,12 @@ from sagemaker_rl.policy.artifact import (
     DESCRIPTION_FILE,
     INPUT,
     PARAMS_FILE,
-    SCHEMA_VERSION,
     SYMBOL_FILE,
     Policy,
     Space,
     sha256,
 )
+from sagemaker_rl.policy.exported_filters import NAME, export_filters
 
 HEADS: dict[str, dict[str, tuple[str, ...]]] = {
     "VHead": {"discrete": ("state_value",), "box": ("state_value",)},
@@ -47,12 +47,12 @@ def reason_not_exportable(agent: Any) -> str | None:
     if networks != ["main"]:
         return f"the agent has the networks {sorted(networks)}, and an artifact holds a policy in one network 'main'"
     sources = sorted(agent.ap.network_wrappers["main"].input_embedders_parameters)
-    if sources != ["observation"]:
+    if sources != [NAME]:
         return f"the network's inputs are {sources}, expected only 'observation'"
     if agent.output_filter.action_filters:
         return f"the preset has action filters {list(agent.output_filter.action_filters)}"
     try:
-        _normalizations(agent)
+        export_filters(agent)
         _head_names(agent)
     except NotExportableError as error:
         return str(error)
@@ -97,23 +97,6 @@ def export_policy(agent: Any, graph_manager: Any, folder: Path, training: dict[s
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _normalizations(agent: Any) -> list[Any]:
-    """Return the agent's normalization filters, in the order in which they see an observation."""
-    from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
-
-    normalizations = []
-    for stage in (agent.input_filter, agent.pre_network_filter):
-        for filters in stage.observation_filters.values():
-            for name, observation_filter in filters.items():
-                if not isinstance(observation_filter, ObservationNormalizationFilter):
-                    raise NotExportableError(
-                        f"observation filter {name!r} is a {type(observation_filter).__name__}, "
-                        "expected none or an ObservationNormalizationFilter"
-                    )
-                normalizations.append(observation_filter)
-    return normalizations
-
-
 def _head_names(agent: Any) -> tuple[list[str], str]:
     """Return the names of the network's outputs and of the one that decides the action."""
     kind = _action_space(agent).kind
@@ -139,14 +122,13 @@ def _save_graph(agent: Any, folder: Path) -> None:
     params = {f"arg:{name}": parameter.data().as_in_context(mx.cpu()) for name, parameter in _parameters(network)}
     # In float64, as Coach's filter computes it in NumPy; the network itself is float32.
     x = mx.sym.cast(data, dtype="float64")
-    for index, normalization in enumerate(_normalizations(agent)):
-        statistics = normalization.running_observation_stats
+    for index, normalization in enumerate(export_filters(agent).normalizations):
         mean_name, stdev_name = f"normalization{index}_mean", f"normalization{index}_stdev"
         x = mx.sym.broadcast_sub(x, mx.sym.var(mean_name, dtype="float64"))
         x = mx.sym.broadcast_div(x, mx.sym.var(stdev_name, dtype="float64"))
-        x = mx.sym.clip(x, normalization.clip_min, normalization.clip_max)
-        params[f"arg:{mean_name}"] = mx.nd.array(statistics.mean[None], dtype=np.float64)
-        params[f"arg:{stdev_name}"] = mx.nd.array(statistics.std[None] + NUMERICAL_FLOOR, dtype=np.float64)
+        x = mx.sym.clip(x, normalization.low, normalization.high)
+        params[f"arg:{mean_name}"] = mx.nd.array(normalization.mean[None], dtype=np.float64)
+        params[f"arg:{stdev_name}"] = mx.nd.array(normalization.stdev[None], dtype=np.float64)
     heads = network.model(mx.sym.cast(x, dtype="float32"))
     heads = list(heads) if isinstance(heads, tuple | list) else [heads]
     # Coach's value head squeezes its one unit away, and with it the rows of a batch of one.
@@ -188,13 +170,22 @@ def _box(space: Any, integer: bool = False) -> Space:
 
 def _describe(agent: Any, graph_manager: Any, training: dict[str, Any]) -> dict[str, Any]:
     heads, action_head = _head_names(agent)
+    exported = export_filters(agent)
+    space = _box(graph_manager.environments[0].state_space[NAME])
+    if stack := exported.filters.stack_size:
+        space = replace(space, shape=(stack, *space.shape), low=space.low * stack, high=space.high * stack)
+    filters = {
+        "observation_dtype": exported.filters.dtype.name,
+        "observation_filters": exported.description,
+    }
     reward = training.get("evaluation_reward")
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 2 if exported.description else 1,
         "algorithm": type(agent).__name__.removesuffix("Agent"),
         "preset": training["preset"],
         "environment": str(graph_manager.env_params.level),
-        "observation_space": _box(graph_manager.environments[0].state_space["observation"]).to_json(),
+        "observation_space": space.to_json(),
+        **(filters if exported.description else {}),
         "action_space": _action_space(agent).to_json(),
         "heads": heads,
         "action_head": action_head,

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from sagemaker_rl.errors import RequestError
+from sagemaker_rl.policy.observations import ObservationFilters
 
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
@@ -23,6 +24,7 @@ NPY = "application/x-npy"
 
 NOT_NUMBERS = "The body holds something else than numbers in rows of equal length."
 NOT_FINITE = "The body holds NaN, infinity or a number beyond float32, expected finite numbers."
+NO_FILTERS = ObservationFilters([])
 MAX_DIMENSIONS = 32
 """Of an array; NumPy has no more."""
 LIST_ROWS_PER_CALL = 10_000
@@ -61,44 +63,56 @@ class Codec:
     aliases: tuple[str, ...] = ()
 
 
-def decode(body: bytes, media_type: str, shape: tuple[int, ...]) -> Batch:
+def decode(body: bytes, media_type: str, shape: tuple[int, ...], filters: ObservationFilters = NO_FILTERS) -> Batch:
     """Read one observation or a batch of them.
 
     Args:
         body: in JSON one observation, a batch or ``{"instances": batch}``; in JSON Lines and CSV an observation in each
             line; in NPY an array.
         media_type: a key of CODECS.
-        shape: of one observation.
+        shape: of one observation, or of a stack of them.
+        filters: that observations pass before the policy's graph.
 
     Raises:
         RequestError: The body is not of that type, or not observations of that shape, all numbers finite.
     """
     array, has_instances = CODECS[media_type].read(body)
     if has_instances and array.shape == shape:
-        raise _shape_error(array.shape, shape)
-    return Batch(as_observations(array, shape), has_instances)
+        raise _shape_error(array.shape, shape, filters)
+    return Batch(as_observations(array, shape, filters), has_instances)
 
 
-def as_observations(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def as_observations(array: np.ndarray, shape: tuple[int, ...], filters: ObservationFilters = NO_FILTERS) -> np.ndarray:
     """Return ``array`` as float32 of shape ``(batch, *shape)``.
 
     Raises:
-        RequestError: It is of another shape, or holds a number that is not finite in float32.
+        RequestError: It is of another shape, or holds a number that is not finite in float32, or one that is no pixel
+            where the filters compute on pixels.
     """
     batch = array[None] if array.shape == shape else array
     if batch.shape[1:] != shape or len(batch) == 0:
-        raise _shape_error(array.shape, shape)
+        raise _shape_error(array.shape, shape, filters)
     with np.errstate(over="ignore"):
         observations = batch.astype(np.float32)
     if not np.isfinite(observations).all():
         raise RequestError(NOT_FINITE)
+    if filters.dtype == np.uint8 and batch.dtype != np.uint8:
+        _check_pixels(observations)
     return observations
 
 
-def _shape_error(actual: Sequence[int], shape: Sequence[int]) -> RequestError:
+def _check_pixels(observations: np.ndarray) -> None:
+    """Refuse a picture in floats between 0 and 1, which would become black."""
+    if observations.min() < 0 or observations.max() > 255 or (observations != np.rint(observations)).any():
+        raise RequestError("The body holds numbers that are no pixels of uint8, expected whole numbers from 0 to 255.")
+
+
+def _shape_error(actual: Sequence[int], shape: Sequence[int], filters: ObservationFilters) -> RequestError:
     batch = f"[batch, {', '.join(map(str, shape))}]"
+    size = filters.stack_size
+    one = f"a stack of the last {size} observations, the oldest first," if size else "one observation"
     return RequestError(
-        f"The body has the shape {list(actual)}, expected {list(shape)} for one observation or {batch} for a batch."
+        f"The body has the shape {list(actual)}, expected {list(shape)} for {one} or {batch} for a batch."
     )
 
 

@@ -51,7 +51,7 @@ def predict_fn(data: np.ndarray, model: Policy) -> list[np.ndarray]:
     Raises:
         RequestError: The observations do not fit the policy.
     """
-    return model.heads(codecs.as_observations(data, model.observation_space.shape))
+    return model.heads(codecs.as_observations(data, model.observation_space.shape, model.filters))
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[bytes, str]:

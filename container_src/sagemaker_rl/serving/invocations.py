@@ -14,7 +14,7 @@ import numpy as np
 
 from sagemaker_rl.errors import RequestError
 from sagemaker_rl.serving.answers import CUSTOM_ATTRIBUTES, DRAINING, Answers
-from sagemaker_rl.serving.codecs import Batch, decode
+from sagemaker_rl.serving.codecs import Batch
 from sagemaker_rl.serving.http_requests import Request
 from sagemaker_rl.serving.metrics import Counters
 from sagemaker_rl.serving.models import Model
@@ -84,7 +84,7 @@ class Invocations:
         if len(request.body) > MAX_INLINE_BYTES:
             self._answers.answer_later(request, self._invoke_in_pieces(request, model, requested))
             return
-        invocation = (request, requested, decode(request.body, requested.content_type, model.shape))
+        invocation = (request, requested, model.decode(request.body, requested.content_type))
         pending = self._pending.get(id(model))
         if pending is None:
             # Those that arrive before the loop calls it share the forward pass; a single one does not wait.
@@ -140,7 +140,7 @@ class Invocations:
     async def _invoke_in_pieces(self, request: Request, model: Servable, requested: RequestedFormat) -> None:
         """Answer a large body in the thread, in pieces between which small requests are served."""
         run = self._loop.run_in_executor
-        batch = await run(self._thread, decode, request.body, requested.content_type, model.shape)
+        batch = await run(self._thread, model.decode, request.body, requested.content_type)
         rows = batch.observations
         pieces = [
             await run(self._thread, model.heads, rows[start : start + ROWS_PER_PASS])

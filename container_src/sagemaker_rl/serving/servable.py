@@ -10,7 +10,7 @@ import numpy as np
 from sagemaker_rl.errors import RequestError
 from sagemaker_rl.policy.artifact import INPUT, SYMBOL_FILE, Policy
 from sagemaker_rl.serving import handler, plan
-from sagemaker_rl.serving.codecs import CODECS
+from sagemaker_rl.serving.codecs import CODECS, Batch, decode
 from sagemaker_rl.serving.negotiation import ACTIONS, RequestedFormat
 
 MAX_QUICK_SECONDS = 0.002
@@ -25,7 +25,6 @@ class Servable:
     Attributes:
         folder: of the artifact.
         policy: loaded from it.
-        shape: of one observation.
         executor: ``NumPy plan``, or ``MXNet`` and why there is no plan.
         is_quick: whether a small batch may be computed on the event loop.
     """
@@ -36,9 +35,8 @@ class Servable:
         self.folder = folder
         self.policy = policy
         self.executor = executor
-        self.shape = policy.observation_space.shape
         self._forward = forward
-        observation = np.zeros((1, *self.shape), dtype=np.float32)
+        observation = np.zeros((1, *policy.observation_space.shape), dtype=np.float32)
         self.is_quick = _least_seconds(lambda: forward(observation)) < MAX_QUICK_SECONDS
 
     @classmethod
@@ -55,17 +53,22 @@ class Servable:
         policy = handler.model_fn(str(folder))
         lock = threading.Lock()  # an MXNet block must not run twice at the same time
 
-        def run_mxnet(observations: np.ndarray) -> list[np.ndarray]:
+        def run_mxnet(filtered: np.ndarray) -> list[np.ndarray]:
             with lock:
-                return policy.heads(observations)
+                return policy.run_graph(filtered)
 
-        if not compiled:
-            return cls(folder, policy, "MXNet", run_mxnet)
-        try:
-            forward = _compile(policy, folder, run_mxnet)
-        except plan.UnknownGraphError as error:
-            return cls(folder, policy, f"MXNet ({error} has no plan)", run_mxnet)
-        return cls(folder, policy, "NumPy plan", forward)
+        graph: Callable[[np.ndarray], list[np.ndarray]] = run_mxnet
+        executor = "MXNet"
+        if compiled:
+            try:
+                graph, executor = _compile(policy, folder, run_mxnet), "NumPy plan"
+            except plan.UnknownGraphError as error:
+                executor = f"MXNet ({error} has no plan)"
+        return cls(folder, policy, executor, lambda observations: graph(policy.filtered(observations)))
+
+    def decode(self, body: bytes, media_type: str) -> Batch:
+        """Read a request's observations; see ``codecs.decode``."""
+        return decode(body, media_type, self.policy.observation_space.shape, self.policy.filters)
 
     def heads(self, observations: np.ndarray) -> list[np.ndarray]:
         """Return the heads for a float32 batch of any size."""
@@ -108,6 +111,9 @@ def _compile(
     compiled = plan.compile_plan(symbol, policy.parameters(), INPUT)
     space = policy.observation_space
     low, high = (np.reshape(bounds, space.shape) for bounds in (space.low, space.high))
+    if policy.filters:
+        shape = policy.filtered(np.zeros((1, *space.shape), dtype=np.float32)).shape[1:]
+        low, high = np.full(shape, -np.inf), np.full(shape, np.inf)  # what filters can give is not known
     try:
         difference = plan.largest_difference(compiled, run_mxnet, low, high)
     except (ValueError, IndexError, TypeError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.graph import agent_of
-from sagemaker_rl.coach.normalization import STATISTICS_KEYS
+from sagemaker_rl.coach.normalization import STATISTICS_KEYS, normalizations_of
 
 
 class BestPolicy:
@@ -23,8 +23,7 @@ class BestPolicy:
             for saver in graph_manager.checkpoint_saver
             for name, parameter in saver._param_dict.items()
         }
-        filters = [f for by_name in agent.pre_network_filter.observation_filters.values() for f in by_name.values()]
-        self._statistics = [f.running_observation_stats for f in filters if hasattr(f, "running_observation_stats")]
+        self._statistics = [each.running_observation_stats for each in normalizations_of(agent)]
         self._weights: dict[tuple[str, str], np.ndarray] = {}
         self._states: list[dict[str, Any]] = []
         self.reward: float | None = None

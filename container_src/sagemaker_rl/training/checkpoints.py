@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.graph import agent_of
-from sagemaker_rl.coach.normalization import STATISTICS_KEYS
+from sagemaker_rl.coach.normalization import STATISTICS_KEYS, normalizations_of
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import disks
 from sagemaker_rl.policy.artifact import sha256
@@ -193,13 +193,13 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
 def _check(graph_manager: Any, files: list[Path], preset: str) -> None:
     """Check every file of a checkpoint; Coach would meet a fault in the middle of restoring."""
     agent = agent_of(graph_manager)
-    normalizations = [f for filters in agent.pre_network_filter.observation_filters.values() for f in filters.values()]
+    normalizations = normalizations_of(agent)
     statistics = [file for file in files if file.suffix == ".srs"]
     if len(statistics) < len(normalizations):
         raise InputError("The checkpoint is damaged: it lacks running statistics (.srs) of the observations.")
-    shape = tuple(int(size) for size in graph_manager.environments[0].state_space["observation"].shape)
-    for file in statistics:
-        _check_statistics(file, shape)
+    shapes = {tuple(np.shape(each.running_observation_stats.mean)) for each in normalizations}
+    for file in statistics if shapes else ():
+        _check_statistics(file, shapes)
     for saver in graph_manager.checkpoint_saver:
         of_network = [file for file in files if file.name.endswith(f".ckpt.{saver.path}")]
         if not of_network:
@@ -207,15 +207,19 @@ def _check(graph_manager: Any, files: list[Path], preset: str) -> None:
         _check_parameters(of_network[0], saver._param_dict, preset)
 
 
-def _check_statistics(file: Path, shape: tuple[int, ...]) -> None:
+def _check_statistics(file: Path, shapes: set[tuple[int, ...]]) -> None:
+    """Check one file of statistics, whose observations may have any of these shapes."""
     try:
         loaded = _StatisticsUnpickler(io.BytesIO(file.read_bytes())).load()
     except Exception as error:  # pickle raises whatever its bytes lead to
         raise InputError(f"The checkpoint is damaged: {file.name} cannot be read ({error}).") from None
     whole = isinstance(loaded, dict) and loaded.keys() == set(STATISTICS_KEYS)
-    if not whole or not all(_is_statistic(loaded[key], () if key == "_count" else shape) for key in STATISTICS_KEYS):
+    if not whole or not any(
+        all(_is_statistic(loaded[key], () if key == "_count" else shape) for key in STATISTICS_KEYS) for shape in shapes
+    ):
+        expected = " or ".join(map(str, sorted(shapes)))
         raise InputError(
-            f"The checkpoint is damaged: {file.name} holds no statistics of observations of shape {shape}."
+            f"The checkpoint is damaged: {file.name} holds no statistics of observations of shape {expected}."
         )
 
 

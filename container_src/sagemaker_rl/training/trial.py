@@ -36,7 +36,7 @@ SHARE_OF_TRAINING = 0.1
 """Of the seconds that a training took, for all episodes of its trial."""
 SHARE_OF_EVALUATION = 0.5
 """Of those that an evaluation job's own episodes took."""
-LEAST_SECONDS = 10.0
+LEAST_SECONDS = 20.0
 """For a trial, however short the job was."""
 NUM_PATHS = 3
 """Episodes whose path the report draws."""
@@ -134,6 +134,7 @@ def _play_batch(
 ) -> _Episodes | None:
     """Play one episode in every environment, and record the paths of the first ones; None if the time is up."""
     observations = starts = envs.reset()
+    asked = policy.filters.begin(observations)
     returns, lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, dtype=np.int64)
     running = np.ones(envs.num_envs, dtype=bool)
     traces = [Trace() for _ in range(num_paths)]
@@ -142,12 +143,13 @@ def _play_batch(
             check_stop()
             if time.monotonic() > deadline:
                 return None
-            actions = policy.actions(observations)
+            actions = policy.actions(asked)
             for index, trace in enumerate(traces):
                 if running[index]:
                     trace.add(observations[index], actions[index])
             step = envs.step(actions)
             observations = step.observations
+            asked = policy.filters.follow(asked, observations)
             _refuse_writers(written)
             returns += step.rewards * running
             lengths += running

@@ -84,10 +84,17 @@ def test_a_missing_file_is_named(artifact, name):
         Space("discrete", (), n=3),
         Space("discrete", (), n=3, start=-1),
         Space("box", (2, 2), (0.0,) * 4, (10.0,) * 4, integer=True),
+        Space("box", (4, 210, 160, 3), (-np.inf,) * 403_200, (255.0,) * 403_200),
+        Space("box", (65,), (0.0,) * 65, tuple(map(float, range(65)))),
     ],
 )
 def test_spaces_survive_json(space):
     assert Space.from_json("action_space", json.loads(json.dumps(space.to_json()))) == space
+
+
+def test_a_picture_is_described_by_one_bound():
+    space = Space("box", (10, 10), (0.0,) * 100, (np.inf,) * 100)
+    assert space.to_json() == {"type": "box", "shape": [10, 10], "low": 0.0, "high": None}
 
 
 def test_the_actions_are_the_environments_own(artifact):
@@ -120,12 +127,12 @@ def test_a_damaged_file_is_named(artifact, name):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"schema_version": 99}, "schema_version is 99, expected 1"),
+        ({"schema_version": 99}, "schema_version is 99, expected 1 or 2"),
         ({"heads": []}, "heads is []"),
         ({"heads": ["action_mean", "state_value"]}, "expected one row for each"),
         ({"action_head": "x"}, "action_head is 'x'"),
-        ({"schema_version": True}, "schema_version is True, expected 1"),
-        ({"schema_version": 1.0}, "schema_version is 1.0, expected 1"),
+        ({"schema_version": True}, "schema_version is True, expected 1 or 2"),
+        ({"schema_version": 1.0}, "schema_version is 1.0, expected 1 or 2"),
         ({"heads": ["state_value", "state_value", "action_mean"]}, "expected each name once"),
         ({"heads": [["action_mean"]]}, "expected a list of names"),
         ({"action_head": ["action_mean"]}, "action_head is ['action_mean']"),
@@ -147,6 +154,20 @@ def test_a_damaged_file_is_named(artifact, name):
         ({"action_space": {"type": "discrete", "n": 3, "start": 2**63}}, "action_space is {"),
         ({"action_space": {**box((1,), [-1], [1]), "integer": 1}}, "action_space is {"),
         ({"observation_space": None}, "observation_space is None"),
+        (
+            {"observation_space": {"type": "box", "shape": [2**13, 2**13], "low": 0, "high": 1}},
+            "observation_space is {",
+        ),
+        (
+            {"observation_filters": [{"type": "rgb_to_y"}]},
+            "observation_filters cannot be applied to [2]: index 2 is out",
+        ),
+        (
+            {"observation_filters": [{"type": "move_axis", "origin": 0, "target": 4}]},
+            "cannot be applied to [2]: destina",
+        ),
+        ({"observation_filters": [{"type": "keep_parts", "indices": [0, 1, 0]}]}, "cannot be run: Error in operator"),
+        ({"observation_filters": "blur"}, "observation_filters is 'blur'"),
         ({"action_space": {"type": "discrete", "n": 3}}, "has 1 units, expected 3"),
         ({"sha256": ...}, "sha256 is None"),
     ],

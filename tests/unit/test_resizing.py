@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from sagemaker_rl.coach import repairs, resizing
+from sagemaker_rl import resizing
+from sagemaker_rl.coach import repairs
 
 repairs.apply()
 
