@@ -10,7 +10,7 @@ from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 
 schedule_params = ScheduleParameters()
 schedule_params.heatup_steps = EnvironmentSteps(0)
-schedule_params.improve_steps = EnvironmentSteps(6000)
+schedule_params.improve_steps = EnvironmentSteps(4000)
 schedule_params.steps_between_evaluation_periods = EnvironmentSteps(2000)
 schedule_params.evaluation_steps = EnvironmentEpisodes(2)
 
