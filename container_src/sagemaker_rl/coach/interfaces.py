@@ -50,7 +50,7 @@ class Interface:
 
     def seed(self, seed: int | None) -> None:
         """Begin the random numbers anew: by the method ``seed``, if there is one, and by the next ``reset``."""
-        if hasattr(self.env, "seed"):
+        if hasattr(self.env, "seed") and hasattr(self._base, "seed"):  # gym's wrappers have one around anything
             self.env.seed(seed)
         self._seed = seed if _resets_with_seed(self.env) else None
 

@@ -15,6 +15,7 @@ from sagemaker_rl.job.hyperparameters import nearest
 
 VERSIONED = re.compile(r".*-v\d+")
 """An id of a registry as both packages ask for it; one without a version is possible, too."""
+UNVERSIONED = re.compile(r"-v\d+$")
 PACKAGES = ("gym", "gymnasium")
 """Whose registry is asked first: Coach's projects are written for gym, and some ids are in both."""
 
@@ -42,7 +43,13 @@ class Registered:
 
     def __call__(self, **parameters: Any) -> Any:
         """Make it without the package's own checker: what it gives is checked here, in sentences."""
-        return self.package.make(self.spec.id, disable_env_checker=True, **parameters)
+        return self.package.make(self.spec.id, **{"disable_env_checker": True, **parameters})
+
+    def constructor(self) -> Callable[..., Any]:
+        """Return the class or function that the package calls."""
+        entry_point = self.spec.entry_point
+        found: Callable[..., Any] = entry_point if callable(entry_point) else _imported(entry_point, self.spec.id)
+        return found
 
 
 def find_environment(level: str) -> Callable[..., Any]:
@@ -69,10 +76,7 @@ def find_environment(level: str) -> Callable[..., Any]:
         _imported(f"{module}:__name__", level)  # which registers the id
     registered = _find_registered(name, module)
     if registered is None:
-        known = [known for package in _packages(module) for known in package.envs.registration.registry]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "expected an id of theirs, or module:Class."
-        raise InputError(f"Environment {level} is not registered with gym or gymnasium, {hint}")
+        raise InputError(f"Environment {level} is not registered with gym or gymnasium, {_nearest(name, module)}")
     return registered
 
 
@@ -85,10 +89,11 @@ def make_environment(level: str, parameters: dict[str, Any], pictures: bool) -> 
         pictures: whether it will be asked to draw itself, which those of today have to know when they are made.
 
     Raises:
-        InputError: It cannot be found, or a package that it needs is missing.
+        InputError: It cannot be found, does not take these parameters, or a package that it needs is missing.
     """
     make = find_environment(level)
     try:
+        _check_parameters(make, level, parameters)
         return make(**parameters, **(_render_mode(make, parameters) if pictures else {}))
     except _errors_of_packages() as error:
         raise InputError(f"Environment {level} cannot be made: {shorten(error).rstrip('.')}.") from None
@@ -130,6 +135,32 @@ def _find_registered(name: str, module: str) -> Registered | None:
     return None
 
 
+def _nearest(name: str, module: str) -> str:
+    """Return how a sentence about an unknown id ends: the version is the last part to be taken at its word."""
+    known = {
+        UNVERSIONED.sub("", known): known
+        for package in _packages(module)
+        for known in package.envs.registration.registry
+    }
+    close = difflib.get_close_matches(UNVERSIONED.sub("", name), known, n=1)
+    return f"did you mean {known[close[0]]!r}?" if close else "expected an id of theirs, or module:Class."
+
+
+def _check_parameters(make: Callable[..., Any], level: str, parameters: dict[str, Any]) -> None:
+    given = parameters
+    if isinstance(make, Registered):
+        of_package = inspect.signature(make.package.make).parameters  # max_episode_steps, for instance
+        given = make.spec.kwargs | {name: value for name, value in parameters.items() if name not in of_package}
+        make = make.constructor()
+    try:
+        _signature(make).bind(**given)
+    except TypeError as error:
+        raise InputError(
+            f"Environment {level} cannot be made with the additional_simulator_parameters {shorten(parameters)}: "
+            f"{error}."
+        ) from None
+
+
 def _render_mode(make: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, str]:
     """Return ``render_mode="rgb_array"`` for what draws pictures so; nothing for gym 0.25 and older.
 
@@ -139,14 +170,21 @@ def _render_mode(make: Callable[..., Any], parameters: dict[str, Any]) -> dict[s
     given = dict(parameters)
     if isinstance(make, Registered):
         given |= make.spec.kwargs
-        entry_point = make.spec.entry_point
-        make = entry_point if callable(entry_point) else _imported(entry_point, make.spec.id)
+        make = make.constructor()
     metadata = getattr(make, "metadata", None)
     modes = metadata.get("render_modes") if isinstance(metadata, dict) else None
     if "render_mode" in given or (modes and ("rgb_array" not in modes or "single_rgb_array" in modes)):
         return {}
-    taken = inspect.signature(make).parameters
+    taken = _signature(make).parameters
     passes_on = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values())
     of_gymnasium = any(base.__module__ == "gymnasium.core" for base in getattr(make, "__mro__", ()))
     takes = "render_mode" in taken or (modes and passes_on and of_gymnasium)
     return {"render_mode": "rgb_array"} if takes else {}
+
+
+def _signature(make: Callable[..., Any]) -> inspect.Signature:
+    """Return what a class or function takes: anything, if Python cannot look into it because it is compiled."""
+    try:
+        return inspect.signature(make)
+    except (TypeError, ValueError):
+        return inspect.signature(lambda *args, **options: None)

@@ -160,7 +160,7 @@ class BoxObservations:
         return array
 
     def _as_array(self, observation: Any, when: str) -> np.ndarray:
-        if isinstance(observation, tuple) and any(isinstance(item, dict) for item in observation):
+        if isinstance(observation, tuple) and any(item is None or isinstance(item, dict) for item in observation):
             types = ", ".join(type(item).__name__ for item in observation)
             raise InputError(
                 f"{self._who} a tuple ({types}) as {self._field} {when}, expected {self._expected}, "

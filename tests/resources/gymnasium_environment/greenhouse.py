@@ -27,7 +27,7 @@ class Greenhouse(gymnasium.Env):
         assert self.action_space.contains(action)
         self.heating = int(action)
         self.steps += 1
-        self.temperature += 0.6 if self.heating else -0.4
+        self.temperature += 0.7 if self.heating else -0.4
         terminated = abs(self.temperature) > 3.0
         return self._observe(), 1.0, terminated, self.steps == 100, {"steps": self.steps}
 
