@@ -47,6 +47,14 @@ class OfGym21(Base, gym.Env):
         return np.zeros((4, 4, 3), np.uint8) if mode == "rgb_array" else None
 
 
+class WithOptions(OfGym21):
+    """Its ``reset`` takes anything, for its simulator perhaps: no seed is among it."""
+
+    def reset(self, **options):
+        assert not options
+        return self._begin()
+
+
 class OfToday(Base):
     metadata = {"render_modes": ["human", "rgb_array"]}
 
@@ -120,6 +128,7 @@ def wrapped_by_gymnasium():
 
 MADE = {
     "gym 0.21": OfGym21,
+    "gym 0.21, reset with options": WithOptions,
     "gym 0.21, wrapped": lambda: OldWrapper(OfGym21()),
     "gym 0.21, in gym 0.25's TimeLimit": lambda: gym.wrappers.TimeLimit(OfGym21(), 100),
     "gym 0.25, new_step_api": NewStepOnly,
@@ -205,6 +214,17 @@ def test_info_is_the_environments_own_and_stays_as_it_is():
     env.seed(0)
     assert [step[3] for step in play(env, 1)] == [own, own, {**own, "TimeLimit.truncated": False}]
     assert own == {"lives": 3}
+
+
+def test_an_end_at_the_time_limit_is_an_end():
+    class EndsThen(OfGymnasium):
+        def step(self, action):
+            return self.np_random.uniform(-1.0, 1.0, 2).astype(np.float32), 1.0, True, True, {}
+
+    env = AgentEnv(EndsThen(), "mine:Env")
+    env.seed(0)
+    env.reset()
+    assert env.step(0)[2:] == (True, {"TimeLimit.truncated": False})
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0", "Pendulum-v1"])
