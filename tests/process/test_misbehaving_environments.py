@@ -7,29 +7,27 @@ from own_environments import assert_refused, train_own, write_project
 OWN = "Environment own:Own gave"
 ZERO = "np.zeros(1, np.float32)"
 OF_GYM = "expected an array of the shape (1,)"
+VALUES = "expected 4 (observation, reward, done, info) or 5 (observation, reward, terminated, truncated, info)"
 REFUSED = {
     "nan in reset": (
         {"reset": "np.array([np.nan], dtype=np.float32)"},
         f"{OWN} the observation [nan] in reset(), expected finite numbers.",
     ),
     "None in reset": ({"reset": "None"}, f"{OWN} the observation None in reset(), {OF_GYM}."),
-    "a tuple in reset": (
+    "a pair in reset and four values in step": (
         {"reset": f"({ZERO}, {{}})"},
-        f"{OWN} a tuple (ndarray, dict) as observation in reset(), {OF_GYM}, as gym 0.25 has it: reset() returns the "
-        "observation alone.",
+        f"{OWN} 4 values in its step 1, but (observation, info) in reset(), expected 5 (observation, reward, "
+        "terminated, truncated, info), or in reset() the observation alone.",
     ),
     "another shape in reset": (
         {"reset": "np.zeros((2, 1))"},
         f"{OWN} an observation of the shape (2, 1) in reset(), expected (1,).",
     ),
-    "five values in step": (
-        {"step": f"{ZERO}, 1.0, False, False, {{}}"},
-        f"{OWN} 5 values in its step 1, expected the 4 of gym 0.25: observation, reward, done and info.",
+    "six values in step": (
+        {"step": f"{ZERO}, 1.0, False, False, {{}}, 0"},
+        f"{OWN} 6 values in its step 1, {VALUES}.",
     ),
-    "None in step": (
-        {"step": "None"},
-        f"{OWN} None in its step 1, expected the 4 of gym 0.25: observation, reward, done and info.",
-    ),
+    "None in step": ({"step": "None"}, f"{OWN} None in its step 1, {VALUES}."),
     "info None": ({"step": f"{ZERO}, 1.0, False, None"}, f"{OWN} the info None in its step 1, expected a dictionary."),
     "reward None": ({"step": f"{ZERO}, None, False, {{}}"}, f"{OWN} the reward None in its step 1, expected a number."),
     "done None": ({"step": f"{ZERO}, 1.0, None, {{}}"}, f"{OWN} done as None in its step 1, expected True or False."),
@@ -45,9 +43,13 @@ REFUSED = {
         {"members": "\nimport no_such_simulator"},
         "Environment own:Own cannot be imported: there is no module 'no_such_simulator'.",
     ),
+    "another id": (
+        {"level": "CartPole-v7"},
+        "Environment CartPole-v7 is not registered with gym or gymnasium, did you mean 'CartPole-v1'?",
+    ),
     "no environment": (
         {"members": "\ndef make():\n    return None", "level": "own:make"},
-        "Environment own:make is of the type NoneType without reset, expected a gym environment.",
+        "Environment own:make is of the type NoneType without reset, expected an environment of gym or gymnasium.",
     ),
 }
 

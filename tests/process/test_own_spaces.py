@@ -52,9 +52,9 @@ REFUSED = {
         {"observation_space": "MultiDiscrete([4, 5])"},
         f"{OWN} observation space MultiDiscrete([4 5]), {VECTOR}",
     ),
-    "a tuple, of gym's registry": (
-        {"level": "Blackjack-v1"},
-        "Environment Blackjack-v1 has the observation space Tuple(Discrete(32), Discrete(11), Discrete(2)), " + VECTOR,
+    "a discrete observation, of gymnasium's registry": (
+        {"level": "gymnasium:FrozenLake-v1"},
+        "Environment gymnasium:FrozenLake-v1 has the observation space Discrete(16), " + VECTOR,
     ),
     "a dictionary without embedders": (
         {

@@ -7,6 +7,9 @@ import numpy as np
 from sagemaker_rl.coach import environments, networks
 from sagemaker_rl.coach.recording import RenderError, do_without_gifs, render
 
+MAKER = "sagemaker_rl.coach.levels:make_environment"
+"""As a level of Coach."""
+
 
 def repair_environments() -> None:
     """Apply every repair of this module; see ``repairs.apply``."""
@@ -19,23 +22,50 @@ def _check_what_environments_give() -> None:
     """Let Coach's gym environment play an AgentEnv: spaces, observations and rewards are checked, actions translated.
 
     Upstream: environments/gym_environment.py:284, which makes an environment, resets it and takes a step before anyone
-    else sees it. Without it: ``UnboundLocalError`` or ``SystemExit`` where a space is unknown, a Discrete space that is
-    counted from 0 wherever it starts, and actions of another dtype or shape than the space's.
+    else sees it. It is given MAKER as a class by its path, and so makes whatever a level names (coach/levels.py).
+    Without it: ``gym.error.NameNotFound`` for an id of gymnasium, ``UnboundLocalError`` or ``SystemExit`` where a space
+    is unknown, a Discrete space that is counted from 0 wherever it starts, and actions of another dtype or shape than
+    the space's.
     """
     from rl_coach.environments.gym_environment import GymEnvironment
 
     init = GymEnvironment.__init__
 
-    def init_checked(self: Any, *args: Any, observation_space_type: Any = None, **options: Any) -> None:
+    def init_checked(
+        self: Any,
+        level: Any,
+        frame_skip: int,
+        visualization_parameters: Any,
+        *args: Any,
+        additional_simulator_parameters: dict[str, Any] | None = None,
+        observation_space_type: Any = None,
+        **options: Any,
+    ) -> None:
+        self._level = str(level)
+        self._parameters = additional_simulator_parameters or {}
         self._dimensions = environments.dimensions_of(observation_space_type)
-        init(self, *args, observation_space_type=observation_space_type, **options)
+        init(
+            self,
+            MAKER,
+            frame_skip,
+            visualization_parameters,
+            *args,
+            additional_simulator_parameters={
+                "level": self._level,
+                "parameters": self._parameters,
+                "pictures": bool(visualization_parameters.dump_gifs),
+            },
+            observation_space_type=observation_space_type,
+            **options,
+        )
 
     def get(self: Any) -> Any:
         return self._checked_env
 
     def set_checked(self: Any, env: Any) -> None:
+        self.env_id, self.additional_simulator_parameters = self._level, self._parameters
         is_checked = isinstance(getattr(env, "env", None), environments.AgentEnv)  # Coach's own wrapper, of Atari
-        self._checked_env = env if is_checked else environments.AgentEnv(env, self.env_id, self._dimensions)
+        self._checked_env = env if is_checked else environments.AgentEnv(env, self._level, self._dimensions)
 
     GymEnvironment.__init__ = init_checked
     GymEnvironment.env = property(get, set_checked)

@@ -2,61 +2,39 @@
 
 import math
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
-import numpy as np
-
+from sagemaker_rl.coach.interfaces import Interface
+from sagemaker_rl.coach.levels import is_path, make_environment
 from sagemaker_rl.coach.spaces import VECTOR_OR_PICTURE, check_action_space, check_observation_space
 from sagemaker_rl.errors import InputError, shorten
 from sagemaker_rl.job import outputs
-from sagemaker_rl.job.hyperparameters import nearest
 
+GYM_ENVIRONMENT = "rl_coach.environments.gym_environment:GymEnvironment"
+"""Coach's name of the class that plays environments of gym, as the parameters of an environment have it."""
 LONG_EPISODE = 10_000
 """Environment steps after which an episode that has not ended is said in the log; again after twice as many."""
 
 
-def find_environment(level: str) -> Callable[..., Any]:
-    """Return the class or function that a level ``module:name`` names.
-
-    Raises:
-        InputError: There is no such module, or nothing of that name in it.
-    """
-    from rl_coach.utils import short_dynamic_import
-
-    module, _, name = level.partition(":")
-    try:
-        return short_dynamic_import(level)
-    except ModuleNotFoundError as error:
-        reason = f"there is no module {error.name!r}."
-    except FileNotFoundError as error:
-        reason = f"there is no file {error.filename}."
-    except AttributeError as error:
-        if error.name != name or not isinstance(error.obj, ModuleType):
-            raise  # in the user's own code
-        defined = [known for known, value in vars(error.obj).items() if callable(value)]
-        reason = f"{module} has no {name}, {nearest(name, defined)}"
-    raise InputError(f"Environment {level} cannot be imported: {reason}")
-
-
 def environment_maker(graph_manager: Any, own_actions: bool = False) -> Callable[[], Any] | None:
-    """Return a function that makes the preset's environment, checked; None unless its level is ``module:name``.
+    """Return a function that makes the preset's environment, checked; None for one that stock Coach alone plays.
 
-    ``name`` is a class, or a function that returns an environment.
+    That is one of another of Coach's environment classes, or by the path of its module (coach/levels.py).
 
     Args:
         graph_manager: the preset's.
         own_actions: whether the environment takes its own actions, as an endpoint gives them; else the agent's.
     """
-    level = str(graph_manager.env_params.level)
-    if ":" not in level or "/" in level or "." in level:
+    parameters = graph_manager.env_params
+    level = str(parameters.level)
+    if parameters.path != GYM_ENVIRONMENT or is_path(level):
         return None
-    make = find_environment(level)
     watch = EpisodeWatch(level)
     kind = CheckedEnv if own_actions else AgentEnv
-    parameters = graph_manager.env_params
     dimensions = dimensions_of(getattr(parameters, "observation_space_type", None))
-    return lambda: kind(make(**parameters.additional_simulator_parameters), level, dimensions, watch)
+    options = parameters.additional_simulator_parameters
+    pictures = bool(graph_manager.visualization_parameters.dump_gifs)
+    return lambda: kind(make_environment(level, options, pictures), level, dimensions, watch)
 
 
 def dimensions_of(observation_space_type: Any) -> frozenset[int] | None:
@@ -82,7 +60,7 @@ class EpisodeWatch:
 
 
 class CheckedEnv:
-    """An environment with all that it gives checked; what is not as gym has it raises InputError.
+    """An environment of gym or gymnasium with gym 0.25's interface, and all that it gives checked, else InputError.
 
     Without it a NaN spreads through normalization to every weight, and the job notices it when all is lost.
 
@@ -101,7 +79,7 @@ class CheckedEnv:
         """Check the spaces.
 
         Args:
-            env: a gym environment.
+            env: of gym or gymnasium, see coach/interfaces.py.
             level: as the preset calls it.
             dimensions: see check_observation_space.
             watch: of all copies of the environment; None for one alone.
@@ -114,8 +92,9 @@ class CheckedEnv:
             if not hasattr(env, member):
                 raise InputError(
                     f"Environment {level} is of the type {type(env).__name__} without {member}, "
-                    "expected a gym environment."
+                    "expected an environment of gym or gymnasium."
                 )
+        self._interface = Interface(env, level)
         self.actions = check_action_space(env.action_space, level)
         self._observations = check_observation_space(env.observation_space, level, dimensions)
         self.action_space = self.actions.own_space
@@ -138,32 +117,28 @@ class CheckedEnv:
         return getattr(self.env, "spec", None)
 
     def seed(self, seed: int | None = None) -> None:
-        """Begin the environment's random numbers anew, if it has any."""
-        if hasattr(self.env, "seed"):
-            self.env.seed(seed)
+        """Begin the environment's random numbers anew, if it has any; perhaps in the next reset."""
+        self._interface.seed(seed)
 
     def reset(self) -> Any:
         """Begin an episode; return its first observation."""
         self._episode_steps = 0
-        return self._observations.check(self.env.reset(), "in reset()")
+        return self._observations.check(self._interface.reset(), "in reset()")
+
+    def render(self, mode: str = "human") -> Any:
+        """Return what the environment draws in a mode: a picture for ``rgb_array``."""
+        return self._interface.render(mode)
 
     def step(self, action: Any) -> tuple[Any, float, bool, dict[str, Any]]:
         """Take a step with one of the environment's own actions; return observation, reward, done and info."""
         return self._step(self.actions.cast(action))
 
     def _step(self, own_action: Any) -> tuple[Any, float, bool, dict[str, Any]]:
-        result = self.env.step(own_action)
         self._steps += 1
         when = f"in its step {self._steps}"
-        if not isinstance(result, tuple | list) or len(result) != 4:
-            given = f"{len(result)} values" if isinstance(result, tuple | list) else shorten(result)
-            raise InputError(
-                f"Environment {self.level} gave {given} {when}, "
-                "expected the 4 of gym 0.25: observation, reward, done and info."
-            )
-        observation, reward, done, info = result
+        observation, reward, done, info = self._interface.step(own_action, when)
         observation = self._observations.check(observation, when)
-        reward, done = self._number(reward, when), self._flag(done, when)
+        reward = self._number(reward, when)
         if not isinstance(info, dict):
             raise InputError(f"Environment {self.level} gave the info {shorten(info)} {when}, expected a dictionary.")
         self._episode_steps += 1
@@ -179,14 +154,6 @@ class CheckedEnv:
         if not math.isfinite(number) or isinstance(reward, str):
             raise InputError(f"Environment {self.level} gave the reward {shorten(reward)} {when}, expected a number.")
         return number
-
-    def _flag(self, done: Any, when: str) -> bool:
-        if isinstance(done, bool | np.bool_):
-            return bool(done)
-        flag = np.asarray(done)
-        if flag.size != 1 or flag.dtype.kind not in "biuf" or flag.item() not in (0, 1):
-            raise InputError(f"Environment {self.level} gave done as {shorten(done)} {when}, expected True or False.")
-        return bool(flag.item())
 
 
 class AgentEnv(CheckedEnv):

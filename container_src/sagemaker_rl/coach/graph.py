@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.coach import placeholders, signals
-from sagemaker_rl.coach.environments import find_environment
+from sagemaker_rl.coach.environments import GYM_ENVIRONMENT
+from sagemaker_rl.coach.interfaces import draws
+from sagemaker_rl.coach.levels import find_environment
 from sagemaker_rl.coach.recording import do_without_gifs
-from sagemaker_rl.errors import InputError, shorten
 
 
 def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, evaluate_only: int | None = None) -> None:
@@ -21,7 +22,6 @@ def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, ev
     Raises:
         InputError: The environment cannot be found, or no such agent can be trained in it.
     """
-    import gym
     from rl_coach.base_parameters import Frameworks, TaskParameters
 
     signals.direct_coach_to(experiment_path)
@@ -32,13 +32,9 @@ def create_graph(graph_manager: Any, experiment_path: Path, seed: int | None, ev
         seed=seed,
         use_cpu=True,
     )
-    level = str(getattr(graph_manager.env_params, "level", ""))
-    if ":" in level:
-        find_environment(level)
-    try:
-        graph_manager.create_graph(parameters)
-    except gym.error.Error as error:
-        raise InputError(f"Environment {level} cannot be made: {shorten(error).rstrip('.')}.") from None
+    if getattr(graph_manager.env_params, "path", None) == GYM_ENVIRONMENT:
+        find_environment(str(graph_manager.env_params.level))
+    graph_manager.create_graph(parameters)
     placeholders.forget_placeholders()
     for environment in graph_manager.environments:
         if hasattr(environment, "env"):  # gym's
@@ -52,9 +48,6 @@ def agent_of(graph_manager: Any) -> Any:
 
 def _record_only_what_renders(graph_manager: Any, environment: Any) -> None:
     """Do without GIFs of an environment that has no ``render`` of its own, and say so."""
-    import gym
-
     visualization = environment.visualization_parameters
-    classes = set(type(environment.env.unwrapped).__mro__) - set(gym.Env.__mro__)
-    if visualization.dump_gifs and not any("render" in vars(cls) for cls in classes):
+    if visualization.dump_gifs and not draws(environment.env):
         do_without_gifs(visualization, f"{graph_manager.env_params.level} has no render()")

@@ -1,4 +1,4 @@
-"""The spaces of gym that an agent can be trained on, and what lies between them and the agent.
+"""The spaces of gym, and of gymnasium, that an agent can be trained on, and what lies between them and the agent.
 
 An agent of Coach chooses an index, ``0`` to ``n - 1``, or a vector of bounded numbers. An environment's own actions may
 start elsewhere, be whole numbers, or have another shape: Actions translates. docs/environments.md has the table of all
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import gym
 import numpy as np
 
+from sagemaker_rl.coach.interfaces import as_gym_space
 from sagemaker_rl.errors import InputError, shorten
 
 LARGEST_INTEGER = 2**53
@@ -20,9 +21,10 @@ VECTOR_OR_PICTURE = frozenset({1, 3})
 
 
 def describe_space(space: Any) -> str:
-    """Return a space as it prints itself; one that is not gym's with the package that it is from."""
+    """Return a space as it prints itself; one of neither gym nor gymnasium with the package that it is from."""
     package = type(space).__module__.partition(".")[0]
-    of_another = isinstance(getattr(space, "shape", None), tuple) and not isinstance(space, gym.Space)
+    of_another = isinstance(getattr(space, "shape", None), tuple) and package not in ("gym", "gymnasium")
+    of_another = of_another and not isinstance(space, gym.Space)  # a user's own class
     return shorten(space) + (f" of the package {package}" if of_another else "")
 
 
@@ -95,6 +97,7 @@ def check_action_space(space: Any, level: str) -> Actions:
         InputError: No agent can be trained on such actions.
     """
     expected = "Box or Discrete"
+    space = as_gym_space(space)
     if isinstance(space, gym.spaces.Discrete):
         return DiscreteActions(space)
     if isinstance(space, gym.spaces.Box):
@@ -157,11 +160,11 @@ class BoxObservations:
         return array
 
     def _as_array(self, observation: Any, when: str) -> np.ndarray:
-        if isinstance(observation, tuple) and any(isinstance(item, dict) for item in observation):
+        if isinstance(observation, tuple) and any(item is None or isinstance(item, dict) for item in observation):
             types = ", ".join(type(item).__name__ for item in observation)
             raise InputError(
                 f"{self._who} a tuple ({types}) as {self._field} {when}, expected {self._expected}, "
-                "as gym 0.25 has it: reset() returns the observation alone."
+                "or in reset() the pair (observation, info)."
             )
         try:
             array = np.array(observation, dtype=None if hasattr(observation, "dtype") else np.float64)
@@ -217,6 +220,7 @@ def check_observation_space(
     Raises:
         InputError: No agent can be trained on such observations.
     """
+    space = as_gym_space(space)
     if isinstance(space, gym.spaces.Box) and _is_trainable(space, dimensions):
         return BoxObservations(space, level)
     if isinstance(space, gym.spaces.Dict) and all(

@@ -18,7 +18,7 @@ METADATA_FILE = "metadata.json"
 """How far it has come."""
 EVALUATION_FILE = "evaluation.json"
 """The result of an evaluation job."""
-PACKAGES = ("mxnet", "rl-coach-slim", "gym", "numpy", "sagemaker-training")
+PACKAGES = ("mxnet", "rl-coach-slim", "gym", "gymnasium", "numpy", "sagemaker-training")
 
 
 def versions() -> dict[str, str]:

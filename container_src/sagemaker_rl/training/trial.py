@@ -56,7 +56,7 @@ def put_on_trial(graph_manager: Any, paths: MLPaths) -> None:
     with failures.tolerated("trial of the policy", note):
         make = environment_maker(graph_manager, own_actions=True)
         if make is None:
-            raise InputError(f"{graph_manager.env_params.level} is no environment of the form module:Class")
+            raise InputError(f"{graph_manager.env_params.level} is played by stock Coach alone")
         STOP.check()
         agent = agent_of(graph_manager)
         reason = export.reason_not_exportable(agent)

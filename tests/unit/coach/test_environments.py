@@ -52,6 +52,46 @@ def test_what_is_no_number_is_named(observation, reward, sentence):
 
 
 @pytest.mark.parametrize(
+    ("first", "sentence"),
+    [
+        (
+            (np.zeros(2), {}, 0),
+            "gave a tuple (ndarray, dict, int) as observation in reset(), expected an array of the shape (2,), "
+            "or in reset() the pair (observation, info).",
+        ),
+        (
+            (np.zeros(2), None),
+            "gave a tuple (ndarray, NoneType) as observation in reset(), expected an array of the shape (2,), "
+            "or in reset() the pair (observation, info).",
+        ),
+        ((np.full(2, np.nan), {}), "gave the observation [nan, nan] in reset(), expected finite numbers."),
+    ],
+)
+def test_what_reset_gives_is_looked_at(first, sentence):
+    env = Gives()
+    env.reset = lambda: first
+    with pytest.raises(InputError) as error:
+        CheckedEnv(env, "mine:Env").reset()
+    assert str(error.value) == f"Environment mine:Env {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        (("yes", False, {}), "terminated as yes in its step 1, expected True or False."),
+        ((False, None, {}), "truncated as None in its step 1, expected True or False."),
+        ((True, True, None), "the info None in its step 1, expected a dictionary."),
+    ],
+)
+def test_the_five_values_of_a_step_are_looked_at(result, sentence):
+    env = Gives()
+    env.step = lambda action: (np.zeros(2), 0.0, *result)
+    with pytest.raises(InputError) as error:
+        CheckedEnv(env, "mine:Env").step(4)
+    assert str(error.value) == f"Environment mine:Env gave {sentence}"
+
+
+@pytest.mark.parametrize(
     ("reward", "done"), [(1, 0), (np.float32(1), np.bool_(False)), (np.ones(1), np.zeros(1)), (True, False)]
 )
 def test_numbers_may_be_of_any_type(reward, done):

@@ -215,7 +215,11 @@ class AcceleratedRun(abc.ABC):
                 agent.log_to_screen()
             agent.accumulated_rewards_across_evaluation_episodes = sum(returns)
             agent.num_evaluation_episodes_completed = len(returns)
-        self.table.evaluation = {"Evaluation Reward": float(np.mean(returns)), "Success Rate": 0.0}
+        success = agent.spaces.reward.reward_success_threshold or math.inf  # None of most environments, and Coach's 0
+        self.table.evaluation = {
+            "Evaluation Reward": float(np.mean(returns)),
+            "Success Rate": float(np.mean(np.array(returns) >= success)),
+        }
         agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
 
     def _count_evaluation(self) -> bool:

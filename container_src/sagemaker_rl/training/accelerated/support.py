@@ -12,7 +12,7 @@ from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps
 from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
 from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 
-from sagemaker_rl.coach.environments import environment_maker
+from sagemaker_rl.coach.environments import GYM_ENVIRONMENT, environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 from sagemaker_rl.training.accelerated.dqn import DQNRun
@@ -55,12 +55,12 @@ def run_class_of(graph_manager: Any) -> type[AcceleratedRun]:
 
 def _unsupported_environment(graph_manager: Any) -> str | None:
     parameters = graph_manager.env_params
-    if parameters.path != "rl_coach.environments.gym_environment:GymEnvironment":
+    if parameters.path != GYM_ENVIRONMENT:
         return f"the environment is {parameters.path}"
     if parameters.frame_skip != 1 or parameters.random_initialization_steps or parameters.max_over_num_frames != 1:
         return "the environment skips frames or starts at random"
     if environment_maker(graph_manager) is None:
-        return f"the environment {parameters.level} is one of gym's registry"
+        return f"the environment {parameters.level} is a class by the path of its module"
     if isinstance(graph_manager.environments[0].env.observation_space, gym.spaces.Dict):
         return "observations are dictionaries"
     return None
