@@ -11,6 +11,9 @@ import numpy as np
 from gym.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
 
 
+actions_taken = open(ACTIONS_FILE, "a", buffering=1)  # by the module: what an environment opens is one copy's
+
+
 class Own(gym.Env):
     observation_space = {observation_space}
     action_space = {action_space}
@@ -28,9 +31,7 @@ class Own(gym.Env):
 
     def step(self, action):
         assert self.action_space.contains(action), f"{{action!r}} is not in {{self.action_space}}"
-        if ACTIONS_FILE:
-            with open(ACTIONS_FILE, "a") as file:
-                file.write(f"{{np.ravel(action).tolist()}}\\n")
+        actions_taken.write(f"{{np.ravel(action).tolist()}}\\n")
         self.steps += 1
         return {step}
 {members}

@@ -1,14 +1,18 @@
 """The documents' commands for AWS, as they stand there; and list.py, logs.py and stop.py."""
 
+import csv
 import json
 import re
 import shlex
 import time
+from pathlib import Path
 
 import pytest
 from documents import Command, Page, copy_repository, run_commands, users_environment
+from jobs import CSV, PPO
 from local_aws import ACCOUNT, REGION, assert_valid, log_lines, put_images
 from local_sagemaker import ended_jobs
+from PIL import Image
 
 WALK = Page("docs/aws.md").commands()
 LOCAL_WALK = Page("docs/local-mode.md").commands()
@@ -53,6 +57,35 @@ def test_the_commands_of_a_page_run(name, aws, ppo_job, tmp_path):
     assert "Created training job" in printed
     assert "Deleted endpoint" in printed
     assert list((copy / "runs").glob("rl-mountain-car-*/report.html"))
+    if name == "README.md":
+        assert_the_demo_trained_a_car_that_climbs(copy / "runs", printed)
+
+
+def assert_the_demo_trained_a_car_that_climbs(runs: Path, printed: str) -> None:
+    """Look at what ``make demo`` leaves, with one seed: ``make bench`` trains five."""
+    run = runs / "latest"
+    assert run.is_symlink()
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["preset"] == PPO
+    assert summary["engine"] == "process"
+    assert summary["environment_steps"] == 1_310_720
+    assert summary["train_seconds"] > 0
+    assert summary["episodes"] >= 20
+    assert summary["mean_return"] >= 99
+    assert summary["std_return"] < 5
+    assert summary["endpoint_episode_return"] >= 98
+    left, right = summary["predictions"]
+    assert left["observation"] == [0.5, -0.5]
+    assert left["action"][0] < 0 < right["action"][0]
+    assert left["heads"][1][0][0] < 0 < right["heads"][1][0][0]
+    with (run / "output/intermediate" / CSV).open(newline="") as file:
+        assert len(list(csv.DictReader(file))) > 5
+    with Image.open(run / "reward.png") as plot, Image.open(run / "episode.gif") as gif:
+        assert plot.size[0] > 500
+        assert gif.n_frames > 10
+    assert (run / "model.tar.gz").stat().st_size > 1000
+    assert not list(runs.rglob(".ml"))
+    assert re.search(r"the car reached the flag after \d+ steps", printed)
 
 
 def test_the_walk_is_the_whole_one():

@@ -24,6 +24,10 @@ DUELING = """
 from rl_coach.architectures.head_parameters import DuelingQHeadParameters
 agent_params.network_wrappers["main"].heads_parameters = [DuelingQHeadParameters()]
 """
+TENSOR = """
+from rl_coach.environments.gym_environment import ObservationSpaceType
+env_params.observation_space_type = ObservationSpaceType.Tensor
+"""
 RUNNING = (
     "expected one of ClippedPPOAgent, PPOAgent, ActorCriticAgent, PolicyGradientsAgent, DQNAgent, DDQNAgent, "
     "BootstrappedDQNAgent, MixedMonteCarloAgent, NStepQAgent, PALAgent."
@@ -144,6 +148,13 @@ def test_a_preset_that_never_trains_runs(tmp_path):
             "Hyperparameter rl.agent_params.network_wrappers.critic.batch_size is 128, expected at most the 100 "
             "environment steps between two trainings (training_freq_env_steps).",
         ),
+        (
+            "clipped_ppo_agent:ClippedPPOAgent",
+            TENSOR,
+            DISCRETE,
+            "Network main has the scheme Medium for its input 'observation', but Coach has no schemes for a tensor, "
+            "expected a list of layers.",
+        ),
     ],
 )
 def test_refused_before_training(tmp_path, agent, changes, actions, sentence):
@@ -159,6 +170,31 @@ def test_a_hyperparameter_that_mxnet_would_ignore(tmp_path):
     job = run_agent(tmp_path, "dqn_agent:DQNAgent", **{path: "1"})
     assert job.status == 1
     assert job.failure == f"Hyperparameter {path} is 1, but Coach has no Huber loss on MXNet, expected 0."
+
+
+BY_EPISODES = "agent_params.algorithm.num_consecutive_playing_steps = EnvironmentEpisodes(2)"
+
+
+@pytest.mark.parametrize(
+    ("agent", "sentence"),
+    [
+        (
+            "clipped_ppo_agent:ClippedPPOAgent",
+            "The network main has a batch_size of 64, expected at most the 40 environment steps that were just played "
+            "(num_consecutive_playing_steps is EnvironmentEpisodes(2)).",
+        ),
+        (
+            PPO,
+            "The preset's num_consecutive_playing_steps is EnvironmentEpisodes(2), expected EnvironmentSteps for a "
+            "PPOAgent.",
+        ),
+    ],
+)
+def test_a_phase_of_too_few_steps(tmp_path, agent, sentence):
+    job = run_agent(tmp_path, agent, BY_EPISODES)
+    assert job.status == 1
+    assert job.failure == sentence
+    assert "Traceback" not in job.log
 
 
 @pytest.mark.parametrize("agent", [PPO, "actor_critic_agent:ActorCriticAgent"])

@@ -72,12 +72,14 @@ def test_coachs_own_path_explores_alike(tmp_path):
 
 
 def test_a_car_that_reaches_the_flag_lets_go(tmp_path):
+    from rl_coach.core_types import RunPhase
     from sagemaker_rl.training.accelerated.dqn import DQNRun
 
     run = DQNRun(make_graph(tmp_path, DQN), None, 0, lambda: None)
     run.greedy.held.steps_left[:] = 30
     run.envs.position[0], run.envs.velocity[0] = 0.49, 0.05
-    run._step_and_store(np.full(run.envs.num_envs, 2))
+    with run.graph_manager.phase_context(RunPhase.TRAIN):
+        run._step_and_store(np.full(run.envs.num_envs, 2))
     assert run.greedy.held.steps_left.tolist() == [0] + [30] * (run.envs.num_envs - 1)
 
 

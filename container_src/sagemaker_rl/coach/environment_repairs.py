@@ -1,10 +1,12 @@
 """What Coach's gym environment needs changed: a user's environment is checked, and a GIF that fails costs no job."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from sagemaker_rl.coach import environments, networks
+from sagemaker_rl.coach import environments, networks, written_files
 from sagemaker_rl.coach.recording import RenderError, do_without_gifs, render
 
 MAKER = "sagemaker_rl.coach.levels:make_environment"
@@ -14,6 +16,7 @@ MAKER = "sagemaker_rl.coach.levels:make_environment"
 def repair_environments() -> None:
     """Apply every repair of this module; see ``repairs.apply``."""
     _check_what_environments_give()
+    _watch_what_environments_write()
     _train_on_without_pictures()
     _check_networks_before_they_are_built()
 
@@ -69,6 +72,29 @@ def _check_what_environments_give() -> None:
 
     GymEnvironment.__init__ = init_checked
     GymEnvironment.env = property(get, set_checked)
+
+
+def _watch_what_environments_write() -> None:
+    """Keep in ``written_files`` which files an environment has opened for writing, as it was made or since.
+
+    Upstream: environments/gym_environment.py, which makes, resets and steps it. Without it: nobody knows before there
+    are several copies, whose files would be the same.
+    """
+    from rl_coach.environments.gym_environment import GymEnvironment
+
+    def watched(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def watch(self: Any, *args: Any, **options: Any) -> Any:
+            with written_files.watching() as paths:
+                result = method(self, *args, **options)
+            self.written_files = self.written_files or paths
+            return result
+
+        return watch
+
+    GymEnvironment.written_files = []
+    for name in ("__init__", "_take_action", "_restart_environment_episode"):
+        setattr(GymEnvironment, name, watched(getattr(GymEnvironment, name)))
 
 
 def _train_on_without_pictures() -> None:

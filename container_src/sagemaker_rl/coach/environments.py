@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from sagemaker_rl.coach.frame_skip import tell_frame_skip
 from sagemaker_rl.coach.interfaces import Interface
 from sagemaker_rl.coach.levels import is_path, make_environment
 from sagemaker_rl.coach.spaces import VECTOR_OR_PICTURE, check_action_space, check_observation_space
@@ -34,7 +35,9 @@ def environment_maker(graph_manager: Any, own_actions: bool = False) -> Callable
     dimensions = dimensions_of(getattr(parameters, "observation_space_type", None))
     options = parameters.additional_simulator_parameters
     pictures = bool(graph_manager.visualization_parameters.dump_gifs)
-    return lambda: kind(make_environment(level, options, pictures), level, dimensions, watch)
+    return lambda: tell_frame_skip(
+        kind(make_environment(level, options, pictures), level, dimensions, watch), parameters.frame_skip
+    )
 
 
 def dimensions_of(observation_space_type: Any) -> frozenset[int] | None:

@@ -28,9 +28,11 @@ def check_networks(agent: Any, environment: Any, level: str) -> None:
         level: the environment as the preset calls it.
 
     Raises:
-        InputError: A network's input is no observation of the environment, or a head cannot choose its actions.
+        InputError: A network's input is no observation of the environment, its embedder has no such scheme, or a head
+            cannot choose its actions.
     """
-    from rl_coach.spaces import DiscreteActionSpace
+    from rl_coach.base_parameters import EmbedderScheme
+    from rl_coach.spaces import DiscreteActionSpace, TensorObservationSpace
 
     observations = [name for name in environment.state_space.sub_spaces if name != "measurements"]
     known = {*observations, "measurements", "action", *(["goal"] if environment.goal_space else [])}
@@ -41,6 +43,13 @@ def check_networks(agent: Any, environment: Any, level: str) -> None:
                 f"Environment {level} has the observation space {describe_space(environment.env.observation_space)}, "
                 f"but network {name} has the input {unknown[0]!r}, expected {' or '.join(map(repr, observations))}."
             )
+        for source, embedder in network.input_embedders_parameters.items():
+            is_tensor = isinstance(environment.state_space.sub_spaces.get(source), TensorObservationSpace)
+            if is_tensor and isinstance(embedder.scheme, EmbedderScheme):
+                raise InputError(
+                    f"Network {name} has the scheme {embedder.scheme.name} for its input {source!r}, but Coach has no "
+                    "schemes for a tensor, expected a list of layers."
+                )
         for head in network.heads_parameters:
             kind = type(head).__name__
             if kind in HEADS_OF_DISCRETE_ACTIONS and not isinstance(environment.action_space, DiscreteActionSpace):

@@ -157,6 +157,9 @@ def _ignore_warnings_of_packages() -> None:
     """Ignore the warnings of packages about each other, which no user can act on."""
     import gym  # noqa: F401 - importing gym and MXNet changes the filters
     import mxnet  # noqa: F401
+    import numpy as np
 
     for package in ("gym", "mxnet", "pygame", "rl_coach"):
         warnings.filterwarnings("ignore", module=package)
+    # Of arrays that Coach's signals make of batches of two lengths.
+    warnings.filterwarnings("ignore", category=np.VisibleDeprecationWarning, module="numpy")

@@ -1,8 +1,9 @@
 """Everything that rl-coach-slim 0.12.1 needs changed to run on MXNet 1.9.1, current packages and small images.
 
-The repairs of its networks are in network_repairs.py, those of its gym environment in environment_repairs.py, those of
-its imports in placeholders.py; nothing is patched anywhere else. Call ``apply()`` before the first import of
-``rl_coach``. Each repair names the upstream line that it mends, and what happens without it.
+The repairs of its networks are in network_repairs.py, those of its observation filters in filter_repairs.py, those of
+its gym environment in environment_repairs.py, those of its imports in placeholders.py; nothing is patched anywhere
+else. Call ``apply()`` before the first import of ``rl_coach``. Each repair names the upstream line that it mends, and
+what happens without it.
 
 Why 0.12.1 and not 1.0.x: 1.0.0's ``NetworkWrapper`` hands ``additional_inputs`` to MXNet's ``apply_gradients``, which
 does not take it (TypeError in the first training step), and 1.0.1 imports TensorFlow from ``redis_data_store``.
@@ -15,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sagemaker_rl import resizing
-from sagemaker_rl.coach import network_repairs, placeholders
+from sagemaker_rl.coach import filter_repairs, network_repairs, placeholders
 from sagemaker_rl.coach.recording import Recording
 from sagemaker_rl.errors import InputError
 
@@ -37,15 +37,15 @@ def apply() -> None:
         _discount_without_scipy,
         _write_csv_rows_when_complete,
         _keep_few_gif_frames,
+        _keep_every_nth_episode,
         _show_gif_frames_for_their_time,
         _write_checkpoint_state_atomically,
         _count_frames_and_seconds,
         _log_a_decaying_learning_rate,
         _raise_where_coach_exits,
-        _resize_without_scikit_image,
-        _crop_by_a_tuple,
-        _normalize_pictures,
+        _refuse_a_phase_shorter_than_a_batch,
         _bound_unsigned_boxes,
+        filter_repairs.repair_filters,
         network_repairs.repair_networks,
         environment_repairs.repair_environments,
     ):
@@ -169,6 +169,24 @@ def _keep_few_gif_frames() -> None:
     Environment.dump_video_of_last_episode = dump_video_of_last_episode
 
 
+def _keep_every_nth_episode() -> None:
+    """Let EveryNEpisodesDumpFilter keep one episode of N.
+
+    Upstream: core_types.py:893, where ``should_dump`` remembers an episode in its first step, and so says no at
+    its end. Without it: no GIF at all, unless N is 1.
+    """
+    from rl_coach.core_types import EveryNEpisodesDumpFilter
+
+    def should_dump(self: Any, episode_terminated: bool = False, **environment: Any) -> bool:
+        episode = environment["episode_idx"]
+        due = bool(episode >= self.last_dumped_episode + self.num_episodes_between_dumps - 1)
+        if due and episode_terminated:
+            self.last_dumped_episode = episode + 1  # the first of the next N
+        return due
+
+    EveryNEpisodesDumpFilter.should_dump = should_dump
+
+
 def _show_gif_frames_for_their_time() -> None:
     """Give GIF frames a duration, and few colours.
 
@@ -262,70 +280,28 @@ def _raise_where_coach_exits() -> None:
     ScreenLogger.error = error
 
 
-def _resize_without_scikit_image() -> None:
-    """Let the filters that rescale pictures do it in NumPy.
+def _refuse_a_phase_shorter_than_a_batch() -> None:
+    """Say it in one sentence where clipped PPO has played too few steps for one batch.
 
-    Upstream: filters/observation/observation_rescale_to_size_filter.py:18 and …_size_by_factor_filter.py:17, ``from
-    skimage.transform import resize``, the only use of scikit-image (38 MB, and SciPy's 98). Without it: ImportError at
-    the first observation of a preset with pictures.
+    Upstream: agents/clipped_ppo_agent.py:212 takes the mean of no batches. A phase of playing that is counted in
+    episodes may be that short. Without it: ``IndexError: invalid index to scalar variable``.
     """
-    from rl_coach.filters.observation import (
-        observation_rescale_size_by_factor_filter,
-        observation_rescale_to_size_filter,
-    )
+    from rl_coach.agents.clipped_ppo_agent import ClippedPPOAgent
 
-    for module in (observation_rescale_size_by_factor_filter, observation_rescale_to_size_filter):
-        module.resize = resizing.resize
+    train_network = ClippedPPOAgent.train_network
 
+    def train_checked(self: Any, batch: Any, epochs: int) -> Any:
+        batch_size = self.ap.network_wrappers["main"].batch_size
+        if batch_size > batch.size:
+            playing = self.ap.algorithm.num_consecutive_playing_steps
+            raise InputError(
+                f"The network main has a batch_size of {batch_size}, expected at most the {batch.size} environment "
+                f"steps that were just played (num_consecutive_playing_steps is {type(playing).__name__}"
+                f"({playing.num_steps}))."
+            )
+        return train_network(self, batch, epochs)
 
-def _crop_by_a_tuple() -> None:
-    """Let the filter that crops observations do so with current NumPy.
-
-    Upstream: filters/observation/observation_crop_filter.py:92, ``observation[indices]`` with a list of slices, which
-    NumPy 1.23 takes for an array of indices. Without it: IndexError at the first observation.
-    """
-    from rl_coach.filters.observation.observation_crop_filter import ObservationCropFilter
-
-    def filter_observation(self: Any, observation: np.ndarray, update_internal_state: bool = True) -> np.ndarray:
-        low, high = (
-            self._replace_negative_one_in_crop_size(bound, observation.shape)
-            for bound in (self.crop_low, self.crop_high)
-        )
-        return observation[tuple(slice(first, end) for first, end in zip(low, high, strict=True))]
-
-    ObservationCropFilter.filter = filter_observation
-
-
-def _normalize_pictures() -> None:
-    """Let observations of several dimensions be normalized, also stacked ones.
-
-    Upstream: utilities/shared_running_stats.py:145, ``self._sum += samples.sum(axis=0).ravel()`` where the sum has the
-    shape of an observation; and filters/observation/observation_normalization_filter.py:72, ``np.array(observations)``
-    of LazyStacks. Without it: ``ValueError: non-broadcastable output operand`` and ``TypeError: int() argument must be
-    a string, a bytes-like object or a real number, not 'LazyStack'``.
-    """
-    from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
-    from rl_coach.utilities.shared_running_stats import NumpySharedRunningStats
-
-    normalize = ObservationNormalizationFilter.filter
-    push, arrays = NumpySharedRunningStats.push_val, ("_mean", "_std", "_sum", "_sum_squares")
-
-    def push_val(self: Any, samples: np.ndarray) -> None:
-        shape = self._mean.shape
-        if len(shape) == 1:
-            push(self, samples)
-            return
-        for name in arrays:
-            setattr(self, name, getattr(self, name).ravel())
-        push(self, samples.reshape(len(samples), -1))
-        for name in arrays:
-            setattr(self, name, getattr(self, name).reshape(shape))
-
-    def filter_observations(self: Any, observations: Sequence[Any], update_internal_state: bool = True) -> np.ndarray:
-        return normalize(self, [np.asarray(observation) for observation in observations], update_internal_state)
-
-    NumpySharedRunningStats.push_val = push_val
-    ObservationNormalizationFilter.filter = filter_observations
+    ClippedPPOAgent.train_network = train_checked
 
 
 def _write_checkpoint_state_atomically() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sagemaker_rl.coach import signals
+from sagemaker_rl.coach import signals, written_files
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.job import introduction, outputs
 from sagemaker_rl.job.ml_paths import MLPaths
@@ -48,7 +48,12 @@ class StockRun:
 
 
 def choose_run(
-    graph_manager: Any, paths: MLPaths, seed: int | None, accelerate: bool, parallel_environments: int | None
+    graph_manager: Any,
+    paths: MLPaths,
+    seed: int | None,
+    accelerate: bool,
+    parallel_environments: int | None,
+    trains: bool = True,
 ) -> Any:
     """Return what runs the job, and say which path it is, in the log and for the report.
 
@@ -57,7 +62,9 @@ def choose_run(
         paths: of the job.
         seed: of everything random on the fast path.
         accelerate: whether to take the fast path where it does all that the preset asks for.
-        parallel_environments: how many the fast path steps together at most; None for the algorithm's default.
+        parallel_environments: how many the fast path steps together at most, also of an environment that writes files;
+            None for the algorithm's default, and for one copy of such an environment.
+        trains: whether it is to train, and not only to evaluate, which one copy does in any case.
 
     Returns:
         An ``AcceleratedRun``, or a ``StockRun``; the improve loop calls both alike.
@@ -66,11 +73,14 @@ def choose_run(
     from sagemaker_rl.training.accelerated import support  # after the preset has set up and imported MXNet
 
     reason = support.reason_for_stock(graph_manager) if accelerate else "accelerate is 0"
+    if reason is None and parallel_environments is None:
+        reason = _reason_for_one_copy(graph_manager.environments[0], trains)
     if reason is not None:
         outputs.metric_line("Path", Path="stock Coach", Reason=reason)
         introduction.add(paths, path=f"stock Coach: {reason}")
         return StockRun(graph_manager)
-    run = support.run_class_of(graph_manager)(graph_manager, parallel_environments, seed, STOP.check)
+    copies = parallel_environments if trains else 1
+    run = support.run_class_of(graph_manager)(graph_manager, copies, seed, STOP.check)
     outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
     introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
     return run
@@ -81,5 +91,14 @@ def _say_noise(exploration: Any) -> None:
     exploration = getattr(exploration, "continuous_exploration_policy", exploration)  # an EGreedy's, in a box
     for name in ("evaluation_epsilon", "evaluation_noise_percentage"):
         if value := getattr(exploration, name, 0):
-            reason = "evaluations explore, as Coach has it; the artifact and the trial of 100 starts do not"
+            reason = "evaluations explore, as Coach has it; the artifact and its trial do not"
             outputs.metric_line("Noise", **{name.capitalize(): value, "Reason": reason})
+
+
+def _reason_for_one_copy(environment: Any, trains: bool) -> str | None:
+    """Return why an environment is left to stock Coach, which trains and evaluates in one copy of it."""
+    from sagemaker_rl.training.accelerated.vector_envs import is_car
+
+    if trains and not environment.written_files and not is_car(environment.env):
+        written_files.watch_first_episode(environment)
+    return written_files.reason_for_one_copy(environment.written_files)

@@ -42,7 +42,7 @@ def evaluate(
         seed: of the start states, and of the noise on the fast path.
         accelerate: whether to play all episodes together, where the fast path knows the agent.
     """
-    run = choose_run(graph_manager, paths, seed, accelerate, parallel_environments=1)
+    run = choose_run(graph_manager, paths, seed, accelerate, parallel_environments=None, trains=False)
     started = time.monotonic()
     returns = run.play_at_least(extent.steps, extent.episodes)
     seconds = time.monotonic() - started
@@ -60,7 +60,7 @@ def evaluate(
             "seconds": round(seconds, 3),
         },
     )
-    trial.put_on_trial(graph_manager, paths)
+    trial.put_on_trial(graph_manager, paths, trial.SHARE_OF_EVALUATION * seconds)
 
 
 def _write_result(paths: MLPaths, result: dict[str, Any]) -> None:

@@ -20,6 +20,8 @@ from sagemaker_rl.training.choice import choose_run
 from sagemaker_rl.training.schedule import check_schedule
 
 SEEDS = Range(0, 2**32 - 1)
+EXTENTS = {"EnvironmentEpisodes": "Improve_episodes", "Time": "Improve_seconds"}
+"""What the log calls the length of a training that is not in units that count environment steps."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,11 @@ class TrainingJob:
     def run(self) -> None:
         """Restore a synced checkpoint, train, and write the model and the trial of its policy."""
         self._restore()
+        improve_steps = self.graph_manager.improve_steps
         outputs.metric_line(
             "Schedule",
             Preset=self.progress.preset,
-            Improve_steps=self.graph_manager.improve_steps.num_steps,
+            **{EXTENTS.get(type(improve_steps).__name__, "Improve_steps"): improve_steps.num_steps},
             Seed=self.options.seed,
             Agent=type(self.agent).__name__,
         )
@@ -183,7 +186,7 @@ class TrainingJob:
             if options.save_model:
                 export.export_policy(self.agent, self.graph_manager, self.paths.model, vars(self.progress))
                 print(f"Model> Saved in={self.paths.model}", flush=True)
-            trial.put_on_trial(self.graph_manager, self.paths)
+            trial.put_on_trial(self.graph_manager, self.paths, trial.SHARE_OF_TRAINING * self.progress.train_seconds)
 
     def _restore(self) -> None:
         folder = self.paths.synced_checkpoint

@@ -5,12 +5,13 @@ The report shows it (report/trial.py).
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sagemaker_rl.coach import written_files
 from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.errors import InputError
@@ -31,8 +32,12 @@ EVALUATION_SEED = 20_201_122
 EPISODES = 100
 EPISODES_AT_A_TIME = 10
 """Of an environment that is not stepped on arrays: episodes are played until the time is up."""
-TIME_LIMIT = 20.0
-"""Seconds for all episodes. A batch that takes longer does not count: its short episodes alone would mislead."""
+SHARE_OF_TRAINING = 0.1
+"""Of the seconds that a training took, for all episodes of its trial."""
+SHARE_OF_EVALUATION = 0.5
+"""Of those that an evaluation job's own episodes took."""
+LEAST_SECONDS = 10.0
+"""For a trial, however short the job was."""
 NUM_PATHS = 3
 """Episodes whose path the report draws."""
 MAP_NODES = 81
@@ -44,10 +49,15 @@ STATE_VALUES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """How the value of a state follows from an output of the artifact (policy/export.py: HEADS), ``(batch, units)``."""
 
 
-def put_on_trial(graph_manager: Any, paths: MLPaths) -> None:
+def put_on_trial(graph_manager: Any, paths: MLPaths, seconds: float) -> None:
     """Play the policy that the job ends with on unseen starts, and write ``trial.npz`` into the job's output.
 
     It is played from the artifact, as an endpoint does it: the fast path's own arrays may hold a later policy.
+
+    Args:
+        graph_manager: the job's, with that policy.
+        paths: of the job.
+        seconds: that the trial may take, where they are more than LEAST_SECONDS.
     """
 
     def note(reason: str) -> None:
@@ -57,6 +67,7 @@ def put_on_trial(graph_manager: Any, paths: MLPaths) -> None:
         make = environment_maker(graph_manager, own_actions=True)
         if make is None:
             raise InputError(f"{graph_manager.env_params.level} is played by stock Coach alone")
+        _refuse_writers(graph_manager.environments[0].written_files)
         STOP.check()
         agent = agent_of(graph_manager)
         reason = export.reason_not_exportable(agent)
@@ -65,24 +76,30 @@ def put_on_trial(graph_manager: Any, paths: MLPaths) -> None:
         with tempfile.TemporaryDirectory() as folder:
             export.export_policy(agent, graph_manager, Path(folder), {"preset": ""})
             policy = Policy.load(Path(folder))
-        play(policy, make, EVALUATION_SEED, STOP.check).save(paths.output_data / FILE)
+        play(policy, make, EVALUATION_SEED, max(seconds, LEAST_SECONDS), STOP.check).save(paths.output_data / FILE)
 
 
-def play(policy: Policy, make: "Callable[[], gym.Env]", seed: int, check_stop: Callable[[], None]) -> Trial:
+def play(
+    policy: Policy, make: "Callable[[], gym.Env]", seed: int, seconds: float, check_stop: Callable[[], None]
+) -> Trial:
     """Put ``policy`` on trial in the environments that ``make`` returns.
+
+    Episodes are played in batches. One that has not ended when the time is up does not count: its short episodes alone
+    would mislead.
 
     Args:
         policy: the job's artifact.
         make: returns a new environment.
         seed: of the start states.
+        seconds: for all episodes.
         check_stop: called in every step; may raise.
 
     Raises:
-        ValueError: Not even one batch of episodes ended in time.
+        InputError: Not even one batch of episodes ended in time.
     """
     num_envs = EPISODES if is_car(make()) else EPISODES_AT_A_TIME
     envs = make_vector_env(make, num_envs, seed)
-    deadline = time.monotonic() + TIME_LIMIT
+    deadline = time.monotonic() + seconds
     batches: list[_Episodes] = []
     while len(batches) * num_envs < EPISODES:
         episodes = _play_batch(policy, envs, 0 if batches else NUM_PATHS, deadline, check_stop)
@@ -90,7 +107,7 @@ def play(policy: Policy, make: "Callable[[], gym.Env]", seed: int, check_stop: C
             break
         batches.append(episodes)
     if not batches:
-        raise ValueError(f"{num_envs} episodes take more than {TIME_LIMIT:.0f} s")
+        raise InputError(f"{num_envs} episodes take more than {seconds:.0f} s")
     paths = batches[0].paths
     policy_map, no_map = _map_policy(policy, paths)
     return Trial(
@@ -121,20 +138,30 @@ def _play_batch(
     returns, lengths = np.zeros(envs.num_envs), np.zeros(envs.num_envs, dtype=np.int64)
     running = np.ones(envs.num_envs, dtype=bool)
     traces = [Trace() for _ in range(num_paths)]
-    while running.any():
-        check_stop()
-        if time.monotonic() > deadline:
-            return None
-        actions = policy.actions(asked)
-        for index, trace in enumerate(traces):
-            if running[index]:
-                trace.add(observations[index], actions[index])
-        _, observations, rewards, dones, _ = envs.step(actions)
-        asked = policy.filters.follow(asked, observations)
-        returns += rewards * running
-        lengths += running
-        running &= ~dones
+    with written_files.watching() as written:
+        while running.any():
+            check_stop()
+            if time.monotonic() > deadline:
+                return None
+            actions = policy.actions(asked)
+            for index, trace in enumerate(traces):
+                if running[index]:
+                    trace.add(observations[index], actions[index])
+            step = envs.step(actions)
+            observations = step.observations
+            asked = policy.filters.follow(asked, observations)
+            _refuse_writers(written)
+            returns += step.rewards * running
+            lengths += running
+            running &= ~step.dones
     return _Episodes(starts, returns, lengths, [trace.points() for trace in traces])
+
+
+def _refuse_writers(paths: Sequence[str]) -> None:
+    """Raise InputError if an environment has written files: those are the job's, and a trial's do not belong there."""
+    reason = written_files.reason_for_one_copy(paths)
+    if reason is not None:
+        raise InputError(reason)
 
 
 def _map_policy(policy: Policy, paths: list[np.ndarray]) -> tuple[PolicyMap | None, str]:

@@ -187,7 +187,8 @@ class DQNRun(AcceleratedRun):
     def heatup(self, steps: Any) -> None:
         counter = self.graph_manager.total_steps_counters[RunPhase.HEATUP]
         with self.graph_manager.phase_context(RunPhase.HEATUP):
-            while counter[EnvironmentSteps] < steps.num_steps:
+            end = counter + steps
+            while counter < end:
                 self.check_stop()
                 if self.agent.ap.algorithm.heatup_using_network_decisions:
                     self._explore()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach import written_files
 from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.coach.normalization import normalize
@@ -19,7 +20,9 @@ from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
 from sagemaker_rl.training.accelerated.rewards import filter_rewards
-from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, make_vector_env
+from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, is_car, make_vector_env
+from sagemaker_rl.training.accelerated.video_filters import VideoFilters
+from sagemaker_rl.training.schedule import most_copies
 
 EVALUATION_STREAM = 1_000_003
 """Added to the seed for the start states of evaluations: a stream of their own."""
@@ -52,9 +55,11 @@ class AcceleratedRun(abc.ABC):
         self.table = EpisodeTable(self.agent)
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         at_most = num_envs or min(self.default_num_envs, max(1, playing_steps // self.least_steps_of_a_copy))
+        at_most = most_copies(graph_manager, at_most)
         self.envs: VectorEnv = make_vector_env(make_env, choose_num_envs(playing_steps, at_most), seed)
         self.evaluator = Evaluator(make_env, evaluation_seed, self.evaluation_policy, check_stop)
         self.gifs = GifWriter()
+        self.video_filters = VideoFilters(self.agent.ap.visualization)
         self.recorded: RecordedEpisode | None = None
         """Of the last evaluation; its GIF is written when training goes on."""
         self.observations = self.envs.reset()
@@ -83,7 +88,7 @@ class AcceleratedRun(abc.ABC):
 
     @abc.abstractmethod
     def heatup(self, steps: Any) -> None:
-        """Play ``steps`` environment steps at random."""
+        """Play at random for Coach's ``steps``, in any unit; episodes are those that have ended."""
 
     @abc.abstractmethod
     def publish(self) -> None:
@@ -100,40 +105,63 @@ class AcceleratedRun(abc.ABC):
         self.graph_manager.sync()
 
     def train_and_act(self, steps: Any) -> None:
-        """Play ``steps`` environment steps, and train whenever that is due."""
-        from rl_coach.core_types import EnvironmentSteps, RunPhase
+        """Play for Coach's ``steps``, in any unit, and train whenever that is due."""
+        from rl_coach.core_types import EnvironmentSteps, RunPhase, TrainingSteps
 
         self._write_gif()
         counter = self.graph_manager.total_steps_counters[RunPhase.TRAIN]
         with self.graph_manager.phase_context(RunPhase.TRAIN):
-            end = counter[EnvironmentSteps] + steps.num_steps
+            end = counter + steps
             try:
-                while counter[EnvironmentSteps] < end:
+                while counter < end:
                     self.check_stop()
                     self.play_and_learn()
                     counter[EnvironmentSteps] += self.envs.num_envs
+                    # Coach counts one after every step that it plays, whether the agent trains then or not.
+                    counter[TrainingSteps] += self.envs.num_envs
             finally:
                 self.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
-        """Play ``steps`` episodes of the policy as one batch; never says that training is done.
+        """Play the policy for Coach's ``steps``; never says that training is done.
+
+        Episodes are played as one batch. In another unit they follow each other until the last one has reached it, as
+        stock Coach plays them. No steps are no evaluation.
 
         Every evaluation plays the same start states and draws the same noise: the better of two policies is not the
         luckier one.
         """
-        self._log_evaluation(
-            self._play_episodes(steps.num_steps, same_starts=True, record=self._count_evaluation()).returns
-        )
+        from rl_coach.core_types import EnvironmentEpisodes, RunPhase
+
+        if not steps.num_steps:
+            return False
+        if isinstance(steps, EnvironmentEpisodes):
+            returns = self._play_episodes(steps.num_steps, same_starts=True, record=self._begin_evaluation()).returns
+        else:
+            counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
+            end = counter + steps
+            returns = self._play_episodes(1, same_starts=True, record=self._begin_evaluation()).returns
+            while counter < end:
+                returns = returns + self._play_episodes(1).returns
+        self._log_evaluation(returns)
         return False
 
     def play_at_least(self, steps: int, episodes: int) -> list[float]:
-        """Play whole episodes, at least so many environment steps and so many episodes; return their returns."""
-        batch = self._play_episodes(episodes, record=self._count_evaluation())
-        returns, steps_played = batch.returns, batch.steps
-        while steps_played < steps:
-            mean_length = steps_played / len(returns)
-            batch = self._play_episodes(math.ceil((steps - steps_played) / mean_length))
-            returns, steps_played = returns + batch.returns, steps_played + batch.steps
+        """Play whole episodes, at least so many environment steps and so many episodes; return their returns.
+
+        On arrays they are played together. An environment of one's own plays one after the other, as with stock Coach:
+        what it writes into files is then of one copy.
+        """
+        environment = self.graph_manager.environments[0]
+        together = is_car(environment.env)
+        with written_files.watching() as paths:
+            batch = self._play_episodes(episodes if together else 1, record=self._begin_evaluation())
+            returns, steps_played = batch.returns, batch.steps
+            while steps_played < steps or len(returns) < episodes:
+                mean_length = steps_played / len(returns)
+                batch = self._play_episodes(math.ceil((steps - steps_played) / mean_length) if together else 1)
+                returns, steps_played = returns + batch.returns, steps_played + batch.steps
+        environment.written_files = environment.written_files or paths
         self._log_evaluation(returns)
         return returns
 
@@ -177,8 +205,11 @@ class AcceleratedRun(abc.ABC):
         return step._replace(rewards=shaped_rewards)
 
     def _end_episode(self, index: int) -> None:
+        from rl_coach.core_types import EnvironmentEpisodes
+
         agent = self.agent
         agent.current_episode += 1
+        self.graph_manager.current_step_counter[EnvironmentEpisodes] += 1
         self.episodes_played += 1
         agent.total_reward_in_current_episode = float(self.returns[index])
         agent.total_shaped_reward_in_current_episode = float(self.shaped_returns[index])
@@ -195,11 +226,16 @@ class AcceleratedRun(abc.ABC):
     # --- Evaluation --------------------------------------------------------------------------------------------------
 
     def _play_episodes(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
-        """Play and count episodes; with ``record``, keep the first one for a GIF."""
+        """Play and count episodes; with ``record``, keep the first one for a GIF if the video filters do."""
+        from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase
+
         batch = self.evaluator.play(episodes, same_starts, record)
+        counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
+        counter[EnvironmentSteps] += batch.steps
+        counter[EnvironmentEpisodes] += episodes
         if batch.no_pictures:
             do_without_gifs(self.agent.ap.visualization, batch.no_pictures)
-        if batch.recording is not None:
+        if batch.recording is not None and self.video_filters.keep(self.episodes_played, batch.returns[0]):
             self.recorded = RecordedEpisode(batch.recording, self.episodes_played, batch.returns[0])
         self.episodes_played += episodes
         return batch
@@ -222,10 +258,9 @@ class AcceleratedRun(abc.ABC):
         }
         agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
 
-    def _count_evaluation(self) -> bool:
-        """Count an evaluation for Coach's video filter; return whether its first episode is to be recorded."""
-        visualization = self.agent.ap.visualization
-        return bool(visualization.dump_gifs and visualization.video_dump_filters[0].begin_evaluation())
+    def _begin_evaluation(self) -> bool:
+        """Ask the video filters whether the first episode of an evaluation is to be recorded."""
+        return self.video_filters.begin_evaluation(self.episodes_played)
 
     def _write_gif(self) -> None:
         """Begin to write the GIF of the last evaluation: its result and its checkpoint need not wait for it."""

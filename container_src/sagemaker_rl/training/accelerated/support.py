@@ -8,27 +8,23 @@ from typing import Any
 import gym
 from rl_coach.agents.clipped_ppo_agent import ClippedPPOAgent
 from rl_coach.agents.dqn_agent import DQNAgent
-from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps
+from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, Frames, Time, TrainingSteps
 from rl_coach.filters.observation.observation_normalization_filter import ObservationNormalizationFilter
 from rl_coach.graph_managers.basic_rl_graph_manager import BasicRLGraphManager
 
 from sagemaker_rl.coach.environments import GYM_ENVIRONMENT, environment_maker
 from sagemaker_rl.coach.graph import agent_of
-from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 from sagemaker_rl.training.accelerated.dqn import DQNRun
 from sagemaker_rl.training.accelerated.ppo import PPORun
 from sagemaker_rl.training.accelerated.rewards import REWARD_FILTERS
 from sagemaker_rl.training.accelerated.run import AcceleratedRun
+from sagemaker_rl.training.accelerated.video_filters import VideoFilters
 
 RUNS: dict[type, type[AcceleratedRun]] = {ClippedPPOAgent: PPORun, DQNAgent: DQNRun}
 """Coach's agents, and what runs them on the fast path. A subclass of an agent is another agent."""
-SCHEDULE = {
-    "heatup_steps": EnvironmentSteps,
-    "improve_steps": EnvironmentSteps,
-    "steps_between_evaluation_periods": EnvironmentSteps,
-    "evaluation_steps": EnvironmentEpisodes,
-}
-"""The units in which the fast path counts."""
+SCHEDULE = ("heatup_steps", "improve_steps", "steps_between_evaluation_periods", "evaluation_steps")
+UNITS = (EnvironmentEpisodes, EnvironmentSteps, Frames, Time, TrainingSteps)
+"""The units in which the fast path counts: all of Coach's."""
 
 
 def reason_for_stock(graph_manager: Any) -> str | None:
@@ -57,8 +53,11 @@ def _unsupported_environment(graph_manager: Any) -> str | None:
     parameters = graph_manager.env_params
     if parameters.path != GYM_ENVIRONMENT:
         return f"the environment is {parameters.path}"
-    if parameters.frame_skip != 1 or parameters.random_initialization_steps or parameters.max_over_num_frames != 1:
-        return "the environment skips frames or starts at random"
+    if graph_manager.environments[0].is_atari_env:
+        return "the environment is one of Atari's"
+    for option, default in (("random_initialization_steps", 0), ("max_over_num_frames", 1)):
+        if getattr(parameters, option) != default:
+            return f"{option} is {getattr(parameters, option)}"
     if environment_maker(graph_manager) is None:
         return f"the environment {parameters.level} is a class by the path of its module"
     if isinstance(graph_manager.environments[0].env.observation_space, gym.spaces.Dict):
@@ -67,8 +66,8 @@ def _unsupported_environment(graph_manager: Any) -> str | None:
 
 
 def _unsupported_schedule(graph_manager: Any) -> str | None:
-    for name, unit in SCHEDULE.items():
-        if type(getattr(graph_manager, name)) is not unit:
+    for name in SCHEDULE:
+        if type(getattr(graph_manager, name)) not in UNITS:
             return f"{name} is in {type(getattr(graph_manager, name)).__name__}"
     return None
 
@@ -110,6 +109,4 @@ def _unsupported_gifs(agent: Any) -> str | None:
     for option in ("dump_mp4", "dump_in_episode_signals", "render", "add_rendered_image_to_env_response"):
         if getattr(visualization, option):
             return f"{option} is set"
-    if visualization.dump_gifs and [type(f) for f in visualization.video_dump_filters] != [FirstEpisodeOfEvaluation]:
-        return "the video filters are not FirstEpisodeOfEvaluation alone"
-    return None
+    return VideoFilters.unsupported(visualization)

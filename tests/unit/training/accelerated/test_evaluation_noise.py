@@ -20,20 +20,23 @@ agent_params.algorithm.num_consecutive_playing_steps = EnvironmentSteps(200)
 def ppo_run(folder, changes: str, seed: int = 0):
     graph_manager = import_preset(write_agent(folder, "clipped_ppo_agent:ClippedPPOAgent", changes))
     create_graph(graph_manager, folder, seed=3)
+    from rl_coach.core_types import RunPhase
     from sagemaker_rl.training.accelerated.ppo import PPORun
 
-    return PPORun(graph_manager, 4, seed, lambda: None)
+    run = PPORun(graph_manager, 4, seed, lambda: None)
+    graph_manager.phase = RunPhase.TRAIN
+    return run
 
 
 def test_noise_of_a_box_is_coachs(tmp_path):
     """From the same stream, number by number: NumPy's old generator is what Coach draws from."""
+    graph_manager = make_graph(tmp_path, PPO, agent_params__exploration__evaluation_noise_percentage=0.4)
     from rl_coach.core_types import RunPhase
     from sagemaker_rl.training.accelerated.ppo import PPORun
 
-    change = {"agent_params__exploration__evaluation_noise_percentage": 0.4}
-    run = PPORun(make_graph(tmp_path, PPO, **change), 2, 0, lambda: None)
+    run = PPORun(graph_manager, 2, 0, lambda: None)
     policy = run.policy
-    run.policy = lambda states: [20 * policy(states)[0], policy(states)[1]]  # beyond the bounds, too
+    run.policy = lambda states: [3000 * policy(states)[0], policy(states)[1]]  # beyond the bounds, too
     states = np.random.default_rng(1).uniform(-1, 0.5, size=(200, 2)).astype(np.float32)
     ours = run.evaluation_policy(200, np.random.RandomState(7))(states)
     exploration = run.agent.exploration_policy
@@ -52,13 +55,13 @@ def test_noise_of_a_box_is_coachs(tmp_path):
 
 @pytest.mark.parametrize("max_duration", [1, 20])
 def test_noise_of_discrete_actions_is_coachs(tmp_path, max_duration):
-    from rl_coach.core_types import RunPhase
-    from sagemaker_rl.training.accelerated.dqn import DQNRun
-
     changes = {"evaluation_epsilon": 0.3, "max_duration": max_duration}
     graph_manager = make_graph(
         tmp_path, DQN, **{f"agent_params__exploration__{name}": value for name, value in changes.items()}
     )
+    from rl_coach.core_types import RunPhase
+    from sagemaker_rl.training.accelerated.dqn import DQNRun
+
     run = DQNRun(graph_manager, None, 0, lambda: None)
     run.best_actions = lambda observations: np.ones(len(observations), dtype=np.int64)
     act = run.evaluation_policy(100, np.random.default_rng(0))
@@ -73,11 +76,11 @@ def test_noise_of_discrete_actions_is_coachs(tmp_path, max_duration):
 
 
 def test_evaluations_meet_the_same_noise_and_the_deterministic_policy_has_none(tmp_path):
+    graph_manager = make_graph(tmp_path, DQN, agent_params__exploration__evaluation_epsilon=0.1)
     from rl_coach.core_types import EnvironmentEpisodes
     from sagemaker_rl.training.accelerated.dqn import DQNRun
 
-    change = {"agent_params__exploration__evaluation_epsilon": 0.1}
-    run = DQNRun(make_graph(tmp_path, DQN, **change), None, 5, lambda: None)
+    run = DQNRun(graph_manager, None, 5, lambda: None)
     run.best_actions = lambda observations: np.where(observations[:, 1] < 0, 0, 2)
     totals = []
     for _ in range(2):
@@ -94,13 +97,11 @@ def test_evaluations_meet_the_same_noise_and_the_deterministic_policy_has_none(t
 
 
 def test_ppo_explores_by_epsilon_as_coachs_agent_does(tmp_path):
-    from rl_coach.core_types import RunPhase
+    run = ppo_run(tmp_path, GREEDY_PPO)
     from sagemaker_rl.training.accelerated.support import reason_for_stock
 
-    run = ppo_run(tmp_path, GREEDY_PPO)
     assert reason_for_stock(run.graph_manager) is None
     agent, exploration = run.agent, run.agent.exploration_policy
-    agent.phase = RunPhase.TRAIN
     taken, sampled = [], []
     step, sample = run.step, run._sample
     run.step = lambda actions: taken.append(actions) or step(actions)
@@ -141,8 +142,6 @@ def test_ppo_with_epsilon_learns_from_its_own_probabilities(tmp_path, monkeypatc
 
 
 def test_an_exploration_that_the_fast_path_lacks_goes_to_stock_coach(tmp_path):
-    from sagemaker_rl.training.accelerated.support import reason_for_stock
-
     changes = """
 from rl_coach.exploration_policies.e_greedy import EGreedyParameters
 agent_params.exploration = EGreedyParameters()
@@ -150,4 +149,6 @@ agent_params.exploration = EGreedyParameters()
     box = "gym.spaces.Box(-2.0, 2.0, shape=(1,), dtype=np.float32)"
     graph_manager = import_preset(write_agent(tmp_path, "clipped_ppo_agent:ClippedPPOAgent", changes, box))
     create_graph(graph_manager, tmp_path, seed=3)
+    from sagemaker_rl.training.accelerated.support import reason_for_stock
+
     assert reason_for_stock(graph_manager) == "the exploration of continuous actions is EGreedy"

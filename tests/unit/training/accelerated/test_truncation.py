@@ -10,7 +10,14 @@ STEPS = np.array([9_999, 9_999, 100, 100])
 """Four cars before a step: at the flag in the last step of their patience, cut there, going on, at the flag."""
 
 
+def play_as_in_training(run) -> None:
+    from rl_coach.core_types import RunPhase
+
+    run.graph_manager.phase = RunPhase.TRAIN
+
+
 def put_cars(run) -> None:
+    play_as_in_training(run)
     run.envs.position[:], run.envs.velocity[:], run.envs.steps[:] = POSITIONS, VELOCITIES, STEPS
     run.observations = run.envs._observe()
     run.normalizations = []
@@ -86,6 +93,7 @@ def test_the_number_of_copies_leaves_dqn_its_gradient_steps(tmp_path, playing_st
     from sagemaker_rl.training.accelerated.dqn import DQNRun
 
     run = DQNRun(graph_manager, asked, 0, lambda: None)
+    play_as_in_training(run)
     while run.agent.total_steps_counter < 400:
         run.play_and_learn()
     assert run.agent.training_iteration == run.agent.total_steps_counter // playing_steps
