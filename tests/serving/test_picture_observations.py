@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from jobs import CONTAINER_SRC, ROOT, Job, free_port, run_training, start_server, wait_until_healthy
+from jobs import CONTAINER_SRC, ROOT, Job, run_training
 from sagemaker_rl.report.trial import Trial
 
 ENVIRONMENT = ROOT / "tests/resources/picture_environment"
@@ -31,18 +33,10 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def url(job: Job) -> str:
-    """Return the address of an endpoint that serves the job's model."""
-    port = free_port()
-    (job.ml / "serving").mkdir()
-    (job.ml / "serving/model").symlink_to(job.ml / "model")
-    process = start_server(job.ml / "serving", port, stdout=subprocess.DEVNULL)
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}", lambda: process.poll() is None)
-        yield f"http://127.0.0.1:{port}/invocations"
-    finally:
-        process.terminate()
-        process.wait(20)
+def client(job: Job, start: Callable[..., Any]) -> Iterator[httpx.Client]:
+    """Return a client of an endpoint that serves the job's model."""
+    with start(job.ml / "model") as server:
+        yield server.client()
 
 
 def test_the_job_learns_to_see(job):
@@ -74,7 +68,7 @@ def agents_actions(job: Job, pictures: np.ndarray, folder: Path) -> list[int]:
     preset = json.loads((job.ml / "input/config/hyperparameters.json").read_text(encoding="utf-8"))["RLCOACH_PRESET"]
     checkpoint = job.ml / "output/data/checkpoint"
     subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("agent_actions.py")), preset, checkpoint, *files, "one-episode"],
+        [sys.executable, str(ROOT / "tests/process/agent_actions.py"), preset, checkpoint, *files, "one-episode"],
         env={**os.environ, "PYTHONPATH": f"{CONTAINER_SRC}:{job.ml / 'code'}"},
         cwd=job.ml / "code",
         check=True,
@@ -91,20 +85,21 @@ def episode() -> np.ndarray:
     return pictures.astype(np.uint8)
 
 
-def test_the_endpoint_does_what_the_agent_does_in_an_episode(job, url, tmp_path):
+def test_the_endpoint_does_what_the_agent_does_in_an_episode(job, client, tmp_path):
     pictures = episode()
     wanted = agents_actions(job, pictures, tmp_path)
     assert set(wanted) == {0, 1}
     padded = np.concatenate([pictures[:1]] * (STACK - 1) + [pictures])  # the first one fills the stack, as in training
     stacks = np.stack([padded[index : index + STACK] for index in range(len(pictures))])
     one_at_a_time = [
-        httpx.post(url, json=stack.tolist(), headers=ACTIONS_ONLY).raise_for_status().json() for stack in stacks
+        client.post("/invocations", json=stack.tolist(), headers=ACTIONS_ONLY).raise_for_status().json()
+        for stack in stacks
     ]
     assert one_at_a_time == [[action] for action in wanted]
     body = io.BytesIO()
     np.save(body, stacks)
     headers = {"Content-Type": "application/x-npy", "Accept": "application/x-npy", **ACTIONS_ONLY}
-    answer = httpx.post(url, content=body.getvalue(), headers=headers).raise_for_status()
+    answer = client.post("/invocations", content=body.getvalue(), headers=headers).raise_for_status()
     assert np.load(io.BytesIO(answer.content)).ravel().tolist() == wanted
 
 
@@ -123,6 +118,6 @@ def test_the_endpoint_does_what_the_agent_does_in_an_episode(job, url, tmp_path)
     ],
     ids=["without history", "floats between 0 and 1"],
 )
-def test_what_is_no_stack_of_pictures_is_refused(url, observation, detail):
-    answer = httpx.post(url, json=observation.tolist())
+def test_what_is_no_stack_of_pictures_is_refused(client, observation, detail):
+    answer = client.post("/invocations", json=observation.tolist())
     assert (answer.status_code, answer.json()["detail"]) == (400, detail)
