@@ -1,6 +1,9 @@
 """Evaluate a checkpoint, given in the job's ``checkpoint`` channel: the entry point of an evaluation job."""
 
+from pathlib import Path
+
 from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
+from sagemaker_rl.presetless import find_launcher
 
 
 class MyLauncher(SageMakerCoachPresetLauncher):
@@ -9,4 +12,4 @@ class MyLauncher(SageMakerCoachPresetLauncher):
 
 
 if __name__ == "__main__":
-    MyLauncher.evaluate_main()
+    (find_launcher(Path(__file__).parent) or MyLauncher).evaluate_main()

@@ -1,18 +1,20 @@
 """Evaluate a trained agent: a job that plays the policy of a checkpoint, without exploration, from unseen starts.
 
 The checkpoint is a training job's (by its name), or a folder of this machine or S3 with Coach's checkpoint files.
+A training job's image, source, preset and environment variables are also the evaluation's, if no flag says otherwise;
+of a source of its own it runs evaluate-coach.py, or the image's if the source has none.
 
 Examples:
     python scripts/evaluate.py --instance-type local --wait rl-mountain-car-2026-11-23-10-00-00-000000
     python scripts/evaluate.py rl-mountain-car-2026-11-23-10-00-00-000000 --episodes 100 --wait
-    python scripts/evaluate.py runs/$JOB/output/data/checkpoint -p RLCOACH_PRESET=preset-mountain-car-dqn
+    python scripts/evaluate.py runs/$JOB/output/data/checkpoint
     python scripts/evaluate.py --dry-run s3://my-bucket/checkpoint
 """
 
 from collections.abc import Sequence
 
 from launch.cli import errors, options, values
-from launch.sagemaker import checkpoints, session, training_jobs, training_requests
+from launch.sagemaker import checkpoints, evaluations, session, training_jobs, training_requests
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -23,14 +25,12 @@ def main(command_line: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
     job = training_requests.job_name(arguments, "-evaluation")
-    hyperparameters = {} if arguments.entry_point else {"sagemaker_program": "evaluate-coach.py"}
+    checkpoint = checkpoints.find(arguments, clients, job)
+    hyperparameters, channels = evaluations.take_over(arguments, clients, checkpoint.job, checkpoint.preset)
     if arguments.episodes:
         hyperparameters |= {"evaluate_episodes": str(arguments.episodes), "evaluate_steps": "1"}
-    checkpoint = checkpoints.find(arguments, clients, job)
-    if checkpoint.preset and not any(text.startswith("RLCOACH_PRESET=") for text in arguments.parameters):
-        hyperparameters["RLCOACH_PRESET"] = checkpoint.preset
     # Without the slash at its end the address would also be a prefix of that of JOB/checkpoints.
-    channels = {"checkpoint": f"{checkpoint.address.rstrip('/')}/"}
+    channels["checkpoint"] = training_requests.channel("checkpoint", f"{checkpoint.address.rstrip('/')}/")
     request = training_requests.request(arguments, clients, job, hyperparameters, channels)
     training_jobs.run(arguments, clients, request)
 

@@ -16,11 +16,10 @@ import signal
 import sys
 from pathlib import Path
 
-from sagemaker_rl.coach.presets import BUNDLED_CODE
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import failures
 from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters
-from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.script_mode import run_users_program
 from sagemaker_rl.job.stopping import STOP
 from sagemaker_rl.report.job import write_report

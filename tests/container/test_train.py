@@ -1,18 +1,15 @@
 """``docker run IMAGE train`` as SageMaker does it: the contract, script mode, signals, failures."""
 
 import json
-import shutil
-import tarfile
 import time
 
 import pytest
-from containers import start_train, wait_for_line
+from containers import script_mode, start_train, wait_for_line
 from docker.types import Mount
 from jobs import DQN, PPO, ROOT, SHORT_DQN, SHORT_PPO, STOCK_DQN
 from sagemaker_rl.policy.artifact import Policy
 
 CUSTOM = ROOT / "tests" / "resources" / "custom_environment"
-IN_AWS_FORM = ROOT / "tests" / "resources" / "aws_style_project"
 
 
 @pytest.mark.parametrize("hyperparameters", [SHORT_PPO, SHORT_DQN], ids=["ppo", "dqn"])
@@ -68,26 +65,8 @@ def test_sigterm_leaves_a_whole_checkpoint(run, train, tmp_path):
     assert json.loads((evaluated / "output/data/evaluation.json").read_text())["episodes"] == 1
 
 
-def pack(source, archive):
-    with tarfile.open(archive, "w:gz") as tar:
-        for file in sorted(source.iterdir()):
-            tar.add(file, file.name)
-
-
-def script_mode(ml, program: str, folder=CUSTOM, requirements: str = "", **hyperparameters: str) -> dict[str, str]:
-    """Pack a source folder as a launch script does, and return the hyperparameters that name it."""
-    code = ml / "input/data/code"
-    code.mkdir(parents=True)
-    source = shutil.copytree(folder, ml / "source")
-    if requirements:
-        (source / "requirements.txt").write_text(requirements, encoding="utf-8")
-    pack(source, code / "sourcedir.tar.gz")
-    submitted = "/opt/ml/input/data/code/sourcedir.tar.gz"
-    return {"sagemaker_submit_directory": submitted, "sagemaker_program": program, **hyperparameters}
-
-
 def test_an_environment_of_ones_own_through_script_mode(train, tmp_path):
-    job = train(tmp_path, script_mode(tmp_path, "train-coach.py", seed="1"))
+    job = train(tmp_path, script_mode(tmp_path, CUSTOM, "train-coach.py", seed="1"))
     assert job.status == 0, job.log
     policy = Policy.load(tmp_path / "model")
     assert policy.description["environment"] == "corridor:Corridor"
@@ -99,34 +78,20 @@ def test_an_environment_of_ones_own_through_script_mode(train, tmp_path):
 
 
 def test_a_users_own_script_may_use_the_package(train, tmp_path):
-    job = train(tmp_path, script_mode(tmp_path, "hello.py"))
+    job = train(tmp_path, script_mode(tmp_path, CUSTOM, "hello.py"))
     assert job.status == 0, job.log
     assert "sagemaker_rl is importable" in job.log
 
 
-def test_a_project_in_awss_form_trains_and_is_evaluated(train, tmp_path):
-    """Its programs import ``rl_coach`` first, in an image without SciPy, and bring a package ``sagemaker_rl`` along."""
-    job = train(tmp_path / "training", script_mode(tmp_path / "training", "train-coach.py", IN_AWS_FORM, gamma="0.9"))
-    assert job.status == 0, job.log
-    assert "Package> sagemaker_rl=/opt/mountain-car/sagemaker_rl, In the place of=/opt/ml/code/sagemaker_rl" in job.log
-    assert Policy.load(tmp_path / "training/model").description["preset"] == "preset-tank"
-    evaluated = tmp_path / "evaluation"
-    given = script_mode(evaluated, "evaluate-coach.py", IN_AWS_FORM, evaluate_steps="100")
-    (tmp_path / "training/output/data/checkpoint").rename(evaluated / "input/data/checkpoint")
-    job = train(evaluated, given)
-    assert job.status == 0, job.log
-    assert json.loads((evaluated / "output/data/evaluation.json").read_text())["episodes"] == 3
-
-
 def test_a_program_that_is_not_in_the_source(train, tmp_path):
-    job = train(tmp_path, script_mode(tmp_path, "trian.py"))
+    job = train(tmp_path, script_mode(tmp_path, CUSTOM, "trian.py"))
     assert job.status == 1
     assert "trian.py" in job.failure
     assert "Traceback" not in job.failure
 
 
 def test_a_users_script_that_fails(train, tmp_path):
-    job = train(tmp_path, script_mode(tmp_path, "broken.py"))
+    job = train(tmp_path, script_mode(tmp_path, CUSTOM, "broken.py"))
     assert job.status == 1
     assert job.failure == "broken.py ended with exit status 3; see the log."
 
@@ -139,7 +104,7 @@ def test_a_full_disk(train, tmp_path):
 
 
 def test_a_requirement_that_would_break_the_image(train, tmp_path):
-    hyperparameters = script_mode(tmp_path, "hello.py", requirements="numpy==2.1.0\n")
+    hyperparameters = script_mode(tmp_path, CUSTOM, "hello.py", requirements="numpy==2.1.0\n")
     job = train(tmp_path, hyperparameters, environment={"PIP_NO_INDEX": "1"})
     assert job.status == 1
     assert job.failure == (
@@ -148,7 +113,7 @@ def test_a_requirement_that_would_break_the_image(train, tmp_path):
 
 
 def test_a_mistake_in_script_mode_keeps_its_sentence(train, tmp_path):
-    job = train(tmp_path, script_mode(tmp_path, "train-coach.py", discount="1.5"))
+    job = train(tmp_path, script_mode(tmp_path, CUSTOM, "train-coach.py", discount="1.5"))
     assert job.status == 1
     assert job.failure == "Hyperparameter discount is 1.5, expected a number between 0 and 1."
 
@@ -156,7 +121,7 @@ def test_a_mistake_in_script_mode_keeps_its_sentence(train, tmp_path):
 def test_sigterm_reaches_a_users_script(run, tmp_path):
     from jobs import write_inputs
 
-    write_inputs(tmp_path, script_mode(tmp_path, "train-coach.py", improve_steps="10000000"), host="algo-1")
+    write_inputs(tmp_path, script_mode(tmp_path, CUSTOM, "train-coach.py", improve_steps="10000000"), host="algo-1")
     container = start_train(run, tmp_path)
     wait_for_line(container, "Training>")
     asked = time.monotonic()

@@ -209,6 +209,15 @@ def test_a_launcher_without_preset_and_a_package_one_folder_down(code, tmp_path)
     refused = run_program(tmp_path, "older.py", {"agent.algorithm.discount": "0.9"})
     assert refused.failure.startswith("Hyperparameter agent.algorithm.discount is unknown")
 
+    (code / "evaluate-coach.py").unlink()  # the image's takes its place, and finds the launcher in the source
+    give_checkpoint(tmp_path / "evaluation", job)
+    given = {"RLCOACH_PRESET": "MyLauncher", "evaluate_steps": "1", "evaluate_episodes": "2"}
+    evaluation = run_script(tmp_path / "evaluation", code, "evaluate-coach.py", given)
+    assert evaluation.status == 0, evaluation.log
+    assert "Program> Program=evaluate-coach.py, Reason=the source has none, hence the image's" in evaluation.log
+    result = json.loads((tmp_path / "evaluation/output/data/evaluation.json").read_text())
+    assert (result["preset"], result["episodes"]) == ("MyLauncher", 2)
+
 
 def test_a_launcher_that_does_everything_itself_and_a_module_of_its_copied_package(code, tmp_path):
     (code / "sagemaker_rl/added_by_the_project.py").write_text("LEARNING_RATE = 0.0007")

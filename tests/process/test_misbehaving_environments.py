@@ -94,9 +94,14 @@ NO_PICTURE = {
 }
 
 
-@pytest.mark.parametrize("accelerate", ["1", "0"])
-@pytest.mark.parametrize("case", NO_PICTURE)
-def test_training_goes_on_without_pictures(tmp_path, accelerate, case):
+ON_THE_FAST_PATH = ("list", "later")
+"""The others are among the cases of ``test_handed_cases.py``."""
+
+
+@pytest.mark.parametrize(
+    ("case", "accelerate"), [*((case, "0") for case in NO_PICTURE), *((case, "1") for case in ON_THE_FAST_PATH)]
+)
+def test_training_goes_on_without_pictures(tmp_path, case, accelerate):
     members, reason = NO_PICTURE[case]
     job = train_own(
         tmp_path,

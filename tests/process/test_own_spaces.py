@@ -12,21 +12,9 @@ from sagemaker_rl.policy.artifact import Policy
 OWN = "Environment own:Own has the"
 VECTOR = "expected a Box of one or three dimensions, or a Dict of them."
 REFUSED = {
-    "multi-discrete actions": (
-        {"action_space": "MultiDiscrete([3, 2])"},
-        f"{OWN} action space MultiDiscrete([3 2]), expected Box or Discrete.",
-    ),
-    "multi-binary actions": (
-        {"action_space": "MultiBinary(3)"},
-        f"{OWN} action space MultiBinary(3), expected Box or Discrete.",
-    ),
     "a tuple of actions": (
         {"action_space": "Tuple((Discrete(2), Discrete(3)))"},
         f"{OWN} action space Tuple(Discrete(2), Discrete(3)), expected Box or Discrete.",
-    ),
-    "unbounded actions": (
-        {"action_space": "Box(-np.inf, np.inf, shape=(2,), dtype=np.float32)"},
-        f"{OWN} action space Box(-inf, inf, (2,), float32), expected a Box whose bounds are finite on both sides.",
     ),
     "actions of no dimension": (
         {"action_space": "Box(-1.0, 1.0, shape=(), dtype=np.float32)"},
@@ -36,33 +24,9 @@ REFUSED = {
         {"action_space": "Box(-1.0, 1.0, shape=(1,), dtype=np.float32)", "preset": "dqn"},
         f"{OWN} action space Box(-1.0, 1.0, (1,), float32), expected Discrete for a QHead.",
     ),
-    "two-dimensional observations": (
-        {"observation_space": "Box(0, 1, shape=(10, 10), dtype=np.float32)"},
-        f"{OWN} observation space Box(0.0, 1.0, (10, 10), float32), {VECTOR}",
-    ),
-    "discrete observations": (
-        {"observation_space": "Discrete(16)", "observation": "self.steps % 16"},
-        f"{OWN} observation space Discrete(16), {VECTOR}",
-    ),
-    "multi-binary observations": (
-        {"observation_space": "MultiBinary(4)"},
-        f"{OWN} observation space MultiBinary(4), {VECTOR}",
-    ),
-    "multi-discrete observations": (
-        {"observation_space": "MultiDiscrete([4, 5])"},
-        f"{OWN} observation space MultiDiscrete([4 5]), {VECTOR}",
-    ),
     "a discrete observation, of gymnasium's registry": (
         {"level": "gymnasium:FrozenLake-v1"},
         "Environment gymnasium:FrozenLake-v1 has the observation space Discrete(16), " + VECTOR,
-    ),
-    "a dictionary without embedders": (
-        {
-            "observation_space": "Dict(board=Box(0, 1, shape=(4,), dtype=np.int32), position=Box(0, 9, shape=(2,)))",
-            "observation": "{'board': np.zeros(4, np.int32), 'position': np.zeros(2, np.float32)}",
-        },
-        f"{OWN} observation space Dict('board': Box(0, 1, (4,), int32), 'position': Box(0.0, 9.0, (2,), float32)), "
-        "but network main has the input 'observation', expected 'board' or 'position'.",
     ),
 }
 

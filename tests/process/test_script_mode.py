@@ -129,6 +129,21 @@ def test_where_coach_would_exit_its_sentence_is_the_reason(tmp_path):
     assert "Traceback" not in job.log
 
 
+def test_the_image_lends_its_evaluation_program_to_a_source_without_one(tmp_path):
+    source = tmp_path / "source"
+    (source / "src").mkdir(parents=True)
+    (source / "src/preset-own.py").write_text("raise KeyError('the preset beside the program')", encoding="utf-8")
+    mode = {"sagemaker_submit_directory": str(source), "sagemaker_program": "src/evaluate-coach.py"}
+    channel = tmp_path / "beside/input/data/checkpoint"
+    channel.mkdir(parents=True)
+    (channel / ".coach_checkpoint").write_text("0_Step-0.ckpt", encoding="utf-8")
+    job = run_training(tmp_path / "beside", {**mode, "RLCOACH_PRESET": "preset-own"})
+    assert "Program> Program=src/evaluate-coach.py, Reason=the source has none, hence the image's" in job.log
+    assert job.failure == "KeyError: 'the preset beside the program'"
+    job = run_training(tmp_path / "nowhere", {**mode, "sagemaker_program": "nowhere/evaluate-coach.py"})
+    assert job.failure == f"Hyperparameter sagemaker_program is 'nowhere/evaluate-coach.py', which is not in {source}."
+
+
 @pytest.mark.parametrize(
     ("requirements", "constraint", "reason"),
     [

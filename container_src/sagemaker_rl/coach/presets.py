@@ -13,11 +13,8 @@ from typing import Any
 from sagemaker_rl.coach.agents import check_runs_on_mxnet
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.hyperparameters import nearest
-from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.stopping import STOP
-
-BUNDLED_CODE = Path(__file__).resolve().parents[2]
-"""The folder of this project's own presets and entry points."""
 
 
 def preset_stem(name: Any) -> str:

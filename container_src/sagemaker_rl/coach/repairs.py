@@ -10,6 +10,7 @@ does not take it (TypeError in the first training step), and 1.0.1 imports Tenso
 """
 
 import os
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -44,6 +45,7 @@ def apply() -> None:
         _log_a_decaying_learning_rate,
         _raise_where_coach_exits,
         _refuse_a_phase_shorter_than_a_batch,
+        _lock_memories_within_the_process,
         _bound_unsigned_boxes,
         filter_repairs.repair_filters,
         network_repairs.repair_networks,
@@ -302,6 +304,18 @@ def _refuse_a_phase_shorter_than_a_batch() -> None:
         return train_network(self, batch, epochs)
 
     ClippedPPOAgent.train_network = train_checked
+
+
+def _lock_memories_within_the_process() -> None:
+    """Lock a replay memory by the locks of threads: one process trains.
+
+    Upstream: utils.py:466, where ``ReaderWriterLock`` starts a process for each of its two locks, for workers on other
+    hosts. Without it: a job has two more processes, asks one of them with every transition, and ends in
+    ``BrokenPipeError`` if a SIGTERM reaches its whole group.
+    """
+    import rl_coach.utils
+
+    rl_coach.utils.Manager = lambda: threading
 
 
 def _write_checkpoint_state_atomically() -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from sagemaker_rl.errors import InputError
 
+BUNDLED_CODE = Path(__file__).resolve().parents[2]
+"""The folder of this project's own presets and entry points."""
+
 
 @dataclass(frozen=True)
 class MLPaths:

@@ -7,6 +7,7 @@ whatever fails, and SIGTERM passed on to what runs.
 import contextlib
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import disks, exit_reasons
+from sagemaker_rl.job import disks, exit_reasons, outputs
 from sagemaker_rl.job.failures import ProgramFailed
-from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.stopping import Stopped
 from sagemaker_rl.job.stream_tail import STDERR, STDOUT, StreamTail
+
+EVALUATION_PROGRAM = "evaluate-coach.py"
+"""The entry point that the image lends to a source without one of that name."""
 
 
 def run_users_program(paths: MLPaths) -> None:
@@ -59,6 +63,10 @@ def _unpack(env: Any, code: Path) -> str:
         raise InputError(
             f"Hyperparameter sagemaker_submit_directory is {env.module_dir!r}, which cannot be unpacked: {error}"
         ) from None
+    if Path(program).name == EVALUATION_PROGRAM and (code / program).parent.is_dir() and not (code / program).exists():
+        # The image's, at a place from where Python finds the user's modules and the launcher the user's presets.
+        shutil.copy(BUNDLED_CODE / EVALUATION_PROGRAM, code / program)
+        outputs.metric_line("Program", Program=program, Reason="the source has none, hence the image's")
     if not (code / program).exists():
         raise InputError(f"Hyperparameter sagemaker_program is {program!r}, which is not in {env.module_dir}.")
     if _has_windows_lines(code / program):

@@ -36,7 +36,7 @@ SHARE_OF_TRAINING = 0.1
 """Of the seconds that a training took, for all episodes of its trial."""
 SHARE_OF_EVALUATION = 0.5
 """Of those that an evaluation job's own episodes took."""
-LEAST_SECONDS = 10.0
+LEAST_SECONDS = 20.0
 """For a trial, however short the job was."""
 NUM_PATHS = 3
 """Episodes whose path the report draws."""

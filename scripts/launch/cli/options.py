@@ -155,9 +155,7 @@ def add_training_job(parser: argparse.ArgumentParser) -> None:
         help="an environment variable of the container",
     )
     parser.add_argument("--source-dir", type=Path, help="folder with your own code (script mode), packed and uploaded")
-    parser.add_argument(
-        "--entry-point", help="the script in --source-dir that runs; without it, one of the image's own"
-    )
+    parser.add_argument("--entry-point", help="the script in the source that runs; without it, one of the image's own")
     add_network(parser)
     parser.add_argument("--kms-key", help="encrypts output, model and uploads; intermediate files as their bucket does")
     parser.add_argument("--volume-kms-key", help="encrypts the volume")

@@ -63,12 +63,11 @@ class TrainingJob(LocalJob):
 
     # --- Inputs ------------------------------------------------------------------------------------------------------
     def _write_inputs(self) -> None:
-        self._adapt_source_path()
         for host, tree in self._trees.items():
             if self._in_container:
                 write_config(tree, self.request, host, self._hosts, "lo" if self._isolated else "eth0")
             else:
-                write_config(tree, self.request, "localhost", ["localhost"], "lo")
+                write_config(tree, self._request_in(tree), "localhost", ["localhost"], "lo")
             for channel in self.request.get("InputDataConfig", []):
                 uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
                 target = tree / "input" / "data" / channel["ChannelName"]
@@ -80,13 +79,14 @@ class TrainingJob(LocalJob):
                 if self.storage.find(self.request["CheckpointConfig"]["S3Uri"]):
                     self.storage.download(self.request["CheckpointConfig"]["S3Uri"], tree / "checkpoints")
 
-    def _adapt_source_path(self) -> None:
-        """Replace the container's path of the user's source by the one that a process sees."""
-        hyperparameters = self.request.get("HyperParameters", {})
-        source = hyperparameters.get("sagemaker_submit_directory")
-        if source and not self._in_container:
-            tree = str(self._trees[self._hosts[0]])
-            hyperparameters["sagemaker_submit_directory"] = source.replace("/opt/ml", tree, 1)
+    def _request_in(self, tree: Path) -> dict[str, Any]:
+        """Return the request for a job in a tree: with the path of the user's source as a process there sees it."""
+        given = self.request.get("HyperParameters", {})
+        source = given.get("sagemaker_submit_directory")
+        if self._in_container or not source:
+            return self.request
+        adapted = {**given, "sagemaker_submit_directory": source.replace("/opt/ml", str(tree), 1)}
+        return {**self.request, "HyperParameters": adapted}
 
     # --- Training ----------------------------------------------------------------------------------------------------
     def _train(self) -> Stop | JobFailed | None:

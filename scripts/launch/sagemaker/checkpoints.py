@@ -1,9 +1,11 @@
 """The checkpoint that an evaluation job plays: found by what a user names it by, and put where the job can read it."""
 
 import argparse
+import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage, address_of, join, split
@@ -14,10 +16,17 @@ from launch.sagemaker.following import ENDED
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint's address, and the preset that it was trained by, if a training job says so."""
+    """A checkpoint, where the job can read it.
+
+    Attributes:
+        address: of its folder.
+        preset: that it was trained by; None if it is not known here.
+        job: the description of the training job that it is of; empty if it is given by its place.
+    """
 
     address: str
     preset: str | None
+    job: Mapping[str, Any]
 
 
 def find(arguments: argparse.Namespace, clients: Clients, job: str) -> Checkpoint:
@@ -31,16 +40,16 @@ def find(arguments: argparse.Namespace, clients: Clients, job: str) -> Checkpoin
     if text.startswith("s3://"):
         if not storage.find(text):
             raise UsageError(f"There is nothing at {text}.")
-        return Checkpoint(text, None)
+        return Checkpoint(text, None, {})
     folder = Path(text.removeprefix("file://"))
     if folder.is_dir():
         if not any(folder.glob("*.coach_checkpoint")) and not (folder / ".coach_checkpoint").exists():
             raise UsageError(f"The checkpoint is {text!r}, expected a folder with Coach's .coach_checkpoint in it.")
         target = join(session.home_address(arguments, clients), job, "checkpoint")
         if split(target)[0] == "file":
-            return Checkpoint(address_of(str(folder)), None)
+            return Checkpoint(address_of(str(folder)), _preset(folder), {})
         _upload(arguments, storage, folder, target)
-        return Checkpoint(target, None)
+        return Checkpoint(target, _preset(folder), {})
     if "/" in text:
         raise UsageError(f"There is no folder {text}, nor can a training job have that name.")
     return _of_training_job(arguments, clients, text)
@@ -54,7 +63,6 @@ def _of_training_job(arguments: argparse.Namespace, clients: Clients, trained: s
     """
     storage = Storage(clients)
     description = training_jobs.describe(clients, trained)
-    preset = description.get("HyperParameters", {}).get("RLCOACH_PRESET")
     archive = join(description["OutputDataConfig"]["S3OutputPath"], trained, "output", "output.tar.gz")
     status = description["TrainingJobStatus"]
     no_checkpoint = UsageError(f"Training job {trained} is {status} and has no checkpoint, expected one that has.")
@@ -69,7 +77,15 @@ def _of_training_job(arguments: argparse.Namespace, clients: Clients, trained: s
             raise no_checkpoint
         target = join(session.home_address(arguments, clients), trained, "checkpoint")
         _upload(arguments, storage, folder, target)
-        return Checkpoint(target, preset)
+        return Checkpoint(target, _preset(folder), description)
+
+
+def _preset(folder: Path) -> str | None:
+    """Return the preset that a checkpoint names; a checkpoint of Coach's own making names none."""
+    try:
+        return str(json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["preset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _upload(arguments: argparse.Namespace, storage: Storage, folder: Path, target: str) -> None:

@@ -38,7 +38,7 @@ def request(
     clients: Clients,
     job: str,
     hyperparameters: Mapping[str, str],
-    channels: Mapping[str, str],
+    channels: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return the request.
 
@@ -47,13 +47,13 @@ def request(
         clients: give the account and the role.
         job: the job's name.
         hyperparameters: that the script sets itself; they win over the user's.
-        channels: the address of each input channel.
+        channels: each input channel by its name; the user's source is one more.
 
     Raises:
         UsageError: A flag has a value that makes no sense.
     """
     given = values.hyperparameters(arguments.parameters, arguments.hyperparameters)
-    hyperparameters = {**given, **hyperparameters, **_script_mode(arguments)}
+    hyperparameters = {**given, **hyperparameters, **_script_mode(arguments, hyperparameters)}
     variables = values.environment(arguments.environment)
     options.check_network(arguments)
     spot = getattr(arguments, "spot", False)
@@ -63,14 +63,14 @@ def request(
         # sagemaker-training then uploads output/intermediate to HOME/JOB/output/intermediate while the job runs
         hyperparameters["sagemaker_s3_output"] = home
     if arguments.source_dir:
-        channels = {**channels, CODE_CHANNEL: join(home, job, "source")}
+        channels = {**channels, CODE_CHANNEL: channel(CODE_CHANNEL, join(home, job, "source"))}
     checkpoints = _checkpoints_address(arguments, join(home, job, "checkpoints") if spot else None)
     complete = {
         "TrainingJobName": job,
         "RoleArn": roles.execution_role(clients, arguments.role),
         "AlgorithmSpecification": _algorithm(session.image_uri(arguments, "training")),
         "HyperParameters": hyperparameters,
-        "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
+        "InputDataConfig": list(channels.values()),
         "OutputDataConfig": {"S3OutputPath": home, "KmsKeyId": arguments.kms_key},
         "ResourceConfig": _resources(arguments),
         "StoppingCondition": {"MaxRuntimeInSeconds": arguments.max_runtime, "MaxWaitTimeInSeconds": max_wait},
@@ -91,7 +91,8 @@ def _algorithm(image: str) -> dict[str, Any]:
     }
 
 
-def _channel(name: str, uri: str) -> dict[str, Any]:
+def channel(name: str, uri: str) -> dict[str, Any]:
+    """Return an input channel of all files below an address, which every host gets."""
     source = fields.s3_data_source(uri)
     source["S3DataSource"]["S3DataDistributionType"] = "FullyReplicated"
     return {"ChannelName": name, "DataSource": source}
@@ -134,13 +135,18 @@ def _checkpoints_address(arguments: argparse.Namespace, default: str | None) -> 
     return address
 
 
-def _script_mode(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the hyperparameters by which sagemaker-training runs a user's script."""
+def _script_mode(arguments: argparse.Namespace, hyperparameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the hyperparameters by which sagemaker-training runs a user's script.
+
+    Args:
+        arguments: the flags.
+        hyperparameters: the script's own; they may name a program.
+    """
     program = {"sagemaker_program": arguments.entry_point} if arguments.entry_point else {}
     if not arguments.source_dir:
         return program
-    if not arguments.entry_point:
+    if not (program or "sagemaker_program" in hyperparameters):
         raise UsageError("--source-dir needs --entry-point, the script in it that runs.")
-    if not (arguments.source_dir / arguments.entry_point).is_file():
+    if program and not (arguments.source_dir / arguments.entry_point).is_file():
         raise UsageError(f"--entry-point is {arguments.entry_point!r}, which is not in {arguments.source_dir}.")
     return {**program, "sagemaker_submit_directory": SUBMITTED_SOURCE}

@@ -1,5 +1,6 @@
 """The repairs to Coach, each against what it stands in for."""
 
+import multiprocessing
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,3 +63,15 @@ def test_other_boxes_without_bounds_are_gyms():
     assert box.get_inf(np.int8, "+") == 125
     with pytest.raises(ValueError, match="infinite bounds"):
         box.get_inf(np.complex64, "+")
+
+
+def test_a_memory_takes_no_process_of_its_own(tmp_path):
+    from graphs import make_graph
+    from jobs import DQN
+    from sagemaker_rl.coach.graph import agent_of
+
+    memory = agent_of(make_graph(tmp_path, DQN)).memory
+    assert multiprocessing.active_children() == []
+    memory.reader_writer_lock.lock_writing_and_reading()
+    assert not memory.reader_writer_lock.writers_lock.acquire(blocking=False)
+    memory.reader_writer_lock.release_writing_and_reading()

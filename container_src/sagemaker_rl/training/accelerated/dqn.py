@@ -185,17 +185,12 @@ class DQNRun(AcceleratedRun):
         self.learner.publish()
 
     def heatup(self, steps: Any) -> None:
-        counter = self.graph_manager.total_steps_counters[RunPhase.HEATUP]
-        with self.graph_manager.phase_context(RunPhase.HEATUP):
-            end = counter + steps
-            while counter < end:
-                self.check_stop()
-                if self.agent.ap.algorithm.heatup_using_network_decisions:
-                    self._explore()
-                else:
-                    actions = len(self.agent.spaces.action.actions)
-                    self._step_and_store(self.random.integers(actions, size=self.envs.num_envs))
-                counter[EnvironmentSteps] += self.envs.num_envs
+        by_network = self.agent.ap.algorithm.heatup_using_network_decisions
+        self.play(RunPhase.HEATUP, steps, self._explore if by_network else self._act_at_random)
+
+    def _act_at_random(self) -> None:
+        actions = len(self.agent.spaces.action.actions)
+        self._step_and_store(self.random.integers(actions, size=self.envs.num_envs))
 
     def play_and_learn(self) -> None:
         self._explore()

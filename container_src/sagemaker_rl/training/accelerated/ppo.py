@@ -212,6 +212,21 @@ class PPORun(AcceleratedRun):
 
     default_num_envs = 64
     least_steps_of_a_copy = 512
+    """Measured in phases of 2,048 steps, with two layers of 64 (learning rate 0.0003, discount 0.99, entropy 0.01).
+
+    CartPole-v1: the mean of ten evaluations during 40,960 steps, seeds 0 to 2. Acrobot-v1: that of the last three of
+    61,440 steps, seeds 0 to 4 as far as there was time; at -500 no episode has reached the height.
+
+    ======  =====  =============  ============================
+    copies  steps  CartPole-v1    Acrobot-v1
+    ======  =====  =============  ============================
+    64      32     253, 200, 426  -88, -500, -121, -83
+    16      128    459, 436, 361  -394, -85, -87, -97, -92
+    8       256    436, 386, 432  -93, -495, -85, -376, -500
+    4       512    384, 423, 400  -104, -90, -90, -97, -86
+    2       1,024  472, 446, 455  -500, -120, -500
+    ======  =====  =============  ============================
+    """
 
     @staticmethod
     def unsupported(agent: Any) -> str | None:

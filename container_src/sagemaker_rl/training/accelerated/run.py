@@ -106,21 +106,35 @@ class AcceleratedRun(abc.ABC):
 
     def train_and_act(self, steps: Any) -> None:
         """Play for Coach's ``steps``, in any unit, and train whenever that is due."""
-        from rl_coach.core_types import EnvironmentSteps, RunPhase, TrainingSteps
+        from rl_coach.core_types import RunPhase
 
         self._write_gif()
-        counter = self.graph_manager.total_steps_counters[RunPhase.TRAIN]
-        with self.graph_manager.phase_context(RunPhase.TRAIN):
+        try:
+            self.play(RunPhase.TRAIN, steps, self.play_and_learn)
+        finally:
+            self.publish()  # for a checkpoint, and for the artifact
+
+    def play(self, phase: Any, steps: Any, step: Callable[[], None]) -> None:
+        """Play until Coach's counter of a phase, heatup or training, has so many ``steps`` more.
+
+        Args:
+            phase: Coach's.
+            steps: in any unit; episodes are those that have ended.
+            step: takes one step in every environment.
+        """
+        from rl_coach.core_types import EnvironmentEpisodes, EnvironmentSteps, RunPhase, TrainingSteps
+
+        counter = self.graph_manager.total_steps_counters[phase]
+        with self.graph_manager.phase_context(phase):
             end = counter + steps
-            try:
-                while counter < end:
-                    self.check_stop()
-                    self.play_and_learn()
-                    counter[EnvironmentSteps] += self.envs.num_envs
-                    # Coach counts one after every step that it plays, whether the agent trains then or not.
+            while counter < end:
+                self.check_stop()
+                episodes = self.agent.current_episode
+                step()
+                counter[EnvironmentSteps] += self.envs.num_envs
+                counter[EnvironmentEpisodes] += self.agent.current_episode - episodes
+                if phase == RunPhase.TRAIN:  # Coach counts one in every step, whether the agent trains then or not
                     counter[TrainingSteps] += self.envs.num_envs
-            finally:
-                self.publish()  # for a checkpoint, and for the artifact
 
     def evaluate(self, steps: Any) -> bool:
         """Play the policy for Coach's ``steps``; never says that training is done.
@@ -205,11 +219,8 @@ class AcceleratedRun(abc.ABC):
         return step._replace(rewards=shaped_rewards)
 
     def _end_episode(self, index: int) -> None:
-        from rl_coach.core_types import EnvironmentEpisodes
-
         agent = self.agent
         agent.current_episode += 1
-        self.graph_manager.current_step_counter[EnvironmentEpisodes] += 1
         self.episodes_played += 1
         agent.total_reward_in_current_episode = float(self.returns[index])
         agent.total_shaped_reward_in_current_episode = float(self.shaped_returns[index])

@@ -17,13 +17,13 @@ agent_params.algorithm.num_consecutive_playing_steps = EnvironmentSteps(200)
 """
 
 
-def ppo_run(folder, changes: str, seed: int = 0):
+def ppo_run(folder, changes: str):
     graph_manager = import_preset(write_agent(folder, "clipped_ppo_agent:ClippedPPOAgent", changes))
     create_graph(graph_manager, folder, seed=3)
     from rl_coach.core_types import RunPhase
     from sagemaker_rl.training.accelerated.ppo import PPORun
 
-    run = PPORun(graph_manager, 4, seed, lambda: None)
+    run = PPORun(graph_manager, 4, 0, lambda: None)
     graph_manager.phase = RunPhase.TRAIN
     return run
 
@@ -122,6 +122,9 @@ def test_ppo_explores_by_epsilon_as_coachs_agent_does(tmp_path):
     run.greedy = type(run.greedy)(exploration, len(states), run.random)
     theirs = [int(agent.choose_action({"observation": state}).action) for state in states]
     assert run._explore().tolist() == theirs
+    exploration.evaluation_epsilon = 0.4
+    act = run.evaluation_policy(len(states), np.random.default_rng(0))
+    assert np.mean([act(states) != theirs for _ in range(100)]) == pytest.approx(0.2, abs=0.03)
 
 
 def test_ppo_with_epsilon_learns_from_its_own_probabilities(tmp_path, monkeypatch):
