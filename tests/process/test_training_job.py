@@ -373,7 +373,7 @@ def test_an_environment_that_cannot_be_drawn_trains_without_gifs(tmp_path, accel
 
 def test_a_job_whose_policy_cannot_be_put_on_trial_has_not_failed(tmp_path):
     write_own_environment(tmp_path, reward="1 / (self.steps < 150)")  # only a trial takes so many steps
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own"})
+    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "parallel_environments": "50"})
     assert job.status == 0, job.log
     reason = "ZeroDivisionError: division by zero"
     assert f"Report> Missing=trial of the policy, Reason={reason}" in job.log
