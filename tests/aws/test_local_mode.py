@@ -16,38 +16,41 @@ pytest_plugins = ("local_machine",)
 SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
 
 
-def test_the_whole_way(machine, tmp_path):
-    """Train, wait, fetch, plot, evaluate, deploy, predict, drive, transform, delete; nothing is left running."""
-    train_and_fetch(machine)
-    evaluate(machine)
-    folder = machine.runs / "mine"
-    done = machine("deploy.py", "--instance-type", "local", "mine")
+def test_the_whole_way(this_machine, tmp_path):
+    """Train, wait, fetch, plot, evaluate, deploy, predict, drive, transform, delete; nothing is left running.
+
+    Without an engine it is a walk of the documents: tests/docs/test_commands.py.
+    """
+    train_and_fetch(this_machine)
+    evaluate(this_machine)
+    folder = this_machine.runs / "mine"
+    done = this_machine("deploy.py", "--instance-type", "local", "mine")
     assert done.returncode == 0, done.stdout + done.stderr
-    first = machine("predict.py", "--local", *map(json.dumps, SAMPLES))
+    first = this_machine("predict.py", "--local", *map(json.dumps, SAMPLES))
     policy = Policy.load(unpacked(folder / "model.tar.gz", tmp_path / "model"))
     observations = np.array(SAMPLES, dtype=np.float32)
     assert np.allclose(json.loads(first.stdout), policy.heads(observations), atol=1e-5)
-    drive(machine, tmp_path / "new/driven.gif")
-    bad = machine("predict.py", "--local", "[1, 2, 3]")
+    drive(this_machine, tmp_path / "new/driven.gif")
+    bad = this_machine("predict.py", "--local", "[1, 2, 3]")
     assert bad.returncode == 2
     assert "Error: The endpoint answered 400: The body has the shape [3], expected [2]" in bad.stderr
-    transform(machine, tmp_path, policy.actions(observations))
+    transform(this_machine, tmp_path, policy.actions(observations))
 
     # an update: the endpoint answers all the while
-    client = EndpointOf(machine)
+    client = EndpointOf(this_machine)
     assert client.answers()
-    done = machine("deploy.py", "--instance-type", "local", str(folder / "model.tar.gz"))
+    done = this_machine("deploy.py", "--instance-type", "local", str(folder / "model.tar.gz"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Updating endpoint rl-mountain-car" in done.stdout
     assert client.answers()
-    assert machine("predict.py", "--local", *map(json.dumps, SAMPLES)).stdout == first.stdout
+    assert this_machine("predict.py", "--local", *map(json.dumps, SAMPLES)).stdout == first.stdout
 
-    list_and_show_logs(machine)
-    done = machine("delete.py", "--local", "--yes")
+    list_and_show_logs(this_machine)
+    done = this_machine("delete.py", "--local", "--yes")
     assert done.returncode == 0, done.stderr
-    assert "There is nothing left" in machine("delete.py", "--local").stdout
-    machine.wait(lambda: machine.left_running() == [], 10)
-    assert not list((machine.runs / ".local/models").iterdir())
+    assert "There is nothing left" in this_machine("delete.py", "--local").stdout
+    this_machine.wait(lambda: this_machine.left_running() == [], 10)
+    assert not list((this_machine.runs / ".local/models").iterdir())
 
 
 def train_and_fetch(machine: Machine) -> None:
