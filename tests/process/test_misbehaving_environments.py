@@ -41,7 +41,8 @@ REFUSED = {
     ),
     "no module that it needs": (
         {"members": "\nimport no_such_simulator"},
-        "Environment own:Own cannot be imported: there is no module 'no_such_simulator'.",
+        "Environment own:Own cannot be imported: No module named 'no_such_simulator' in the source or in the image: "
+        "name its package in requirements.txt, or install it in an image of your own (docs/environments.md).",
     ),
     "another id": (
         {"level": "CartPole-v7"},

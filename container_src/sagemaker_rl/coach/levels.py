@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from sagemaker_rl.errors import InputError, shorten
+from sagemaker_rl.job.exit_reasons import missing_module
 from sagemaker_rl.job.hyperparameters import nearest
 
 VERSIONED = re.compile(r".*-v\d+")
@@ -107,7 +108,10 @@ def _imported(path: str, level: str) -> Any:
     try:
         return short_dynamic_import(path)
     except ModuleNotFoundError as error:
-        reason = f"there is no module {error.name!r}."
+        if error.name is None:
+            raise  # in the user's own code
+        is_level = f"{module}.".startswith(f"{error.name}.")
+        reason = f"there is no module {error.name!r}." if is_level else missing_module(error.name)
     except FileNotFoundError as error:
         reason = f"there is no file {error.filename}."
     except AttributeError as error:

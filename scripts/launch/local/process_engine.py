@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from launch import project
 from launch.local.engines import DEFAULT_SETTINGS, NO_VARIABLES, SECONDS_TO_STOP, ContainerSettings, Workload
 
 CONTAINER_SRC = project.ROOT / "container_src"
+TRAINING_LOCK = project.ROOT / "docker" / "training" / "requirements.txt"
+LOCKED = re.compile(r"^[A-Za-z0-9][^ ;\\]*", re.MULTILINE)
+"""A package and its version in a lock file."""
 
 
 class ProcessEngine:
@@ -45,6 +49,7 @@ def start_process(
     return subprocess.Popen(
         [sys.executable, *arguments],
         env={
+            "PIP_CONSTRAINT": str(_constraints(ml)),
             **os.environ,
             "SAGEMAKER_BASE_DIR": str(ml),
             "PYTHONPATH": str(CONTAINER_SRC),
@@ -61,6 +66,13 @@ def start_process(
         errors="replace",
         start_new_session=True,  # Ctrl-C reaches the script, which then stops what it started
     )
+
+
+def _constraints(ml: Path) -> Path:
+    """Write what a user's requirements.txt must fit, as in the image: pip installs into this Python environment."""
+    path = ml / ".constraints.txt"
+    path.write_text("\n".join(LOCKED.findall(TRAINING_LOCK.read_text(encoding="utf-8"))) + "\n", encoding="utf-8")
+    return path
 
 
 class ProcessWorkload:

@@ -26,6 +26,13 @@ def test_a_process_takes_its_children_along(tmp_path, ending):
     assert time.monotonic() < started + 10
 
 
+def test_a_process_has_the_constraints_of_the_image(tmp_path, monkeypatch):
+    monkeypatch.delenv("PIP_CONSTRAINT", raising=False)
+    program = "import os; print(open(os.environ['PIP_CONSTRAINT']).read())"
+    lines = list(ProcessWorkload(["-c", program], tmp_path).lines())
+    assert {"numpy==1.23.5", "mxnet==1.9.1"} <= set(lines)
+
+
 def is_running(pid) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
