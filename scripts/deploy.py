@@ -30,7 +30,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     print(f"Endpoint {plan.endpoint} serves {plan.archive}")
     if page := clients.page_of(plan.endpoint):
         print(f"Play with it: {page}")
-    print(f"Ask it: python scripts/predict.py{flag} --endpoint-name {plan.endpoint} '[0.5, -0.5]'")
+    print(f"Ask it: python scripts/predict.py{flag} --endpoint-name {plan.endpoint} OBSERVATION, a car's '[0.5, -0.5]'")
 
 
 def _parser() -> options.Parser:

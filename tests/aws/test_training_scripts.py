@@ -305,6 +305,7 @@ def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
         ((*GIVEN, "--max-wait", "5"), "--max-wait is 5, expected with --spot"),
         ((*GIVEN, "--spot", "--max-wait", "5"), "no less than --max-runtime 3600"),
         ((*GIVEN, "--source-dir", "."), "--source-dir needs --entry-point"),
+        ((*GIVEN, "--source-dir", "nowhere", "--entry-point", "x.py"), "--source-dir is nowhere, expected a folder."),
         ((*GIVEN, "--source-dir", ".", "--entry-point", "x.py"), "--entry-point is 'x.py', which is not in ."),
         ((*GIVEN, "--job-name", "a_b"), "'a_b' is no name of 1 to 63 letters, digits and hyphens"),
         ((*GIVEN, "--tag", "x"), "'x' is no KEY=VALUE"),

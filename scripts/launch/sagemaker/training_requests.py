@@ -145,6 +145,8 @@ def _script_mode(arguments: argparse.Namespace, hyperparameters: Mapping[str, st
     program = {"sagemaker_program": arguments.entry_point} if arguments.entry_point else {}
     if not arguments.source_dir:
         return program
+    if not arguments.source_dir.is_dir():
+        raise UsageError(f"--source-dir is {arguments.source_dir}, expected a folder.")
     if not (program or "sagemaker_program" in hyperparameters):
         raise UsageError("--source-dir needs --entry-point, the script in it that runs.")
     if program and not (arguments.source_dir / arguments.entry_point).is_file():
