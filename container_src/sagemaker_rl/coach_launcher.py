@@ -212,7 +212,7 @@ class SageMakerCoachPresetLauncher:
         sagemaker_parser = self.sagemaker_argparser()
         args.preset = self.given.get("RLCOACH_PRESET") or sagemaker_parser.get_default("RLCOACH_PRESET")
         args.framework = Frameworks.mxnet
-        args.num_workers = checked_number("num_workers", self.given.get("num_workers", 1), int, Range(1, 1))
+        args.num_workers = checked_number("num_workers", self.given.get("num_workers", 1), int, Range(1))
         args.experiment_path = str(self.paths.intermediate)
         args.checkpoint_save_dir = str(self.paths.checkpoint)
         args.no_summary = True

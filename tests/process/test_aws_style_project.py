@@ -169,7 +169,7 @@ def test_an_argument_that_its_parser_refuses_is_one_sentence(code, tmp_path):
     [
         ({"gama": "0.9"}, "Hyperparameter gama is unknown, did you mean 'gamma'?"),
         ({"gamma": "1.5"}, "Hyperparameter gamma is 1.5, expected a number between 0 and 1."),
-        ({"num_workers": "2"}, "Hyperparameter num_workers is 2, expected a whole number between 1 and 1."),
+        ({"num_workers": "2"}, "num_workers is 2, expected 1: Coach on MXNet trains in one process."),
     ],
 )
 def test_its_hyperparameters_are_checked(code, tmp_path, hyperparameters, sentence):

@@ -87,7 +87,7 @@ def assert_refused(job: Job, sentence: str) -> None:
         ({**EVALUATE, "evaluate_steps": "0"}, "evaluate_steps is 0, expected a whole number 1 or more."),
         (EVALUATE, "Input channel 'checkpoint' is missing"),
         ({**EVALUATE, "save_model": "1"}, "save_model is unknown"),
-        ({"num_workers": "4"}, "num_workers is 4, expected a whole number between 1 and 1."),
+        ({"num_workers": "4"}, "num_workers is 4, expected 1: Coach on MXNet trains in one process."),
         ({"RLCOACH_PRESET": "7"}, "RLCOACH_PRESET is 7, expected the name of a preset."),
         ({"sagemaker_rl_package": "mine"}, "sagemaker_rl_package is 'mine', expected image or source."),
     ],

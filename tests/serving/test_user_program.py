@@ -17,7 +17,7 @@ def serve(start, ppo_model, tmp_path):
         (model / "code" / program).write_text(source, encoding="utf-8")
         for name, content in options.pop("files", {}).items():
             (model / name).write_bytes(content)
-        return start(model, SAGEMAKER_PROGRAM=program, **options)
+        return start(model, **{"SAGEMAKER_PROGRAM": program, **options})
 
     return serve
 
@@ -43,6 +43,13 @@ def test_the_artifact_answers_in_its_place(serve, server, program, source, reaso
         lines = [line for line in endpoint.log().splitlines() if "The policy artifact is served" in line]
         assert len(lines) == 1
         assert f"code/{program} is not run: {reason}" in lines[0]
+
+
+def test_a_program_that_is_not_there(serve):
+    with serve("inferense.py", LAUNCHER, SAGEMAKER_PROGRAM="inference2.py", healthy=False) as endpoint:
+        assert endpoint.wait() == 1
+        last = endpoint.log().splitlines()[-1]
+        assert last == "Error: SAGEMAKER_PROGRAM is 'inference2.py', expected one of those in code/: inferense.py."
 
 
 def test_a_handler_whose_onnx_file_is_there_is_run(serve):

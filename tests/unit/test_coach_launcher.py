@@ -93,7 +93,7 @@ def test_a_launcher_in_awss_form_ties_values(tmp_path):
         ({"gama": 0.9}, "Hyperparameter gama is unknown, did you mean 'gamma'?"),
         ({"gamma": 1.5}, "Hyperparameter gamma is 1.5, expected a number between 0 and 1."),
         ({"rollout": "many"}, "invalid literal for int"),
-        ({"num_workers": 4}, "Hyperparameter num_workers is 4, expected a whole number between 1 and 1."),
+        ({"num_workers": 4}, "num_workers is 4, expected 1: Coach on MXNet trains in one process."),
         ({"rl.agent_params.__class__": "x"}, "'rl.agent_params.__class__' has two underscores."),
         ({"RLCOACH_PRESET": 5}, "Hyperparameter RLCOACH_PRESET is 5, expected the name of a preset."),
     ],
@@ -108,7 +108,7 @@ def test_values_of_such_a_launcher_are_checked(given, sentence, tmp_path):
     ("name", "value", "sentence"),
     [
         ("framework", "torch", "sets framework to 'torch', expected Frameworks.mxnet"),
-        ("num_workers", 4, "sets num_workers to 4, expected 1: Coach on MXNet trains in one process."),
+        ("num_workers", 4, "num_workers is 4, expected 1: Coach on MXNet trains in one process."),
         ("experiment_path", "/somewhere", "sets experiment_path to '/somewhere', expected "),
         ("checkpoint_save_dir", "/somewhere", "sets checkpoint_save_dir to '/somewhere', expected "),
         ("checkpoint_restore_file", "x", "sets checkpoint_restore_file to 'x', expected None: Coach restores from"),

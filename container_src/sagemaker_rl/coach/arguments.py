@@ -78,7 +78,7 @@ def check(args: argparse.Namespace, defaults: argparse.Namespace, paths: MLPaths
         raise _refusal("framework", args.framework, "expected Frameworks.mxnet: COACH_BACKEND has to be mxnet.")
     args.framework = Frameworks.mxnet
     if args.num_workers not in (None, 1, "1"):
-        raise _refusal("num_workers", args.num_workers, "expected 1: Coach on MXNet trains in one process.")
+        raise InputError(f"num_workers is {args.num_workers}, expected 1: Coach on MXNet trains in one process.")
     args.num_workers = 1
     _check_folder(args, "experiment_path", paths, [paths.intermediate])
     _check_folder(args, "checkpoint_save_dir", paths, [paths.checkpoint, paths.synced_checkpoint])

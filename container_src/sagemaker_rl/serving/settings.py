@@ -10,6 +10,9 @@ from sagemaker_rl.serving.codecs import CODECS, JSON
 from sagemaker_rl.serving.negotiation import HEADS, OUTPUTS
 from sagemaker_rl.serving.shared_state import MAX_WORKERS
 
+DEFAULT_PROGRAM = "inference.py"
+"""In ``code/``, where SAGEMAKER_PROGRAM names none."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -88,7 +91,7 @@ class Settings:
             access_log_lines=number("SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND", 100, 1_000_000, lowest=0),
             default_accept=accept,
             output=output,
-            program=environment.get("SAGEMAKER_PROGRAM", "inference.py"),
+            program=environment.get("SAGEMAKER_PROGRAM", DEFAULT_PROGRAM),
             compile=number("SAGEMAKER_RL_COMPILE", 1, 1, lowest=0) == 1,
             multi_model=multi_model,
             max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000, 100_000),
