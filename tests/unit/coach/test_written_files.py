@@ -1,5 +1,7 @@
 """Which files count as written, and what an environment that writes some runs on."""
 
+import builtins
+import io
 import os
 import sqlite3
 import tempfile
@@ -23,6 +25,7 @@ WRITING = {
     "ab": lambda path: open(os.fsencode(path), "ab").close(),
     "r+": lambda path: open(path, "r+").close(),
     "of the system": lambda path: close(os.open(path, os.O_WRONLY)),
+    "by keywords": lambda path: open(file=path, mode="w").close(),
     "by pathlib": lambda path: path.write_text("1"),
     "a database": lambda path: sqlite3.connect(path).close(),
 }
@@ -45,6 +48,25 @@ def test_files_that_copies_would_share(tmp_path, way):
     assert paths == ([str(file)] if way in WRITING else [])
     file.write_text("2")
     assert len(paths) <= 1 and (not paths or way in WRITING)  # the block has ended
+
+
+def test_a_module_that_has_taken_open_from_io(tmp_path, monkeypatch):
+    """As those that were written for Python 2, too, did."""
+    (tmp_path / "older.py").write_text("from io import open\n\ndef write(path):\n    open(path, 'a').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import older
+
+    with watching() as paths:
+        older.write(tmp_path / "rows.csv")
+    assert paths == [str(tmp_path / "rows.csv")]
+
+
+def test_nothing_is_replaced_after_the_block(tmp_path):
+    before = builtins.open, io.open, os.open, sqlite3.connect
+    with pytest.raises(KeyError), watching(), watching():
+        assert io.open is not before[1]
+        raise KeyError
+    assert (builtins.open, io.open, os.open, sqlite3.connect) == before
 
 
 ROWS = """
