@@ -27,23 +27,25 @@ def watching() -> Iterator[list[str]]:
     """Give a list which gets the path of each file that Python code opens for writing in the block.
 
     Files that must be new (mode ``x``, those of ``tempfile``) are left out, since copies never share them. What a
-    package opens in C, as h5py does, is not seen. What opens files is replaced for the time of the block: Python's
-    audit events would say the same, but a hook for them stays for ever, and costs stock Coach a tenth of its speed.
+    package opens in C, as h5py does, is not seen.
     """
+    _replace_openers()
     paths: list[str] = []
     _lists.append(paths)
-    with contextlib.ExitStack() as stack:
-        stack.callback(_forget, paths)
-        if len(_lists) == 1:
-            for place, name, writes in _openers():
-                opener = getattr(place, name)
-                stack.callback(setattr, place, name, opener)
-                setattr(place, name, _noting(opener, writes))
+    try:
         yield paths
+    finally:
+        _lists[:] = [others for others in _lists if others is not paths]
 
 
-def _forget(paths: list[str]) -> None:
-    _lists[:] = [others for others in _lists if others is not paths]
+@functools.cache
+def _replace_openers() -> None:
+    """Have whatever opens files note those for writing, once for the process: stock Coach watches every step.
+
+    Python's audit events would say the same, but MXNet causes hundreds in a step, and a hook hears them all.
+    """
+    for place, name, writes in _openers():
+        setattr(place, name, _noting(getattr(place, name), writes))
 
 
 def _openers() -> list[tuple[Any, str, Callable[..., bool]]]:
@@ -71,6 +73,8 @@ def _noting(opener: Callable[..., Any], writes: Callable[..., bool]) -> Callable
     @functools.wraps(opener)
     def open_and_note(*arguments: Any, **options: Any) -> Any:
         opened = opener(*arguments, **options)  # if that fails, its error is the user's
+        if not _lists:
+            return opened
         path = arguments[0] if arguments else next(iter(options.values()))
         if isinstance(path, str | bytes | os.PathLike) and writes(*arguments, **options):  # else a file that is open
             _note(Path(os.fsdecode(path)))
