@@ -32,7 +32,9 @@ class Test:
 
 def measure(clone: Path, python: Path, folder: Path) -> None:
     """Run the tests of a clone once and write to ``folder`` which lines each of them runs."""
-    environment = {**os.environ, **NO_ENGINE, "COVERAGE_FOLDER": str(folder), "PYTHONPATH": str(HERE)}
+    environment = {**os.environ, **NO_ENGINE, "PYTHONPATH": str(HERE)}
+    environment |= {"COVERAGE_FOLDER": str(folder), "COVERAGE_ROOT": str(clone)}
+    environment["COVERAGE_PROCESS_START"] = str(HERE / "coverage.ini")
     settings = f"--rcfile={HERE / 'coverage.ini'}"
     pytest = ["-m", "pytest", "-q", "-p", "contexts", "--numprocesses", "2", "--dist", "loadfile", *MEASURED]
     with (folder / "measured.log").open("w", encoding="utf-8") as log:
@@ -45,13 +47,13 @@ def measure(clone: Path, python: Path, folder: Path) -> None:
 class CoveringTests:
     """Finds the tests of a place in the code, the quickest first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clone: Path) -> None:
         records = {}
         for file in sorted(folder.glob("tests-*.json")):
             records.update(json.loads(file.read_text(encoding="utf-8")))
         self._data = CoverageData(str(folder / "lines"))
         self._data.read()
-        self._files = {Path(name).as_posix(): name for name in self._data.measured_files()}
+        self._clone = clone
         self._fixture_seconds = {
             name.removeprefix("fixture "): record["seconds"] for name, record in records.items() if "fixtures" not in record
         }
@@ -68,7 +70,7 @@ class CoveringTests:
 
         Those that take the least come first, until ``most_seconds`` are used up; one test at least, if there is one.
         """
-        by_row = self._data.contexts_by_lineno(self._files.get(module.as_posix(), module.as_posix()))
+        by_row = self._data.contexts_by_lineno(str(self._clone / module))
         contexts = {context for shown in rows_of(source, row) for context in by_row.get(shown, [])}
         found = {test.name: test for context in contexts for test in self._tests_of.get(context, [])}
         chosen, used, shared = [], 0.0, set[str]()

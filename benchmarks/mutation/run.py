@@ -52,7 +52,7 @@ def main() -> None:
         measure(clones[0], PYTHON, folder)
     sample = draw(clones[0], options.only, options.size, options.seed)
     results = []
-    with multiprocessing.Pool(PROCESSES, _enter_clone, (folder, _queue_of(clones))) as pool:
+    with multiprocessing.Pool(PROCESSES, _enter_clone, (folder, clones[0], _queue_of(clones))) as pool:
         for result in pool.imap_unordered(run, [(mutant, options.seconds) for mutant in sample]):
             results.append(result)
             print(f"{len(results)}/{len(sample)} {result['outcome']:8} {result['place']} {result['operator']}", flush=True)
@@ -162,12 +162,12 @@ def _queue_of(clones: list[Path]) -> "multiprocessing.Queue[Path]":
     return queue
 
 
-def _enter_clone(folder: Path, clones: "multiprocessing.Queue[Path]") -> None:
+def _enter_clone(folder: Path, measured: Path, clones: "multiprocessing.Queue[Path]") -> None:
     """Give a process of the pool a clone of its own."""
     global _tests
     os.chdir(clones.get())
     os.environ.update(NO_ENGINE)
-    _tests = CoveringTests(folder)
+    _tests = CoveringTests(folder, measured)
 
 
 if __name__ == "__main__":
