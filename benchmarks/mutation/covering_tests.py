@@ -39,8 +39,10 @@ def measure(clone: Path, python: Path, folder: Path) -> None:
     pytest = ["-m", "pytest", "-q", "-p", "contexts", "--numprocesses", "2", "--dist", "loadfile", *MEASURED]
     with (folder / "measured.log").open("w", encoding="utf-8") as log:
         # Not checked: what fails or is skipped here is shown to no mutant.
-        subprocess.run([python, "-m", "coverage", "run", settings, *pytest], cwd=clone, env=environment, stdout=log)
-        combine = [python, "-m", "coverage", "combine", "--quiet", settings]
+        subprocess.run(
+            [str(python), "-m", "coverage", "run", settings, *pytest], cwd=clone, env=environment, stdout=log
+        )
+        combine = [str(python), "-m", "coverage", "combine", "--quiet", settings]
         subprocess.run(combine, cwd=clone, env=environment, stdout=log, check=True)
 
 
@@ -54,9 +56,8 @@ class CoveringTests:
         self._data = CoverageData(str(folder / "lines"))
         self._data.read()
         self._clone = clone
-        self._fixture_seconds = {
-            name.removeprefix("fixture "): record["seconds"] for name, record in records.items() if "fixtures" not in record
-        }
+        fixtures = {name: record for name, record in records.items() if name.startswith("fixture ")}
+        self._fixture_seconds = {name.removeprefix("fixture "): record["seconds"] for name, record in fixtures.items()}
         self._tests_of: dict[str, list[Test]] = {}
         for name, record in records.items():
             if record.get("outcome") == "passed" and "seconds" in record:
@@ -73,7 +74,8 @@ class CoveringTests:
         by_row = self._data.contexts_by_lineno(str(self._clone / module))
         contexts = {context for shown in rows_of(source, row) for context in by_row.get(shown, [])}
         found = {test.name: test for context in contexts for test in self._tests_of.get(context, [])}
-        chosen, used, shared = [], 0.0, set[str]()
+        chosen: list[str] = []
+        used, shared = 0.0, set[str]()
         for test in sorted(found.values(), key=self._seconds):
             seconds = test.seconds + sum(self._fixture_seconds[name] for name in test.fixtures if name not in shared)
             if chosen and used + seconds > most_seconds:
@@ -104,8 +106,10 @@ def rows_of(source: str, row: int) -> Iterable[int]:
     if inner is not None and in_function:
         body = getattr(inner, "body", None)
         return range(inner.lineno, body[0].lineno if body else _end(inner) + 1)
-    names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)} if inner else set()
-    reads = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id in names]
+    named = [node for node in ast.walk(inner or tree) if isinstance(node, ast.Name)]
+    stored = {name.id for name in named if isinstance(name.ctx, ast.Store)} if inner else set()
+    every = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    reads = [name.lineno for name in every if name.id in stored]
     return reads or range(1, source.count("\n") + 2)
 
 

@@ -15,7 +15,7 @@ from cosmic_ray.ast import ast_nodes, get_ast_from_path
 from cosmic_ray.ast.ast_query import ASTQuery
 from cosmic_ray.operators.operator import Example, Operator
 from cosmic_ray.work_item import MutationSpec
-from parso.tree import NodeOrLeaf
+from parso.tree import BaseNode, NodeOrLeaf
 
 LIKELY = {
     "Add": ["Sub"],
@@ -40,9 +40,20 @@ LIKELY = {
     "USub": ["UAdd"],
 }
 """What stands in the place of an operator."""
-WHOLE = ("AddNot", "ReplaceUnaryOperator_Delete_Not", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr")
-WHOLE += ("ReplaceOrWithAnd", "ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "NumberReplacer")
-WHOLE += ("ExceptionReplacer", "ZeroIterationForLoop", "RemoveDecorator")
+WHOLE = {
+    "AddNot",
+    "ExceptionReplacer",
+    "NumberReplacer",
+    "RemoveDecorator",
+    "ReplaceAndWithOr",
+    "ReplaceBreakWithContinue",
+    "ReplaceContinueWithBreak",
+    "ReplaceFalseWithTrue",
+    "ReplaceOrWithAnd",
+    "ReplaceTrueWithFalse",
+    "ReplaceUnaryOperator_Delete_Not",
+    "ZeroIterationForLoop",
+}
 """cosmic-ray's other operators that are used."""
 
 
@@ -51,12 +62,12 @@ class LeaveOutCall(Operator):
 
     def mutation_positions(self, node: NodeOrLeaf) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
         """Yield where a statement is nothing but a call."""
-        if node.type == "simple_stmt":
+        if isinstance(node, BaseNode) and node.type == "simple_stmt":
             statement = node.children[0]
             if statement.type in ("atom_expr", "await_expr") and statement.get_last_leaf().value == ")":
                 yield statement.start_pos, statement.end_pos
 
-    def mutate(self, node: NodeOrLeaf, index: int) -> NodeOrLeaf:
+    def mutate(self, node: BaseNode, index: int) -> BaseNode:
         """Put ``pass`` in the place of the call."""
         replacement = parso.parse("pass").children[0]
         replacement.prefix = node.get_first_leaf().prefix

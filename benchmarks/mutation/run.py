@@ -55,7 +55,9 @@ def main() -> None:
     with multiprocessing.Pool(PROCESSES, _enter_clone, (folder, clones[0], _queue_of(clones))) as pool:
         for result in pool.imap_unordered(run, [(mutant, options.seconds) for mutant in sample]):
             results.append(result)
-            print(f"{len(results)}/{len(sample)} {result['outcome']:8} {result['place']} {result['operator']}", flush=True)
+            print(
+                f"{len(results)}/{len(sample)} {result['outcome']:8} {result['place']} {result['operator']}", flush=True
+            )
     results.sort(key=lambda result: result["place"])
     if options.output:
         options.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -93,7 +95,7 @@ def draw(root: Path, only: str, size: int, seed: int) -> list[MutationSpec]:
                 for mutant in mutants(module):
                     place = (module.as_posix(), mutant.start_pos, family(mutant.operator_name))
                     places.setdefault(place, []).append(mutant)
-    generator = random.Random(seed)
+    generator = random.Random(seed)  # noqa: S311
     drawn = generator.sample(sorted(places), min(size, len(places)))
     return [generator.choice(places[place]) for place in drawn]
 
@@ -115,8 +117,14 @@ def run(work: tuple[MutationSpec, float]) -> dict[str, Any]:
     begun = time.monotonic()
     outcome = mutate_and_test([mutant], command, START_SECONDS + PATIENCE * seconds)
     killed = outcome.test_outcome != TestOutcome.SURVIVED
-    diff = "\n".join(line for line in (outcome.diff or "").splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---"))
-    result |= {"outcome": "killed" if killed else "survived", "seconds": round(time.monotonic() - begun, 1), "diff": diff}
+    diff = "\n".join(
+        line for line in (outcome.diff or "").splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    )
+    result |= {
+        "outcome": "killed" if killed else "survived",
+        "seconds": round(time.monotonic() - begun, 1),
+        "diff": diff,
+    }
     if not killed and (reason := reason_of_equivalence(result)):
         result |= {"outcome": "same", "reason": reason}
     return result
@@ -144,7 +152,10 @@ def table(results: Iterable[dict[str, Any]]) -> str:
         for name in (room(result["place"]), "all"):
             rooms.setdefault(name, []).append(result["outcome"])
     rooms["all"] = rooms.pop("all")
-    lines = ["| room | mutants | killed | survived | equivalent | kill rate |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| room | mutants | killed | survived | equivalent | kill rate |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for name, outcomes in rooms.items():
         killed, survived, same = (outcomes.count(outcome) for outcome in ("killed", "survived", "same"))
         rate = f"{100 * killed / (killed + survived):.0f} %" if killed + survived else "-"
