@@ -30,13 +30,13 @@ class Test:
     fixtures: list[str] = field(default_factory=list)
 
 
-def measure(clone: Path, python: Path, folder: Path) -> None:
+def measure(clone: Path, python: Path, tests: Iterable[str], folder: Path) -> None:
     """Run the tests of a clone once and write to ``folder`` which lines each of them runs."""
     environment = {**os.environ, **NO_ENGINE, "PYTHONPATH": str(HERE)}
     environment |= {"COVERAGE_FOLDER": str(folder), "COVERAGE_ROOT": str(clone)}
     environment["COVERAGE_PROCESS_START"] = str(HERE / "coverage.ini")
     settings = f"--rcfile={HERE / 'coverage.ini'}"
-    pytest = ["-m", "pytest", "-q", "-p", "contexts", "--numprocesses", "2", "--dist", "loadfile", *MEASURED]
+    pytest = ["-m", "pytest", "-q", "-p", "contexts", "--numprocesses", "2", "--dist", "loadfile", *tests]
     with (folder / "measured.log").open("w", encoding="utf-8") as log:
         # Not checked: what fails or is skipped here is shown to no mutant.
         subprocess.run(

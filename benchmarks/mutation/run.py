@@ -19,7 +19,7 @@ from typing import Any
 
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_item import MutationSpec, TestOutcome
-from covering_tests import NO_ENGINE, CoveringTests, measure
+from covering_tests import MEASURED, NO_ENGINE, CoveringTests, measure
 from operators import family, mutants
 
 HERE = Path(__file__).resolve().parent
@@ -42,14 +42,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     parser.add_argument("--only", default="", metavar="PATH", help="draw from files whose path begins with this")
     parser.add_argument("--seconds", type=float, default=60.0, help="of tests a mutant, at most (default: %(default)s)")
+    parser.add_argument("--tests", nargs="+", default=MEASURED, metavar="PATH", help="to show them to (default: all)")
     parser.add_argument("--output", type=Path, help="write the mutants and their outcomes to this JSON file")
     options = parser.parse_args()
 
-    folder = FOLDER / revision()
+    folder = FOLDER / "-".join([revision(), *(test.replace("/", ".") for test in options.tests)])
     clones = [clone(folder / f"clone-{number}") for number in range(PROCESSES)]
     if not (folder / "lines").is_file():
         print("Measuring which tests run which lines; this is done once a revision", flush=True)
-        measure(clones[0], PYTHON, folder)
+        measure(clones[0], PYTHON, options.tests, folder)
     sample = draw(clones[0], options.only, options.size, options.seed)
     results = []
     with multiprocessing.Pool(PROCESSES, _enter_clone, (folder, clones[0], _queue_of(clones))) as pool:
