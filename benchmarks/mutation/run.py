@@ -1,8 +1,8 @@
 """How many small faults the tests notice: a random sample of mutants, each shown to the tests that run its line.
 
-``make mutation`` runs it. CONTRIBUTING.md says how to read what it prints. The mutants are cosmic-ray's (Derezińska and
-Hałas, 2014, describe such operators for Python); ``operators.py`` says which. mutmut 3 was tried, too: it notices only what runs in pytest's
-own process, and most of these tests start jobs, servers and scripts.
+``make mutation`` runs it. CONTRIBUTING.md says how to read what it prints. The mutants are cosmic-ray's, those that
+``operators.py`` names. mutmut 3 was tried, too: it notices only what runs in pytest's own process, and most of these
+tests start jobs, servers and scripts.
 """
 
 import argparse
