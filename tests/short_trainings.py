@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -157,13 +157,16 @@ class Training:
         return [*counted, *(float(schedule.current_value) for schedule in schedules if schedule is not None)]
 
 
-def make(folder: Path, agent: str, changes: str, actions: str) -> Any:
-    """Return the graph manager of a preset for ENVIRONMENT, its graph created."""
+def make(
+    folder: Path, agent: str, changes: str, actions: str, change: Callable[[Any], Any] = lambda graph_manager: None
+) -> Any:
+    """Return the graph manager of a preset for ENVIRONMENT, changed and its graph created."""
     folder.mkdir()
     preset = write_agent(folder, agent, changes)
     code = ENVIRONMENT.replace("ACTIONS", ACTIONS[actions]).replace("LENGTHS", str(LENGTHS))
     (folder / "code" / "own.py").write_text(code, encoding="utf-8")
     graph_manager = import_preset(preset)
+    change(graph_manager)
     create_graph(graph_manager, folder, seed=3)
     sys.modules["own"].STEPS.clear()
     return graph_manager
