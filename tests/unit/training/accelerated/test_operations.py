@@ -14,7 +14,7 @@ from sagemaker_rl.training.accelerated.operations import Operation, operation_of
 class Model(mx.gluon.HybridBlock):
     """Two dense layers, and between and after them whatever a test asks for; two heads."""
 
-    def __init__(self, between, after=lambda F, x: x, units: int = 3) -> None:
+    def __init__(self, between, after=lambda ops, x: x, units: int = 3) -> None:
         super().__init__()
         self.between, self.after = between, after
         with self.name_scope():
@@ -25,22 +25,22 @@ class Model(mx.gluon.HybridBlock):
             self.shift = self.params.get("unused", shape=(2,), init=mx.init.One())
         self.initialize(mx.init.Uniform(0.8))
 
-    def hybrid_forward(self, F, x, scale, shift):
-        hidden = self.between(F, self.first(x), scale)
-        return [self.after(F, self.second(hidden)), self.third(hidden)]
+    def hybrid_forward(self, ops, x, scale, shift):
+        hidden = self.between(ops, self.first(x), scale)
+        return [self.after(ops, self.second(hidden)), self.third(hidden)]
 
 
 MODELS = {
-    "tanh": Model(lambda F, x, scale: F.Activation(x, act_type="tanh")),
-    "relu": Model(lambda F, x, scale: F.Activation(x, act_type="relu")),
-    "scaled by a parameter": Model(lambda F, x, scale: F.broadcast_mul(scale, F.Activation(x, act_type="tanh"))),
-    "times itself": Model(lambda F, x, scale: F.broadcast_mul(x, x)),
-    "by numbers": Model(lambda F, x, scale: F.exp(x * -0.4 + 0.3)),
-    "softmax": Model(lambda F, x, scale: x, lambda F, x: F.softmax(x)),
-    "of one unit": Model(lambda F, x, scale: x, units=1),
-    "squeezed": Model(lambda F, x, scale: x, lambda F, x: F.squeeze(F.exp(x), axis=1), units=1),
-    "expanded": Model(lambda F, x, scale: F.Flatten(F.expand_dims(x, axis=1))),
-    "stopped": Model(lambda F, x, scale: x, lambda F, x: x * 0 + 1.5),
+    "tanh": Model(lambda ops, x, scale: ops.Activation(x, act_type="tanh")),
+    "relu": Model(lambda ops, x, scale: ops.Activation(x, act_type="relu")),
+    "scaled by a parameter": Model(lambda ops, x, scale: ops.broadcast_mul(scale, ops.Activation(x, act_type="tanh"))),
+    "times itself": Model(lambda ops, x, scale: ops.broadcast_mul(x, x)),
+    "by numbers": Model(lambda ops, x, scale: ops.exp(x * -0.4 + 0.3)),
+    "softmax": Model(lambda ops, x, scale: x, lambda ops, x: ops.softmax(x)),
+    "of one unit": Model(lambda ops, x, scale: x, units=1),
+    "squeezed": Model(lambda ops, x, scale: x, lambda ops, x: ops.squeeze(ops.exp(x), axis=1), units=1),
+    "expanded": Model(lambda ops, x, scale: ops.Flatten(ops.expand_dims(x, axis=1))),
+    "stopped": Model(lambda ops, x, scale: x, lambda ops, x: x * 0 + 1.5),
 }
 
 
@@ -67,7 +67,7 @@ def test_outputs_and_gradients_equal_mxnets(model):
 
 
 def test_weights_are_taken_and_given_in_the_order_of_the_parameters():
-    model = Model(lambda F, x, scale: x)
+    model = Model(lambda ops, x, scale: x)
     dense = DenseNetwork(NetworkGraph(model))
     assert dense.weights.size == 20 + 5 + 15 + 3 + 5 + 1 + 5 + 2
     parameters = list(model.collect_params().values())
@@ -83,9 +83,7 @@ def test_weights_are_taken_and_given_in_the_order_of_the_parameters():
 
 WRONG = {
     "outputs": Operation(lambda x: np.tanh(x) * np.float32(1 + 4 * TOLERANCE), operations.TANH.backward),
-    "gradients": Operation(
-        np.tanh, lambda gradient, y, x: (gradient * (1 - y * y) * np.float32(1 + 10 * TOLERANCE),)
-    ),
+    "gradients": Operation(np.tanh, lambda gradient, y, x: (gradient * (1 - y * y) * np.float32(1 + 10 * TOLERANCE),)),
 }
 
 
@@ -114,9 +112,9 @@ def test_a_difference_within_the_tolerance_is_that_of_float32(monkeypatch):
 
 def test_closeness_is_relative_to_the_largest_value_and_has_a_shape():
     large = np.array([1000.0, 0.0])
-    assert networks._is_close(large + [0, 0.9 * 1000 * TOLERANCE], large)
-    assert not networks._is_close(large + [0, 1.1 * 1000 * TOLERANCE], large)
-    assert not networks._is_close(large + [-1.1 * 1000 * TOLERANCE, 0], large)
+    assert networks._is_close(large + np.array([0, 0.9 * 1000 * TOLERANCE]), large)
+    assert not networks._is_close(large + np.array([0, 1.1 * 1000 * TOLERANCE]), large)
+    assert not networks._is_close(large + np.array([-1.1 * 1000 * TOLERANCE, 0]), large)
     assert not networks._is_close(-large, large)
     assert not networks._is_close(large[None], large)
     tiny = np.array([1e-9])
@@ -133,8 +131,8 @@ def test_a_network_that_begins_with_something_else_is_mxnets():
                 self.dense = mx.gluon.nn.Dense(2, in_units=3)
             self.initialize()
 
-        def hybrid_forward(self, F, x):
-            return self.dense(F.Activation(x, act_type="tanh"))
+        def hybrid_forward(self, ops, x):
+            return self.dense(ops.Activation(x, act_type="tanh"))
 
     assert DenseNetwork.of(NetworkGraph(Activated())) is None
 

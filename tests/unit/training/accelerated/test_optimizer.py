@@ -12,9 +12,7 @@ SHAPES = [(3, 2), (4,)]
 
 def make_optimizer(decays: bool = True, **options):
     schedule = mx.lr_scheduler.FactorScheduler(step=40, factor=0.5, base_lr=0.02) if decays else None
-    return mx.optimizer.Adam(
-        learning_rate=0.02, beta1=0.8, beta2=0.97, epsilon=0.003, lr_scheduler=schedule, **options
-    )
+    return mx.optimizer.Adam(learning_rate=0.02, beta1=0.8, beta2=0.97, epsilon=0.003, lr_scheduler=schedule, **options)
 
 
 def gradients_of_step(step: int) -> list[np.ndarray]:
