@@ -45,8 +45,7 @@ def coachs_gradients(agent, states, actions, old, advantages, value_targets):
     return float(total), [float(loss) for loss in losses], [g.asnumpy().copy() for g in network.accumulated_gradients]
 
 
-@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
-@pytest.mark.parametrize("preset", [PPO, CORRIDOR])
+@pytest.mark.parametrize(("preset", "in_numpy"), [(PPO, True), (CORRIDOR, False)], ids=["NumPy", "MXNet"])
 def test_loss_gradients_and_adams_steps_equal_coachs(tmp_path, preset, in_numpy):
     from sagemaker_rl.training.accelerated.ppo_loss import log_probs_and_entropy
 

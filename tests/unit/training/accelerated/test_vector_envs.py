@@ -4,7 +4,7 @@ import gym
 import numpy as np
 import pytest
 from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from patient_envs import PatientContinuousMountainCar, PatientMountainCar
 from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
@@ -22,7 +22,7 @@ def gym_cars(continuous: bool, position: np.ndarray, velocity: np.ndarray) -> li
     return cars
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(continuous=st.booleans(), seed=st.integers(0, 2**32 - 1), from_float32=st.booleans(), bias=st.floats(-1, 1))
 def test_trajectories_equal_gyms_bit_for_bit(continuous, seed, from_float32, bias):
     random = np.random.default_rng(seed)
@@ -55,10 +55,10 @@ def test_trajectories_equal_gyms_bit_for_bit(continuous, seed, from_float32, bia
 def test_the_time_limit_ends_episodes(make):
     batch = make_vector_env(make, 3, seed=0)
     batch.reset()
-    batch.steps[1] = 100
+    batch.steps[:] = 9_500, 9_600, 9_500
     idle = np.ones(3, dtype=np.int64) if make is PatientMountainCar else np.zeros((3, 1))
     ends = {index: [] for index in range(3)}
-    for number in range(1, 10_001):
+    for number in range(9_501, 10_001):
         step = batch.step(idle)
         assert np.array_equal(step.truncated, step.dones)
         for index in np.flatnonzero(step.dones):
