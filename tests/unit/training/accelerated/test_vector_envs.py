@@ -165,3 +165,32 @@ def test_pictures_that_cannot_be_drawn_are_no_end_of_an_evaluation():
     assert played.returns == [7.0, 7.0]
     assert played.recording is None
     assert played.no_pictures == "render() of mine:Counts raises NotImplementedError"
+
+
+def test_a_car_is_drawn_where_it_was_when_it_was_looked_at():
+    batch = make_vector_env(PatientContinuousMountainCar, 3, seed=0)
+    batch.reset()
+    batch.position[:] = -1.0, -0.5, 0.4
+    first, second = batch.view(0), batch.view(2)
+    batch.position[:] = 0.0
+    left, right = first(), second()
+    assert left.shape == right.shape
+    assert left.dtype == np.uint8
+    assert (left != right).any()
+    assert (first() == left).all()
+    differing = np.argwhere((left != right).any(axis=(0, 2)))
+    assert differing.min() < left.shape[1] / 3 < 2 * left.shape[1] / 3 < differing.max()
+    action = np.array([0.3])
+    assert batch.own_action(action) is action
+
+
+def test_a_seed_restarts_the_start_states():
+    batch = make_vector_env(PatientMountainCar, 3, seed=4)
+    first = batch.reset()
+    assert not np.array_equal(batch.reset(), first)
+    batch.seed(4)
+    assert np.array_equal(batch.reset(), first)
+    assert ((first[:, 0] > -0.6) & (first[:, 0] < -0.4) & (first[:, 1] == 0)).all()
+    instances = make_vector_env(Countdown, 2, seed=None)
+    instances.seed(5)
+    assert instances.reset().tolist() == [[5], [6]]
