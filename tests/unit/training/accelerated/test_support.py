@@ -57,6 +57,10 @@ ALTERED = {
     "another graph": (lambda g, a: _rename(g), "the graph manager is a Mine"),
     "an agent of one's own": (lambda g, a: _rename(a), "the agent is a Mine"),
     "another environment": (lambda g, a: _set_path(g), "the environment is mine:Environment"),
+    "a class by its path": (
+        lambda g, a: setattr(g.env_params, "level", "envs/own.py:Own"),
+        "the environment envs/own.py:Own is a class by the path of its module",
+    ),
     "Atari": (lambda g, a: setattr(g.environments[0], "is_atari_env", True), "the environment is one of Atari's"),
     "dictionaries": (
         lambda g, a: setattr(g.environments[0].env, "observation_space", gym.spaces.Dict({})),
