@@ -229,3 +229,18 @@ def test_a_ppo_agent_plays_steps(tmp_path, agent):
     )
     with pytest.raises(InputError, match=sentence):
         check_schedule(graph_manager, None, [])
+
+
+def test_a_batch_that_is_too_large_is_named_by_its_network(tmp_path):
+    from sagemaker_rl.training.schedule import check_schedule
+
+    changes = """
+agent_params.algorithm.num_consecutive_playing_steps = EnvironmentSteps(100)
+agent_params.network_wrappers["critic"].batch_size = 101
+"""
+    graph_manager = import_preset(write_agent(tmp_path, "ppo_agent:PPOAgent", changes))
+    sentence = (
+        r"^Hyperparameter rl\.agent_params\.network_wrappers\.critic\.batch_size is 101, expected at most the 100 "
+    )
+    with pytest.raises(InputError, match=sentence):
+        check_schedule(graph_manager, None, [])

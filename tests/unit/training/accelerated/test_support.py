@@ -91,6 +91,14 @@ ALTERED = {
     ),
     "a rendered screen": (lambda g, a: setattr(a.ap.visualization, "render", True), "render is set"),
     "another memory": (lambda g, a: setattr(a, "memory", Rounds()), "memory is Rounds"),
+    "a memory without end": (
+        lambda g, a: setattr(a.ap.memory, "max_size", (a.ap.memory.max_size[0], 0)),
+        "memory.max_size has no limit",
+    ),
+    "a memory of episodes": (
+        lambda g, a: setattr(a.ap.memory, "max_size", ("Episodes", 9)),
+        "memory.max_size is Episodes",
+    ),
     "a file of transitions": (
         lambda g, a: setattr(a.ap.memory, "load_memory_from_file_path", "a.csv"),
         "load_memory_from_file_path is a.csv",
