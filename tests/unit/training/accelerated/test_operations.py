@@ -1,5 +1,7 @@
 """MXNet's operations in NumPy: outputs and gradients, and what happens where the two differ."""
 
+import json
+
 import mxnet as mx
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ class Model(mx.gluon.HybridBlock):
             self.third = mx.gluon.nn.Dense(1, in_units=5)
             self.scale = self.params.get("scale", shape=(1, 5), init=mx.init.Uniform(1.0))
             self.shift = self.params.get("unused", shape=(2,), init=mx.init.One())
+        mx.random.seed(5)
         self.initialize(mx.init.Uniform(0.8))
 
     def hybrid_forward(self, ops, x, scale, shift):
@@ -148,3 +151,27 @@ def test_a_network_that_begins_with_something_else_is_mxnets():
 )
 def test_an_operation_with_attributes_that_numpy_does_not_know_is_none(node):
     assert operation_of(node) is None
+
+
+SCALARS = {
+    "_plus_scalar": (0.0, lambda x, number: x + number),
+    "_minus_scalar": (0.0, lambda x, number: x - number),
+    "_mul_scalar": (1.0, lambda x, number: x * number),
+    "_div_scalar": (1.0, lambda x, number: x / number),
+}
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_only_what_changes_nothing_is_left_out_of_a_graph(name):
+    neutral, apply = SCALARS[name]
+    states = mx.nd.array(np.random.default_rng(3).normal(size=(5, 4)))
+    for number, is_left_out in ((neutral, True), (neutral + 1, False), (neutral - 1, False), (0.5, False)):
+        if name == "_div_scalar" and number == 0:
+            continue
+        model = Model(lambda ops, x, scale, number=number: apply(x, number))
+        graph = NetworkGraph(model)
+        names = [node["op"] for node in json.loads(graph.symbol.tojson())["nodes"]]
+        assert (name not in names) == is_left_out, number
+        block = mx.gluon.SymbolBlock(graph.symbol, [mx.sym.var(networks.INPUT)], params=graph.parameters)
+        for mine, theirs in zip(block(states), model(states), strict=True):
+            assert mine.asnumpy() == pytest.approx(theirs.asnumpy(), rel=1e-5)
