@@ -318,6 +318,7 @@ def train_by_ours(
     else:
         run.learner = type(run.learner)(agent, in_numpy)
         run.greedy.random = chance
+        assert run.replay.size == agent.ap.memory.max_size[1]
         # Coach stores a transition when the next step begins, and trains after the first of a batch of steps.
         run.replay = type(run.replay)(run.replay.size + num_envs, run.observations.shape[1:])
         chance.replay_size = run.replay.size

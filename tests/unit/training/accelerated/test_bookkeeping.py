@@ -224,6 +224,8 @@ def test_the_seeds_of_training_and_evaluation_differ_and_repeat(run):
     from sagemaker_rl.training.accelerated.dqn import DQNRun
 
     assert run.evaluator.seed == 1_000_003 + 3
+    assert run.learner.dense is not None
+    assert run.replay.states.shape == run.replay.next_states.shape == (100, 1)
     again = DQNRun(run.graph_manager, 2, 3, lambda: None)
     assert again.random.random() == np.random.default_rng(3).random()
     unseeded = [DQNRun(run.graph_manager, 2, None, lambda: None).evaluator.seed for _ in range(2)]
