@@ -44,3 +44,24 @@ def test_weights_and_statistics_of_the_best_evaluation_come_back(tmp_path):
     for now, then in zip(weights_of(agent), wanted, strict=True):
         assert (now == then).all()
     assert (statistics.mean == mean).all()
+
+
+def test_of_equal_evaluations_the_last_counts_and_a_first_one_that_is_no_number_does_not(tmp_path):
+    from sagemaker_rl.training.best_policy import BestPolicy
+
+    graph_manager = make_graph(tmp_path, PPO)
+    agent = agent_of(graph_manager)
+    best = BestPolicy(graph_manager)
+    for no_number in (None, math.nan, math.inf, -math.inf):
+        best.consider(no_number, 5)
+    assert (best.reward, best.steps) == (None, 0)
+    best.consider(-3.0, 10)
+    change(agent, 0.5)
+    wanted = weights_of(agent)
+    best.consider(-3.0, 20)
+    assert (best.reward, best.steps) == (-3.0, 20)
+    change(agent, 0.5)
+    best.consider(-3.1, 30)
+    best.restore()
+    for now, then in zip(weights_of(agent), wanted, strict=True):
+        assert (now == then).all()

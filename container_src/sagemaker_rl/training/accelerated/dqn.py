@@ -163,6 +163,8 @@ class DQNRun(AcceleratedRun):
         }
         if difference := first_difference(options):
             return difference
+        if not agent.ap.memory.max_size[1]:
+            return "memory.max_size has no limit"
         if type(agent.exploration_policy) not in LONGEST_HOLD:
             return f"the exploration is {type(agent.exploration_policy).__name__}"
         return None

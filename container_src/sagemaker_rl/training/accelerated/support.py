@@ -99,6 +99,14 @@ def _unsupported_network(agent: Any) -> str | None:
     for option in ("clip_gradients", "l2_regularization"):
         if getattr(main, option):
             return f"{option} is set"
+    for component in (*main.input_embedders_parameters.values(), main.middleware_parameters):
+        for option in ("batchnorm", "dropout_rate"):  # other in training than in prediction
+            if getattr(component, option):
+                return f"{option} is set"
+    if agent.ap.is_batch_rl_training:
+        return "is_batch_rl_training is set"
+    if agent.ap.algorithm.n_step != -1:  # Coach then changes the transitions that it has stored
+        return f"n_step is {agent.ap.algorithm.n_step}"
     if agent.ap.algorithm.use_accumulated_reward_as_measurement:
         return "use_accumulated_reward_as_measurement is set"
     return None

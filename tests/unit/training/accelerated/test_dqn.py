@@ -1,94 +1,10 @@
-"""The fast path's DQN against the installed rl_coach, on the same batch and weights."""
+"""The fast path's DQN: its replay, and the values that it acts on."""
 
-import mxnet as mx
 import numpy as np
 import pytest
-from graphs import gradients_of, make_graph, relative_difference, trained_parameters
+from graphs import make_graph
 from jobs import DQN
 from sagemaker_rl.coach.graph import agent_of
-
-BATCH = 128
-
-
-def random_transitions():
-    random = np.random.default_rng(2)
-    states, next_states = random.normal(size=(2, BATCH, 2)).astype(np.float32)
-    ended = random.random(BATCH) < 0.3
-    return states, next_states, random.integers(0, 3, BATCH), random.normal(size=BATCH), ended
-
-
-def coachs_step(agent, states, next_states, actions, rewards, ended) -> float:
-    """Let Coach learn from a batch; the weights are those after its step."""
-    from rl_coach.core_types import Batch, Transition
-
-    columns = zip(states, actions, rewards, next_states, ended, strict=True)
-    batch = Batch(
-        [
-            Transition(
-                state={"observation": s}, action=int(a), reward=r, next_state={"observation": n}, game_over=bool(e)
-            )
-            for s, a, r, n, e in columns
-        ]
-    )
-    return float(agent.learn_from_batch(batch)[0])
-
-
-@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
-def test_loss_gradients_and_adams_step_equal_coachs(tmp_path, in_numpy):
-    from sagemaker_rl.training.accelerated.dqn import DQNLearner
-
-    ours, theirs = (agent_of(make_graph(tmp_path / name, DQN)) for name in ("ours", "theirs"))
-    random = np.random.default_rng(3)
-    for our, their in zip(
-        trained_parameters(ours), trained_parameters(theirs), strict=True
-    ):  # online and target network apart
-        data = mx.nd.array(random.normal(scale=0.2, size=our.shape))
-        our.set_data(data)
-        their.set_data(data)
-    targets = [agent.networks["main"].target_network.model.collect_params().values() for agent in (ours, theirs)]
-    for our, their in zip(*targets, strict=True):
-        their.set_data(our.data())
-    transitions = random_transitions()
-    loss = coachs_step(theirs, *transitions)
-
-    states, next_states, actions, rewards, ended = transitions
-    learner = DQNLearner(ours, in_numpy)
-    assert (learner.dense is not None) == in_numpy
-    our_loss, _ = learner.gradient_step(
-        [states, next_states, actions, rewards.astype(np.float32), (~ended).astype(np.float32)]
-    )
-    assert our_loss == pytest.approx(loss, rel=1e-4)
-    their_gradients = [g.asnumpy() for g in theirs.networks["main"].online_network.accumulated_gradients]
-    assert len(their_gradients) == 8
-    for our, their in zip(gradients_of(learner), their_gradients, strict=True):
-        assert np.abs(their).max() > 0
-        assert relative_difference(our, their) < 1e-4
-    learner.publish()
-    for our, their in zip(trained_parameters(ours), trained_parameters(theirs), strict=True):
-        assert np.abs(our.data().asnumpy() - their.data().asnumpy()).max() < 1e-6
-
-
-@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
-def test_the_target_network_follows_as_coachs(tmp_path, in_numpy):
-    from sagemaker_rl.training.accelerated.dqn import DQNLearner
-
-    ours, theirs = (agent_of(make_graph(tmp_path / name, DQN)) for name in ("ours", "theirs"))
-    random = np.random.default_rng(4)
-    for kind in ("online_network", "target_network"):
-        models = [getattr(agent.networks["main"], kind).model for agent in (ours, theirs)]
-        for our, their in zip(*(model.collect_params().values() for model in models), strict=True):
-            if our.grad_req != "null":
-                data = mx.nd.array(random.normal(size=our.shape))
-                our.set_data(data)
-                their.set_data(data)
-    learner = DQNLearner(ours, in_numpy)
-    assert (learner.dense is not None) == in_numpy
-    learner.update_target(0.02)
-    learner.publish()
-    theirs.networks["main"].update_target_network(0.02)
-    targets = [agent.networks["main"].target_network.model.collect_params().values() for agent in (ours, theirs)]
-    for our, their in zip(*targets, strict=True):
-        assert np.abs(our.data().asnumpy() - their.data().asnumpy()).max() < 1e-6
 
 
 def test_the_replay_keeps_the_newest_transitions():
@@ -105,3 +21,49 @@ def test_the_replay_keeps_the_newest_transitions():
     assert (next_states[:, 0] == actions + 1).all()
     assert (rewards == -actions).all()
     assert (not_done == 1).all()
+
+
+def test_a_replay_that_is_not_full_gives_what_it_has():
+    from sagemaker_rl.training.accelerated.dqn import Replay
+
+    replay = Replay(10, (2, 3))
+    assert len(replay) == 0
+    states = np.arange(18.0).reshape(3, 2, 3)
+    replay.add(states, states + 0.5, np.array([2, 0, 1]), np.array([-1.0, 5.0, 0.25]), np.array([True, False, True]))
+    assert len(replay) == 3
+    batch = replay.sample(500, np.random.default_rng(0))
+    assert [column.shape for column in batch] == [(500, 2, 3), (500, 2, 3), (500,), (500,), (500,)]
+    assert [column.dtype for column in batch] == [np.float32, np.float32, np.int64, np.float32, np.float32]
+    drawn = {
+        (float(s[0, 0]), float(n[0, 0]), int(a), float(r), float(goes)) for s, n, a, r, goes in zip(*batch, strict=True)
+    }
+    assert drawn == {(0.0, 0.5, 2, -1.0, 1.0), (6.0, 6.5, 0, 5.0, 0.0), (12.0, 12.5, 1, 0.25, 1.0)}
+
+
+@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
+def test_values_are_those_of_the_online_network_and_the_best_action_has_the_highest(tmp_path, in_numpy):
+    from sagemaker_rl.training.accelerated.dqn import DQNLearner, DQNRun
+
+    graph_manager = make_graph(tmp_path, DQN)
+    run = DQNRun(graph_manager, 2, 3, lambda: None)
+    agent = agent_of(graph_manager)
+    run.learner = DQNLearner(agent, in_numpy)
+    states = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+    expected = agent.networks["main"].online_network.predict({"observation": states})
+    assert run.learner.action_values(states) == pytest.approx(expected, abs=1e-5)
+    run.normalizations = []
+    actions = run.best_actions(states)
+    assert actions.shape == (40,)
+    assert (expected[np.arange(40), actions] == expected.max(axis=1)).all()
+
+
+def test_coachs_networks_are_made_equal_before_training(tmp_path):
+    from sagemaker_rl.training.accelerated.dqn import DQNRun
+
+    graph_manager = make_graph(tmp_path, DQN)
+    run = DQNRun(graph_manager, 2, 3, lambda: None)
+    networks = agent_of(graph_manager).networks["main"]
+    states = {"observation": np.ones((1, 2))}
+    assert np.abs(networks.online_network.predict(states) - networks.target_network.predict(states)).max() > 1e-6
+    run.sync()
+    assert (networks.online_network.predict(states) == networks.target_network.predict(states)).all()

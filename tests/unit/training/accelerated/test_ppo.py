@@ -45,8 +45,7 @@ def coachs_gradients(agent, states, actions, old, advantages, value_targets):
     return float(total), [float(loss) for loss in losses], [g.asnumpy().copy() for g in network.accumulated_gradients]
 
 
-@pytest.mark.parametrize("in_numpy", [True, False], ids=["NumPy", "MXNet"])
-@pytest.mark.parametrize("preset", [PPO, CORRIDOR])
+@pytest.mark.parametrize(("preset", "in_numpy"), [(PPO, True), (CORRIDOR, False)], ids=["NumPy", "MXNet"])
 def test_loss_gradients_and_adams_steps_equal_coachs(tmp_path, preset, in_numpy):
     from sagemaker_rl.training.accelerated.ppo_loss import log_probs_and_entropy
 
@@ -148,3 +147,110 @@ def test_heads_of_a_whole_collection_are_those_of_its_parts(tmp_path):
     for whole, pieced in zip([value.reshape(-1), *policy], learner.heads(states), strict=True):
         assert pieced.shape == whole.shape
         assert np.abs(pieced - whole).max() < 1e-6
+
+
+def ppo_run(folder, preset=PPO, copies=4, **changes):
+    from sagemaker_rl.training.accelerated.ppo import PPORun
+
+    algorithm = {"num_consecutive_playing_steps": 20, "optimization_epochs": 1, **changes}
+    paths = {f"agent_params__algorithm__{name}": value for name, value in algorithm.items()}
+    graph_manager = make_graph(folder, preset, agent_params__network_wrappers__main__batch_size=10, **paths)
+    return PPORun(graph_manager, copies, 0, lambda: None)
+
+
+def test_discrete_actions_are_drawn_with_the_policys_probabilities(tmp_path):
+    run = ppo_run(tmp_path, CORRIDOR)
+    probabilities = np.array([0.1, 0.0, 0.6, 0.3], dtype=np.float32)
+    drawn = run._sample([np.tile(probabilities, (20_000, 1))])
+    assert drawn.shape == (20_000,)
+    shares = np.bincount(drawn, minlength=4) / len(drawn)
+    assert shares == pytest.approx(probabilities, abs=0.015)
+    assert shares[1] == 0
+    rows = np.eye(4, dtype=np.float32)[[2, 0, 3, 1]] * np.float32(0.999)  # each row its own, and sums that fall short
+    assert run._sample([rows]).tolist() == [2, 0, 3, 1]
+    run.policy = lambda states: [rows]
+    assert run.best_actions(np.zeros((4, 1))).tolist() == [2, 0, 3, 1]
+
+
+def test_actions_in_a_box_are_drawn_from_the_policys_normal_distribution(tmp_path):
+    run = ppo_run(tmp_path)
+    mean, deviation = np.tile([[2.0, -3.0]], (20_000, 1)), np.tile([[0.5, 4.0]], (20_000, 1))
+    drawn = run._sample([mean, deviation])
+    assert drawn.mean(axis=0) == pytest.approx([2, -3], abs=0.12)
+    assert drawn.std(axis=0) == pytest.approx([0.5, 4], rel=0.03)
+    assert np.corrcoef(drawn.T)[0, 1] == pytest.approx(0, abs=0.03)
+    run.policy = lambda states: [np.array([[-3.0], [0.4], [7.0]]), np.ones((3, 1))]
+    assert run.best_actions(np.zeros((3, 2))) == pytest.approx(np.array([[-1], [0.4], [1]]))
+
+
+def test_the_environment_gets_clipped_actions_and_the_learner_those_that_were_drawn(tmp_path):
+    run = ppo_run(tmp_path)
+    drawn = np.array([[-4.0], [0.25], [3.0], [1.0]])
+    run._explore = lambda: drawn
+    got = []
+    step = run.envs.step
+    run.envs.step = lambda actions: got.append(actions) or step(actions)
+    before = run.observations
+    run.play_and_learn()
+    assert got[0].tolist() == [[-1.0], [0.25], [1.0], [1.0]]
+    observations, actions, *_ = run.rollout[0]
+    assert actions is drawn
+    assert observations is before
+
+
+def test_a_phase_trains_on_as_many_steps_as_it_has(tmp_path):
+    """33 steps of eleven copies are played for a phase of 23."""
+    run = ppo_run(tmp_path, copies=11, num_consecutive_playing_steps=23)
+    trained = []
+    run.learner.train = lambda *columns: trained.append(columns)
+    for _ in range(4):
+        run.play_and_learn()
+    ((states, actions, advantages, value_targets, check_stop),) = trained
+    assert [len(column) for column in (states, actions, advantages, value_targets)] == [23] * 4
+    assert check_stop is run.check_stop
+    assert len(run.rollout) == 1  # the next phase has begun
+    assert run.agent.training_iteration == 1
+
+
+def test_where_all_advantages_are_the_same_nothing_is_divided_by_zero(tmp_path, monkeypatch):
+    from sagemaker_rl.training.accelerated import ppo
+
+    run = ppo_run(tmp_path)
+    monkeypatch.setattr(ppo, "generalized_advantages", lambda rewards, *_: np.full(rewards.shape, 3.0))
+    trained = []
+    run.learner.train = lambda *columns: trained.append(columns)
+    for _ in range(5):
+        run.play_and_learn()
+    assert (trained[0][2] == 0).all()
+
+
+def test_advantages_are_standardized(tmp_path):
+    run = ppo_run(tmp_path)
+    trained = []
+    run.learner.train = lambda *columns: trained.append(columns)
+    for _ in range(5):
+        run.play_and_learn()
+    advantages = trained[0][2]
+    assert advantages.mean() == pytest.approx(0, abs=1e-9)
+    assert advantages.std() == pytest.approx(1)
+
+
+def test_weights_that_are_no_numbers_end_a_training(tmp_path):
+    from sagemaker_rl.errors import InputError
+
+    run = ppo_run(tmp_path)
+    step = run.learner.optimizer.step
+    run.learner.optimizer.step = lambda: (step(), run.learner.dense.weights.fill(np.nan))
+    for _ in range(4):
+        run.play_and_learn()
+    with pytest.raises(InputError, match="Training has diverged"):
+        run.play_and_learn()
+
+
+def test_a_stop_is_noticed_before_each_gradient_step(tmp_path):
+    run = ppo_run(tmp_path, optimization_epochs=3)
+    stops = []
+    run.check_stop = lambda: stops.append(run.learner.optimizer.steps)
+    for _ in range(5):
+        run.play_and_learn()
+    assert stops == [0, 1, 2, 3, 4, 5]

@@ -1,5 +1,8 @@
 """What the fast path does not implement runs on stock Coach."""
 
+from types import SimpleNamespace
+
+import gym
 import pytest
 from graphs import make_graph
 from jobs import DQN, PPO
@@ -44,3 +47,89 @@ def test_an_option_that_the_fast_path_lacks_goes_to_stock_coach(tmp_path, preset
 
     answer = reason_for_stock(make_graph(tmp_path, preset, **changes))
     assert answer is None if reason is None else reason in answer
+
+
+def _put(parts: dict, name: str, value) -> None:
+    parts.setdefault("observation", {})[name] = value
+
+
+ALTERED = {
+    "another graph": (lambda g, a: _rename(g), "the graph manager is a Mine"),
+    "an agent of one's own": (lambda g, a: _rename(a), "the agent is a Mine"),
+    "another environment": (lambda g, a: _set_path(g), "the environment is mine:Environment"),
+    "a class by its path": (
+        lambda g, a: setattr(g.env_params, "level", "envs/own.py:Own"),
+        "the environment envs/own.py:Own is a class by the path of its module",
+    ),
+    "Atari": (lambda g, a: setattr(g.environments[0], "is_atari_env", True), "the environment is one of Atari's"),
+    "dictionaries": (
+        lambda g, a: setattr(g.environments[0].env, "observation_space", gym.spaces.Dict({})),
+        "observations are dictionaries",
+    ),
+    "a unit": (lambda g, a: setattr(g, "evaluation_steps", Rounds()), "evaluation_steps is in Rounds"),
+    "action filters": (lambda g, a: a.output_filter.action_filters.update(x=1), "there are action filters"),
+    "observations filtered before": (
+        lambda g, a: _put(a.input_filter.observation_filters, "x", 1),
+        "observations are filtered before they are stored, or rewards after",
+    ),
+    "rewards filtered after": (
+        lambda g, a: a.pre_network_filter.reward_filters.update(x=1),
+        "observations are filtered before they are stored, or rewards after",
+    ),
+    "rewards filtered by something": (
+        lambda g, a: a.input_filter.reward_filters.update(x=Rounds()),
+        "rewards are filtered by Rounds",
+    ),
+    "observations filtered by something": (
+        lambda g, a: _put(a.pre_network_filter.observation_filters, "x", Rounds()),
+        "observations are filtered by Rounds",
+    ),
+    "a second network": (lambda g, a: a.ap.network_wrappers.update(critic=1), "the networks are ['main', 'critic']"),
+    "another input": (
+        lambda g, a: a.ap.network_wrappers["main"].input_embedders_parameters.update(goal=1),
+        "the network's inputs are ['goal', 'observation']",
+    ),
+    "a rendered screen": (lambda g, a: setattr(a.ap.visualization, "render", True), "render is set"),
+    "another memory": (lambda g, a: setattr(a, "memory", Rounds()), "memory is Rounds"),
+    "a memory without end": (
+        lambda g, a: setattr(a.ap.memory, "max_size", (a.ap.memory.max_size[0], 0)),
+        "memory.max_size has no limit",
+    ),
+    "a memory of episodes": (
+        lambda g, a: setattr(a.ap.memory, "max_size", ("Episodes", 9)),
+        "memory.max_size is Episodes",
+    ),
+    "a file of transitions": (
+        lambda g, a: setattr(a.ap.memory, "load_memory_from_file_path", "a.csv"),
+        "load_memory_from_file_path is a.csv",
+    ),
+    "an exploration": (lambda g, a: setattr(a, "exploration_policy", Rounds()), "the exploration is Rounds"),
+    "another head": (
+        lambda g, a: _rename(a.networks["main"].online_network.model.output_heads[0]),
+        "heads_parameters is ['Mine']",
+    ),
+}
+
+
+class Rounds:
+    allow_duplicates_in_batch_sampling = True
+
+
+def _rename(thing) -> None:
+    thing.__class__ = type("Mine", (type(thing),), {})
+
+
+def _set_path(graph_manager) -> None:
+    graph_manager.env_params = SimpleNamespace(path="mine:Environment")
+
+
+@pytest.mark.parametrize(("alter", "reason"), ALTERED.values(), ids=ALTERED)
+def test_what_is_made_otherwise_goes_to_stock_coach(tmp_path, alter, reason):
+    from sagemaker_rl.coach.graph import agent_of
+    from sagemaker_rl.training.accelerated.support import reason_for_stock, run_class_of
+
+    graph_manager = make_graph(tmp_path, DQN)
+    assert reason_for_stock(graph_manager) is None
+    assert run_class_of(graph_manager).__name__ == "DQNRun"
+    alter(graph_manager, agent_of(graph_manager))
+    assert reason_for_stock(graph_manager).startswith(reason)
