@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from job_folders import render_text
 from jobs import CSV
+from sagemaker_rl.report.coach_csv import read_coach_csv
 from sagemaker_rl.report.run import Run
 
 
@@ -12,6 +13,21 @@ def test_a_csv_that_was_cut_off(folder):
     file.write_text(file.read_text()[:-20])
     assert "was cut off: 1 row left out" in render_text(folder)
     assert len(Run.read(folder).series("Training Reward")[2]) == 39
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_row_counts_once_its_line_has_ended(tmp_path, end):
+    """However much of it was written when the job was killed; pandas and csv end lines differently."""
+    file = tmp_path / "worker.csv"
+    first, last = f"Episode #,Training Reward,Wall-Clock Time{end}1,-5.25,0.5{end}", "12,90.125,11.75"
+    for number in range(len(last) + 1):
+        file.write_text(first + last[:number], newline="")
+        content = read_coach_csv(file)
+        columns = {name: values.tolist() for name, values in content.columns.items()}
+        assert columns == {"Episode #": [1.0], "Training Reward": [-5.25], "Wall-Clock Time": [0.5]}
+        assert content.notes == ([f"{file.name} was cut off: 1 row left out."] if number else [])
+    file.write_text(first + last + end, newline="")
+    assert read_coach_csv(file).columns["Wall-Clock Time"].tolist() == [0.5, 11.75]
 
 
 @pytest.mark.parametrize("content", ["", "\0\0", "a,b\n1,2\n"])
