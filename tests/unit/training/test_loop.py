@@ -1,0 +1,257 @@
+"""A training job from its schedule to its model, on both paths: what it plays, prints and leaves, and how it stops."""
+
+import contextlib
+import csv
+import importlib
+import io
+import json
+import re
+import signal
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from graphs import CORRIDOR
+from jobs import CSV, ROOT
+from sagemaker_rl.coach.preset_values import set_value
+from sagemaker_rl.coach.presets import import_preset
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP
+from sagemaker_rl.policy.artifact import Policy
+
+PERIOD, EPISODE = 40, 10
+SHORT = {
+    "agent_params.algorithm.num_consecutive_playing_steps": 20,
+    "agent_params.algorithm.num_steps_between_copying_online_weights_to_target": 20,
+    "agent_params.algorithm.optimization_epochs": 1,
+    "agent_params.network_wrappers.main.batch_size": 10,
+    "agent_params.network_wrappers.main.learning_rate": 0.01,
+    "improve_steps": 3 * PERIOD,
+    "steps_between_evaluation_periods": PERIOD,
+    "evaluation_steps:EnvironmentEpisodes": 2,
+}
+"""Three periods of four episodes in training and two in the evaluation."""
+
+
+@dataclass
+class Job:
+    """A job that has ended: its folders, and what it printed."""
+
+    paths: MLPaths
+    log: str
+
+    def lines(self, name: str) -> list[dict[str, str]]:
+        """Return the values in the metric lines of a name."""
+        found = re.findall(rf"^{name}> (.*)$", self.log, re.M)
+        return [dict(part.split("=", 1) for part in line.split(", ")) for line in found]
+
+    def metadata(self):
+        return json.loads((self.paths.intermediate / "metadata.json").read_text())
+
+    def policy(self):
+        return json.loads((self.paths.model / "policy.json").read_text())
+
+    def rows(self) -> list[dict[str, str]]:
+        with (self.paths.intermediate / CSV).open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def checkpoint(self) -> str:
+        return (self.paths.checkpoint / ".coach_checkpoint").read_text()
+
+    def weights(self) -> dict[str, np.ndarray]:
+        return Policy.load(self.paths.model).parameters()
+
+
+def run_job(folder, fast: bool, changes=(), stop_at: int = 0, prepare=lambda graph_manager: None, **options) -> Job:
+    """Run a job in an environment whose rewards become less and less, so that the first evaluation is the best.
+
+    Args:
+        folder: of the job.
+        fast: on the fast path, else by stock Coach.
+        changes: values of the preset, by their paths without ``rl.``.
+        prepare: changes the graph manager further.
+        stop_at: the environment step in which SIGTERM arrives, counted in training and evaluation; 0 for none.
+        options: of the job.
+    """
+    from sagemaker_rl.training import loop
+
+    graph_manager = import_preset(ROOT / "tests/resources/custom_environment/preset-corridor.py")
+    corridor = importlib.import_module(CORRIDOR)
+
+    class Fading(corridor.Corridor):
+        taken = 0
+
+        def step(self, action):
+            Fading.taken += 1
+            observation, _, _, info = super().step(action)
+            if Fading.taken == stop_at + 1:  # Coach takes one as it makes the environment
+                signal.raise_signal(signal.SIGTERM)
+            return observation, -float(Fading.taken), self.steps == EPISODE, info
+
+    for path, value in {**SHORT, **dict(changes)}.items():
+        set_value(graph_manager, f"rl.{path}", value, path)
+    prepare(graph_manager)
+    paths = MLPaths(folder)
+    paths.create_outputs()
+    printed = io.StringIO()
+    import mxnet as mx
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(printed),
+        mx.name.NameManager(),  # numbers networks anew, as in a process of its own
+    ):
+        patch.setattr(corridor, "Corridor", Fading)
+        patch.setattr(STOP, "_received", False)
+        patch.setattr(sys, "unraisablehook", sys.unraisablehook)
+        handler = signal.getsignal(signal.SIGTERM)
+        STOP.install()
+        try:
+            chosen = loop.Options(seed=3, accelerate=fast, parallel_environments=1, **options)
+            chosen = loop.create(graph_manager, paths, [], chosen)
+            loop.train(graph_manager, paths, "preset-corridor", {"seed": "3"}, [("rl.a", 1)], chosen)
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+    return Job(paths, printed.getvalue())
+
+
+PATHS = pytest.mark.parametrize("fast", [True, False], ids=["fast", "stock"])
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["fast", "stock"])
+def job(request, tmp_path_factory) -> Job:
+    return run_job(tmp_path_factory.mktemp("job"), request.param)
+
+
+def test_each_evaluation_plays_its_episodes(job):
+    assert job.lines("Schedule") == [
+        {"Preset": "preset-corridor", "Improve steps": "120", "Seed": "3", "Agent": "ClippedPPOAgent"}
+    ]
+    assert [line["Steps"] for line in job.lines("Testing")] == ["40", "40", "80", "80", "120", "120"]
+    assert [int(line["Steps"]) for line in job.lines("Training")] == list(range(10, 121, 10))
+    assert [int(line["Episode"]) for line in job.lines("Training")] == list(range(1, 13))
+
+
+def test_an_evaluations_line_has_its_mean_and_the_counters(job):
+    lines = job.lines("Evaluation")
+    assert [line["Steps"] for line in lines] == ["40", "80", "120"]
+    assert [line["Episode"] for line in lines] == ["4", "8", "12"]
+    rewards = [float(line["Total reward"]) for line in job.lines("Testing")]
+    for number, line in enumerate(lines):
+        both = rewards[2 * number : 2 * number + 2]
+        assert float(line["Evaluation reward"]) == pytest.approx(np.mean(both), rel=1e-5)
+        assert both[0] != both[1]
+        assert {"Loss", "Value loss", "Policy loss", "Entropy", "KL divergence", "Seconds"} <= line.keys()
+        assert int(line["Training iteration"]) > 0
+    seconds = [float(line["Seconds"]) for line in lines]
+    assert seconds == sorted(seconds)
+
+
+def test_the_csv_has_every_episode_and_every_evaluation(job):
+    rows = job.rows()
+    trained = [row for row in rows if row["Training Reward"]]
+    assert [float(row["Episode #"]) for row in trained] == list(range(1, 13))
+    assert [float(row["Total steps"]) for row in trained] == list(range(10, 121, 10))
+    assert [float(row["Episode Length"]) for row in trained] == [10.0] * 12
+    logged = [float(line["Total reward"]) for line in job.lines("Training")]
+    assert [float(row["Training Reward"]) for row in trained] == logged
+    evaluated = [float(row["Evaluation Reward"]) for row in rows if row["Evaluation Reward"]]
+    printed = [float(line["Evaluation reward"]) for line in job.lines("Evaluation")]
+    assert evaluated == pytest.approx(printed, rel=1e-5)
+
+
+def test_each_evaluation_has_a_gif_and_a_trace(job):
+    folder = job.paths.intermediate / "gifs"
+    assert len(list(folder.glob("*.gif"))) == 3
+    for trace in folder.glob("*.csv"):
+        assert len(trace.read_text().splitlines()) == 1 + EPISODE
+        assert len(list(folder.glob(f"*_{trace.stem}_score-*.gif"))) == 1
+
+
+def test_it_ends_with_the_policy_of_the_best_evaluation(job, tmp_path):
+    """The same as a job that ends there, weight by weight."""
+    best = job.lines("Evaluation")[0]["Evaluation reward"]
+    assert job.lines("Best") == [{"Evaluation reward": best, "Steps": "40"}]
+    training = job.policy()["training"]
+    assert training["evaluation_reward"] == pytest.approx(float(best), rel=1e-5)
+    assert (training["policy_steps"], training["environment_steps"]) == (40, 120)
+    assert job.metadata()["evaluation_reward"] == training["evaluation_reward"]
+    assert job.checkpoint() == "3_Step-120.ckpt"
+    fast = "Path=accelerated" in job.log
+    part = run_job(tmp_path, fast, {"improve_steps": PERIOD}, keep_best=False)
+    assert part.weights().keys() == job.weights().keys()
+    for name, values in part.weights().items():
+        assert np.array_equal(values, job.weights()[name]), name
+    assert part.lines("Best") == []
+    assert part.checkpoint() == "0_Step-40.ckpt"
+
+
+def test_metadata_and_checkpoint_say_what_ran(job):
+    metadata = job.metadata()
+    assert metadata["preset"] == "preset-corridor"
+    assert metadata["hyperparameters"] == {"seed": "3"}
+    assert (metadata["seed"], metadata["stopped"]) == (3, False)
+    assert (metadata["environment_steps"], metadata["episodes"]) == (120, 12)
+    assert metadata["training_iterations"] == int(job.lines("Evaluation")[-1]["Training iteration"])
+    assert 0 < metadata["train_seconds"] < 60
+    description = json.loads((job.paths.checkpoint / "checkpoint.json").read_text())
+    assert (description["preset"], description["changes"]) == ("preset-corridor", [["rl.a", 1]])
+    assert (job.paths.output_data / "trial.npz").is_file()
+    assert not list(job.paths.root.rglob(".saving"))
+    saved = [line["Saved in"] for line in job.lines("Checkpoint")]
+    assert [path.rpartition("/")[2] for path in saved][:3] == ["0_Step-40.ckpt", "1_Step-80.ckpt", "2_Step-120.ckpt"]
+    assert job.lines("Model") == [{"Saved in": str(job.paths.model)}]
+
+
+@PATHS
+def test_the_last_policy_is_kept_where_the_best_is_not_asked_for(tmp_path, fast):
+    job = run_job(tmp_path, fast, {"improve_steps": 2 * PERIOD}, keep_best=False, save_model=False)
+    assert job.lines("Best") == []
+    assert job.metadata()["policy_steps"] == 80
+    assert job.metadata()["evaluation_reward"] == pytest.approx(
+        float(job.lines("Evaluation")[1]["Evaluation reward"]), rel=1e-5
+    )
+    assert job.checkpoint() == "1_Step-80.ckpt"
+    assert list(job.paths.model.iterdir()) == []
+
+
+@PATHS
+@pytest.mark.parametrize(
+    ("stop_at", "steps", "evaluations"),
+    [(PERIOD + 5, PERIOD, 0), (PERIOD + 2 * EPISODE + 15, PERIOD + 15, 1)],
+    ids=["in the first evaluation", "in the second training"],
+)
+def test_sigterm_leaves_the_last_checkpoint_and_the_best_policy(tmp_path, fast, stop_at, steps, evaluations):
+    (tmp_path / "checkpoints").mkdir()
+    job = run_job(tmp_path, fast, stop_at=stop_at)
+    assert f"Stopped by SIGTERM after {steps} environment steps.\n" in job.log
+    assert len(job.lines("Evaluation")) == evaluations
+    assert job.checkpoint() == f"{evaluations}_Step-{steps}.ckpt"
+    metadata = job.metadata()
+    assert metadata["stopped"] is True
+    assert metadata["environment_steps"] == steps
+    assert metadata["policy_steps"] == PERIOD * evaluations
+    assert (metadata["evaluation_reward"] is not None) == bool(evaluations)
+    assert job.policy()["training"]["policy_steps"] == PERIOD * evaluations
+    assert len(job.lines("Best")) == evaluations
+    Policy.load(job.paths.model)
+    assert "Missing=trial of the policy, Reason=the job was stopped" in job.log
+    assert len([row for row in job.rows() if row["Training Reward"]]) == steps // EPISODE
+    again = run_job(tmp_path, fast, {"improve_steps": PERIOD})
+    assert f"Checkpoint> Starting from the weights in={tmp_path / 'checkpoints'}\n" in again.log
+    assert (tmp_path / "checkpoints/.coach_checkpoint").read_text() == again.checkpoint()
+    assert again.checkpoint() == f"{evaluations + 1}_Step-{PERIOD}.ckpt"
+
+
+@PATHS
+def test_a_job_of_so_many_seconds_ends_with_the_period_in_which_they_are_over(tmp_path, fast):
+    def last_a_moment(graph_manager) -> None:
+        set_value(graph_manager, "rl.improve_steps:Time", 1, "")
+        graph_manager.improve_steps.num_steps = 0.001
+
+    job = run_job(tmp_path, fast, prepare=last_a_moment, save_model=False)
+    assert job.metadata()["environment_steps"] == PERIOD
+    assert job.lines("Schedule")[0]["Improve seconds"] == "0.001"
