@@ -87,7 +87,7 @@ def run_job(folder, fast: bool, changes=(), stop_at: int = 0, prepare=lambda gra
         def step(self, action):
             Fading.taken += 1
             observation, _, _, info = super().step(action)
-            if Fading.taken == stop_at + 1:  # Coach takes one as it makes the environment
+            if stop_at and Fading.taken == stop_at + 1:  # Coach takes one as it makes the environment
                 signal.raise_signal(signal.SIGTERM)
             return observation, -float(Fading.taken), self.steps == EPISODE, info
 
