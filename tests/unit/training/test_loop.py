@@ -1,124 +1,13 @@
 """A training job from its schedule to its model, on both paths: what it plays, prints and leaves, and how it stops."""
 
-import contextlib
-import csv
-import importlib
-import io
 import json
-import re
-import signal
-import sys
-from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from graphs import CORRIDOR
-from jobs import CSV, ROOT
 from sagemaker_rl.coach.preset_values import set_value
-from sagemaker_rl.coach.presets import import_preset
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job.ml_paths import MLPaths
-from sagemaker_rl.job.stopping import STOP
 from sagemaker_rl.policy.artifact import Policy
-
-PERIOD, EPISODE = 40, 10
-SHORT = {
-    "agent_params.algorithm.num_consecutive_playing_steps": 20,
-    "agent_params.algorithm.num_steps_between_copying_online_weights_to_target": 20,
-    "agent_params.algorithm.optimization_epochs": 1,
-    "agent_params.network_wrappers.main.batch_size": 10,
-    "agent_params.network_wrappers.main.learning_rate": 0.01,
-    "improve_steps": 3 * PERIOD,
-    "steps_between_evaluation_periods": PERIOD,
-    "evaluation_steps:EnvironmentEpisodes": 2,
-}
-"""Three periods of four episodes in training and two in the evaluation."""
-
-
-@dataclass
-class Job:
-    """A job that has ended: its folders, and what it printed."""
-
-    paths: MLPaths
-    log: str
-
-    def lines(self, name: str) -> list[dict[str, str]]:
-        """Return the values in the metric lines of a name."""
-        found = re.findall(rf"^{name}> (.*)$", self.log, re.M)
-        return [dict(part.split("=", 1) for part in line.split(", ")) for line in found]
-
-    def metadata(self):
-        return json.loads((self.paths.intermediate / "metadata.json").read_text())
-
-    def policy(self):
-        return json.loads((self.paths.model / "policy.json").read_text())
-
-    def rows(self) -> list[dict[str, str]]:
-        with (self.paths.intermediate / CSV).open(newline="") as file:
-            return list(csv.DictReader(file))
-
-    def checkpoint(self) -> str:
-        return (self.paths.checkpoint / ".coach_checkpoint").read_text()
-
-    def weights(self) -> dict[str, np.ndarray]:
-        return Policy.load(self.paths.model).parameters()
-
-
-def run_job(folder, fast: bool, changes=(), stop_at: int = 0, prepare=lambda graph_manager: None, **options) -> Job:
-    """Run a job in an environment whose rewards become less and less, so that the first evaluation is the best.
-
-    Args:
-        folder: of the job.
-        fast: on the fast path, else by stock Coach.
-        changes: values of the preset, by their paths without ``rl.``.
-        prepare: changes the graph manager further.
-        stop_at: the environment step in which SIGTERM arrives, counted in training and evaluation; 0 for none.
-        options: of the job.
-    """
-    from sagemaker_rl.training import loop
-
-    graph_manager = import_preset(ROOT / "tests/resources/custom_environment/preset-corridor.py")
-    corridor = importlib.import_module(CORRIDOR)
-
-    class Fading(corridor.Corridor):
-        taken = 0
-
-        def step(self, action):
-            Fading.taken += 1
-            observation, _, _, info = super().step(action)
-            if stop_at and Fading.taken == stop_at + 1:  # Coach takes one as it makes the environment
-                signal.raise_signal(signal.SIGTERM)
-            return observation, -float(Fading.taken), self.steps == EPISODE, info
-
-    for path, value in {**SHORT, **dict(changes)}.items():
-        set_value(graph_manager, f"rl.{path}", value, path)
-    prepare(graph_manager)
-    paths = MLPaths(folder)
-    paths.create_outputs()
-    printed = io.StringIO()
-    import mxnet as mx
-
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(printed),
-        mx.name.NameManager(),  # numbers networks anew, as in a process of its own
-    ):
-        patch.setattr(corridor, "Corridor", Fading)
-        patch.setattr(STOP, "_received", False)
-        patch.setattr(sys, "unraisablehook", sys.unraisablehook)
-        handler = signal.getsignal(signal.SIGTERM)
-        STOP.install()
-        try:
-            chosen = loop.Options(seed=3, accelerate=fast, parallel_environments=1, **options)
-            chosen = loop.create(graph_manager, paths, [], chosen)
-            loop.train(graph_manager, paths, "preset-corridor", {"seed": "3"}, [("rl.a", 1)], chosen)
-        finally:
-            signal.signal(signal.SIGTERM, handler)
-    return Job(paths, printed.getvalue())
-
-
-PATHS = pytest.mark.parametrize("fast", [True, False], ids=["fast", "stock"])
+from short_jobs import EPISODE, PATHS, PERIOD, Job, run_job
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["fast", "stock"])
@@ -240,18 +129,67 @@ def test_sigterm_leaves_the_last_checkpoint_and_the_best_policy(tmp_path, fast, 
     Policy.load(job.paths.model)
     assert "Missing=trial of the policy, Reason=the job was stopped" in job.log
     assert len([row for row in job.rows() if row["Training Reward"]]) == steps // EPISODE
+    if not evaluations:
+        return
     again = run_job(tmp_path, fast, {"improve_steps": PERIOD})
     assert f"Checkpoint> Starting from the weights in={tmp_path / 'checkpoints'}\n" in again.log
     assert (tmp_path / "checkpoints/.coach_checkpoint").read_text() == again.checkpoint()
     assert again.checkpoint() == f"{evaluations + 1}_Step-{PERIOD}.ckpt"
 
 
-@PATHS
-def test_a_job_of_so_many_seconds_ends_with_the_period_in_which_they_are_over(tmp_path, fast):
+def test_a_job_of_so_many_seconds_ends_with_the_period_in_which_they_are_over(tmp_path):
     def last_a_moment(graph_manager) -> None:
         set_value(graph_manager, "rl.improve_steps:Time", 1, "")
-        graph_manager.improve_steps.num_steps = 0.001
+        graph_manager.improve_steps.num_steps = 0.2
 
-    job = run_job(tmp_path, fast, prepare=last_a_moment, save_model=False)
-    assert job.metadata()["environment_steps"] == PERIOD
-    assert job.lines("Schedule")[0]["Improve seconds"] == "0.001"
+    job = run_job(tmp_path, True, prepare=last_a_moment, save_model=False)
+    assert job.lines("Schedule")[0]["Improve seconds"] == "0.2"
+    evaluations = job.lines("Evaluation")
+    assert job.metadata()["environment_steps"] == PERIOD * len(evaluations) > 0
+    assert job.metadata()["train_seconds"] >= 0.2
+    assert all(float(line["Seconds"]) <= 0.5 for line in evaluations[:-1])
+
+
+def test_another_seed_gives_other_weights(tmp_path):
+    first, other = (run_job(tmp_path / str(seed), True, {"improve_steps": PERIOD}, seed=seed) for seed in (3, 4))
+    assert any(not np.array_equal(values, other.weights()[name]) for name, values in first.weights().items())
+
+
+@PATHS
+def test_a_training_that_diverges_is_not_evaluated(tmp_path, fast):
+    rate = {"agent_params.network_wrappers.main.learning_rate": 1e17}
+    with pytest.raises(InputError, match=r"^Training has diverged: "):
+        run_job(tmp_path, fast, rate)
+    assert not (tmp_path / "output/intermediate/gifs").exists()
+    assert list(tmp_path.rglob("*.ckpt*")) == []
+    assert list((tmp_path / "model").iterdir()) == []
+
+
+def test_options_are_those_of_the_hyperparameters():
+    from sagemaker_rl.training.loop import Options
+
+    assert Options.of({}) == Options(None, None, True, None, True)
+    assert Options.of({}, seed=5).seed == 5
+    given = {"seed": 3, "save_model": 0, "accelerate": "false", "parallel_environments": 4096, "keep_best": 0}
+    assert Options.of(given, seed=5) == Options(3, False, False, 4096, False)
+    assert Options.of({"save_model": 1, "parallel_environments": 1, "seed": 2**32 - 1}).save_model is True
+    for name, values in {
+        "seed": [-1, 2**32, 1.5],
+        "parallel_environments": [0, 4097],
+        "save_model": [2],
+        "accelerate": ["x"],
+        "keep_best": [None],
+    }.items():
+        for value in values:
+            with pytest.raises(InputError, match=f"^Hyperparameter {name} is {value!r}, expected "):
+                Options.of({name: value})
+
+
+@pytest.mark.parametrize(
+    ("signal_name", "expected"),
+    [("Value Loss", "Value_loss"), ("KL Divergence", "KL_divergence"), ("Loss", "Loss"), ("A B C", "A_b_c")],
+)
+def test_the_metric_of_a_signal(signal_name, expected):
+    from sagemaker_rl.training.loop import _metric_name
+
+    assert _metric_name(signal_name) == expected
