@@ -156,6 +156,7 @@ def test_another_seed_gives_other_weights(tmp_path):
 
 
 @PATHS
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_training_that_diverges_is_not_evaluated(tmp_path, fast):
     rate = {"agent_params.network_wrappers.main.learning_rate": 1e17}
     with pytest.raises(InputError, match=r"^Training has diverged: "):
