@@ -108,3 +108,61 @@ def test_training_steps_where_nothing_is_trained_are_refused(tmp_path, name):
     units = "EnvironmentSteps, EnvironmentEpisodes, Frames, Time"
     with pytest.raises(InputError, match=rf"^The preset's {name} are TrainingSteps\(5\), expected one of {units}\.$"):
         check_schedule(graph_manager, None, [])
+
+
+PLAYING = 60
+"""Steps between two trainings of SHORT; its batches have 20."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "environments", "changed", "sentence"),
+    [
+        ({}, PLAYING, [], None),
+        ({}, PLAYING + 1, [], "parallel_environments is 61, expected at most the 60 environment steps between two"),
+        ({"agent_params__network_wrappers__main__batch_size": PLAYING}, None, [], None),
+        (
+            {"agent_params__network_wrappers__main__batch_size": PLAYING + 1},
+            None,
+            [],
+            "training_batch_size is 61, expected at most the 60 environment steps between two trainings",
+        ),
+        ({"improve_steps": PLAYING, "steps_between_evaluation_periods": PLAYING}, None, ["rl.improve_steps"], None),
+        (
+            {"improve_steps": 41, "steps_between_evaluation_periods": 20},
+            None,
+            ["rl.improve_steps:EnvironmentSteps"],
+            None,
+        ),
+        (
+            {"improve_steps": 40, "steps_between_evaluation_periods": 20},
+            None,
+            ["rl.steps_between_evaluation_periods"],
+            "improve_steps is 40, expected at least the 60 environment steps between two trainings: nothing would",
+        ),
+    ],
+)
+def test_a_schedule_that_would_train_on_nothing_is_refused(tmp_path, changes, environments, changed, sentence, capsys):
+    from sagemaker_rl.training.schedule import check_schedule
+
+    graph_manager = make_graph(tmp_path, CORRIDOR, **{**SHORT, **changes})
+    capsys.readouterr()
+    asked = [(path, 1) for path in changed]
+    if sentence is None:
+        check_schedule(graph_manager, environments, asked)
+    else:
+        with pytest.raises(InputError) as raised:
+            check_schedule(graph_manager, environments, asked)
+        assert f"Hyperparameter {sentence}" in str(raised.value)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_presets_own_schedule_that_never_trains_is_said(tmp_path, capsys):
+    from sagemaker_rl.training.schedule import check_schedule
+
+    changes = {"improve_steps": 40, "steps_between_evaluation_periods": 20}
+    graph_manager = make_graph(tmp_path, CORRIDOR, **{**SHORT, **changes})
+    capsys.readouterr()
+    check_schedule(graph_manager, None, [("rl.agent_params.algorithm.discount", 1)])
+    assert capsys.readouterr().out == (
+        "Schedule> Trainings=0, Reason=improve_steps is 40 and num_consecutive_playing_steps is 60\n"
+    )
