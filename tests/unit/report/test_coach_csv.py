@@ -33,13 +33,13 @@ def test_a_row_counts_once_its_line_has_ended(tmp_path, end):
 @pytest.mark.parametrize("content", ["", "\0\0", "a,b\n1,2\n"])
 def test_a_csv_of_something_else(folder, content):
     (folder / "output/intermediate" / CSV).write_text(content)
-    assert "has no column 'Episode #'" in render_text(folder)
+    assert "has no column 'Episode #'" in " ".join(Run.read(folder).notes)
 
 
 def test_a_loss_that_is_no_number(folder):
     file = folder / "output/intermediate" / CSV
     file.write_text(file.read_text().replace(",5.0,2.0,", ",nan,2.0,"))
-    assert "Loss is not a finite number in 1 row: a gap in its curve." in render_text(folder)
+    assert "Loss is not a finite number in 1 row: a gap in its curve." in " ".join(Run.read(folder).notes)
     assert np.isfinite(Run.read(folder).series("Loss/Mean")[2]).all()
 
 
@@ -48,7 +48,7 @@ def test_a_loss_keeps_its_capitals(folder):
     file.write_text(
         file.read_text().replace("Loss/Mean,Value", "KL Divergence/Mean,Value", 1).replace("5.0,2", "nan,2")
     )
-    assert "KL divergence is not a finite number in 1 row: a gap in its curve." in render_text(folder)
+    assert "KL divergence is not a finite number in 1 row: a gap in its curve." in " ".join(Run.read(folder).notes)
 
 
 def test_explained_variance_follows_from_the_value_loss(folder):
