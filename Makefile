@@ -10,24 +10,27 @@ PRESET ?= preset-mountain-car-continuous-clipped-ppo
 ENGINE ?= process
 SEED ?= 0
 
-.PHONY: demo test bench bench-serving images lint clean
+.PHONY: demo test mutation bench bench-serving images lint clean
 
 demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
 	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
 
 # What measures a server runs alone. What builds the images and moves their tags comes before all that runs them, beside
-# what needs none. Of the rest a file runs on one of two processes, as its tests share jobs.
+# what needs none. Tests wait much of their time: hence three processes on two cores.
 MOVING := tests/aws/test_push_images.py tests/aws/test_codebuild.py
-BESIDE := tests/unit tests/browser
+SIDE_BY_SIDE := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 test: $(VENV)/tested  ## all tests, or PYTEST_ARGS; those of containers too where a Docker engine answers
 ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
 	$(BIN)/python -m pytest tests/serving
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(MOVING) $(BESIDE)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests $(addprefix --ignore ,tests/serving $(MOVING) $(BESIDE))
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(MOVING) tests/process tests/browser tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/docs tests/aws tests/container $(addprefix --ignore ,$(MOVING))
 endif
+
+mutation: $(VENV)/tested $(VENV)-mutation/ready  ## small faults in the code, shown to the tests that run their lines: an hour
+	$(VENV)-mutation/bin/python benchmarks/mutation/run.py $(MUTATION_ARGS)
 
 bench: $(VENV)/ready  ## benchmarks/ against its peers, for hours; QUICK=1 for 5 minutes, BENCH_ARGS=--reuse to go on
 	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(BENCH_ARGS)
@@ -56,4 +59,9 @@ $(VENV)/ready: $(LOCKS)
 
 $(VENV)/tested: $(VENV)/ready requirements-test.txt
 	$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements-test.txt
+	touch $@
+
+$(VENV)-mutation/ready: benchmarks/mutation/requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)-mutation
+	$(VENV)-mutation/bin/pip install --quiet --no-deps --require-hashes --requirement $<
 	touch $@

@@ -14,3 +14,4 @@ compile "$@" -o requirements.txt --constraint docker/training/requirements.txt \
     --constraint docker/serving/requirements.txt requirements.in
 compile "$@" -o requirements-test.txt --constraint requirements.txt --constraint docker/training/requirements.txt \
     --constraint docker/serving/requirements.txt --constraint docker/build-requirements.txt requirements-test.in
+compile "$@" -o benchmarks/mutation/requirements.txt --constraint requirements-test.txt benchmarks/mutation/requirements.in

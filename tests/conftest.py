@@ -11,6 +11,14 @@ from launch.local import images
 import docker
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process run a file's tests, as they share jobs, unless they name a group of their own."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def ppo_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = run_training(tmp_path_factory.mktemp("ppo"), SHORT_PPO)

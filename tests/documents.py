@@ -47,6 +47,11 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "git clone REPOSITORY mountain-car && cd mountain-car"): "the copy stands in for the clone",
     ("CONTRIBUTING.md", "make test"): "these are the tests",
     ("CONTRIBUTING.md", "make lint"): "runs before the tests",
+    ("CONTRIBUTING.md", "make mutation"): "an hour",
+    (
+        "CONTRIBUTING.md",
+        'make mutation MUTATION_ARGS="--only container_src/sagemaker_rl/job/ --tests tests/unit/job --size 40"',
+    ): "minutes",
     ("CONTRIBUTING.md", "docker/lock.sh"): "asks a package index",
     ("benchmarks/README.md", "make bench"): "an hour",
     ("benchmarks/README.md", "make bench QUICK=1"): "minutes",

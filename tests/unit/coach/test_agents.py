@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from agent_presets import write_agent
@@ -185,3 +186,41 @@ def test_hyperparameters_that_mxnet_would_ignore():
     sentence = "Hyperparameter rl.agent_params.network_wrappers.main.l2_regularization is 0.1, but Coach has no"
     with pytest.raises(InputError, match=sentence):
         agents.check_changes([("rl.agent_params.network_wrappers.main.l2_regularization", 0.1)])
+
+
+def test_agents_that_train_on_what_they_have_just_played():
+    """They alone are refused a batch that is larger than a phase of playing."""
+    assert [name for name, support in agents.AGENTS.items() if support.splits_rollouts] == [
+        "ClippedPPOAgent",
+        "PPOAgent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("agent", "space", "expected"),
+    [
+        ("dqn_agent:DQNAgent", "DiscreteActionSpace", ""),
+        ("dqn_agent:DQNAgent", "BoxActionSpace", "a DiscreteActionSpace"),
+        ("clipped_ppo_agent:ClippedPPOAgent", "BoxActionSpace", ""),
+        ("clipped_ppo_agent:ClippedPPOAgent", "DiscreteActionSpace", ""),
+        (
+            "clipped_ppo_agent:ClippedPPOAgent",
+            "MultiSelectActionSpace",
+            "a DiscreteActionSpace or a BoxActionSpace",
+        ),
+    ],
+)
+def test_the_action_spaces_of_an_agent(agent, space, expected):
+    spaces = {name: type(name, (), {}) for name in ("DiscreteActionSpace", "BoxActionSpace")}
+    spaces["MultiSelectActionSpace"] = type("MultiSelectActionSpace", (), {})
+    kind = type(agent.partition(":")[2], (), {})
+    played = kind()
+    played.ap = SimpleNamespace(path=f"rl_coach.agents.{agent}")
+    played.spaces = SimpleNamespace(action=type("OfAUser", (spaces[space],), {})())
+    if not expected:
+        agents.check_action_space(played, "mine:Env")
+        return
+    with pytest.raises(InputError) as error:
+        agents.check_action_space(played, "mine:Env")
+    name = agent.partition(":")[2]
+    assert str(error.value) == f"Agent {name} cannot act in the OfAUser of mine:Env, expected {expected}."

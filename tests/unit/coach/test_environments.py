@@ -1,11 +1,14 @@
 """What an environment gives is looked at, and its actions are its own."""
 
+from types import SimpleNamespace
+
 import gym
 import numpy as np
 import patient_envs
 import pytest
 from gym.spaces import Box, Discrete
-from sagemaker_rl.coach.environments import LONG_EPISODE, AgentEnv, CheckedEnv, EpisodeWatch
+from sagemaker_rl.coach.environments import LONG_EPISODE, AgentEnv, CheckedEnv, EpisodeWatch, dimensions_of
+from sagemaker_rl.coach.spaces import VECTOR_OR_PICTURE
 from sagemaker_rl.errors import InputError
 
 
@@ -132,17 +135,53 @@ def test_attributes_are_the_environments():
 def test_an_episode_that_does_not_end_is_said_once_for_all_copies(capsys):
     watch = EpisodeWatch("mine:Env")
     copies = [CheckedEnv(Gives(), "mine:Env", watch=watch) for _ in range(2)]
-    for _ in range(LONG_EPISODE):
-        for env in copies:
+    for env in copies:
+        for _ in range(7):
             env.step(4)
-    assert capsys.readouterr().out.splitlines() == [
-        "Endless> Environment=mine:Env, Steps=10000, Reason=the episode has not ended; "
-        "gym.wrappers.TimeLimit would end it"
-    ]
-    copies[0].reset()
-    for _ in range(LONG_EPISODE + 5):
+        env.reset()  # the steps of one episode count
+        for _ in range(LONG_EPISODE - 1):
+            env.step(4)
+    assert capsys.readouterr().out == ""
+    sentence = "Reason=the episode has not ended; gym.wrappers.TimeLimit would end it"
+    for env in copies:
+        env.step(4)
+    assert capsys.readouterr().out.splitlines() == [f"Endless> Environment=mine:Env, Steps=10000, {sentence}"]
+    for _ in range(LONG_EPISODE - 1):
         copies[0].step(4)
     assert capsys.readouterr().out == ""
+    copies[0].step(4)  # twice as many
+    copies[1].step(4)
+    assert capsys.readouterr().out.splitlines() == [f"Endless> Environment=mine:Env, Steps=20000, {sentence}"]
+
+
+def test_an_episode_that_ends_in_its_last_step_is_not_endless(capsys):
+    env = Gives()
+    checked = CheckedEnv(env, "mine:Env")
+    for _ in range(LONG_EPISODE - 1):
+        checked.step(4)
+    env.result = (np.zeros(2), 0.0, True, {})
+    checked.step(4)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "dimensions"), [(None, VECTOR_OR_PICTURE), ("Tensor", None), ("Image", {2, 3}), ("Vector", {1})]
+)
+def test_the_dimensions_of_coachs_types(name, dimensions):
+    kind = name and SimpleNamespace(name=name)
+    assert dimensions_of(kind) == dimensions
+
+
+@pytest.mark.parametrize("member", ["reset", "step", "action_space", "observation_space"])
+def test_what_an_environment_must_have(member):
+    members = {name: getattr(Gives(), name) for name in ("reset", "step", "action_space", "observation_space")}
+    del members[member]
+    with pytest.raises(InputError) as error:
+        CheckedEnv(SimpleNamespace(**members), "mine:Env")
+    assert str(error.value) == (
+        f"Environment mine:Env is of the type SimpleNamespace without {member}, "
+        "expected an environment of gym or gymnasium."
+    )
 
 
 def test_a_car_steps_as_before():

@@ -86,3 +86,39 @@ def test_targets_of_several_heads_as_a_tuple(tmp_path):
     total, losses, _, _ = network.accumulate_gradients({"observation": OBSERVATIONS}, targets)
     assert len(losses) == 10
     assert float(total) == pytest.approx(float(np.sum(losses)), rel=1e-5)
+
+
+@pytest.mark.parametrize("of_symbols", [False, True])
+def test_the_divergence_of_normal_distributions_with_covariances(of_symbols):
+    """Against the closed form (https://en.wikipedia.org/wiki/Multivariate_normal_distribution), in NumPy."""
+    import mxnet as mx
+    from rl_coach.architectures.mxnet_components.heads.ppo_head import MultivariateNormalDist
+
+    random = np.random.default_rng(4)
+    roots = random.normal(size=(2, 5, 3, 3))
+    covariances = roots @ roots.transpose(0, 1, 3, 2) + 0.5 * np.eye(3)
+    means = random.normal(size=(2, 5, 3))
+    expected = []
+    for mean, other_mean, covariance, other in zip(*means, *covariances, strict=True):
+        distance = other_mean - mean
+        trace = np.trace(np.linalg.inv(other) @ covariance)
+        ratio = np.log(np.linalg.det(other) / np.linalg.det(covariance))
+        expected.append(0.5 * (trace + distance @ np.linalg.inv(other) @ distance - 3 + ratio))
+
+    class Divergence(mx.gluon.HybridBlock):
+        def hybrid_forward(self, F, mean, covariance, other_mean, other):  # noqa: N803
+            first = MultivariateNormalDist(3, mean, covariance, F=F)
+            return first.kl_div(MultivariateNormalDist(3, other_mean, other, F=F))
+
+    block = Divergence()
+    if of_symbols:
+        block.hybridize()
+    arrays = [mx.nd.array(array) for pair in zip(means, covariances, strict=True) for array in pair]
+    assert block(*arrays).asnumpy() == pytest.approx(np.array(expected), rel=1e-3)
+    assert block(*arrays[:2], *arrays[:2]).asnumpy() == pytest.approx(np.zeros(5), abs=1e-4)
+
+
+@pytest.mark.parametrize(("name", "inputs"), [(PPO, ["observation"]), ("dqn_agent:DQNAgent", ["observation"])])
+def test_the_inputs_of_a_network_have_names(tmp_path, name, inputs):
+    agent = make_agent(tmp_path, name)
+    assert [network.online_network.inputs for network in agent.networks.values()] == [inputs] * len(agent.networks)

@@ -4,12 +4,14 @@ import os
 import sqlite3
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import gym
 import pytest
 from agent_presets import write_agent
 from sagemaker_rl.coach.graph import create_graph
 from sagemaker_rl.coach.presets import import_preset
-from sagemaker_rl.coach.written_files import watching
+from sagemaker_rl.coach.written_files import watch_first_episode, watching
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import choice
 
@@ -113,6 +115,33 @@ def test_an_environment_that_writes_files_has_one_copy(tmp_path, members, enviro
         assert len(written) == (3 if members == ROWS else 0)
         assert len(set(written)) <= 1
         assert graph_manager.environments[0].written_files == ([str(file)] if members else [])  # there is no trial
+
+
+def test_the_first_episode_is_the_same_in_every_job():
+    """Random actions until the episode ends, then the next one begins; files of both count."""
+
+    class Remembers(gym.Env):
+        action_space = gym.spaces.Discrete(5)
+        taken = ()
+
+        def reset(self):
+            self.taken += ("reset",)
+
+        def step(self, action):
+            self.taken += (int(action),)
+            return None, 0.0, len(self.taken) == 20, {}
+
+    played = []
+    for _ in range(2):
+        environment = SimpleNamespace(env=Remembers(), written_files=[])
+        environment.env.action_space.seed(None)
+        watch_first_episode(environment)
+        assert environment.written_files == []
+        played.append(environment.env.taken)
+    assert played[0] == played[1]
+    assert played[0][-1] == "reset"
+    assert len(played[0]) == 21
+    assert len(set(played[0][:-1])) == 5
 
 
 PRESET = """
