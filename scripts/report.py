@@ -63,8 +63,8 @@ def fetch(run: str, clients: Clients) -> Path:
     if (folder / "output").is_dir() and report.has_ended(folder):
         return folder
     job = training_jobs.describe(clients, run)
-    report.write_description(job, folder)
     results.fetch(Storage(clients), join(job["OutputDataConfig"]["S3OutputPath"], run, "output"), folder)
+    report.write_description(job, folder)  # the last: it says that the rest is there
     return folder
 
 

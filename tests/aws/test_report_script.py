@@ -62,6 +62,7 @@ def test_a_job_that_had_not_ended_is_fetched_again(script, aws, job, tmp_path):
 def test_a_demos_run_is_no_job_to_be_fetched(script, aws, tmp_path):
     run = tmp_path / "runs" / "demo-1"
     (run / "output/intermediate").mkdir(parents=True)
+    (run / "job.log").touch()
     process = script("report.py", "demo-1")
     assert (process.returncode, process.stderr) == (0, "")
     assert (run / "report.html").is_file()

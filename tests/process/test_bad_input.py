@@ -1,12 +1,10 @@
 """A user's mistakes, through the entry points: one clear sentence, exit status 1, nothing half-written."""
 
 import os
-import pickle
 import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from jobs import (
     DQN,
@@ -160,70 +158,18 @@ def checkpoint_channel(tmp_path, ppo_job):
     return shutil.copytree(ppo_job.ml / "output/data/checkpoint", tmp_path / "input/data/checkpoint")
 
 
-def test_an_empty_checkpoint_channel(tmp_path):
-    (tmp_path / "input/data/checkpoint").mkdir(parents=True)
-    assert_refused(run_training(tmp_path, EVALUATE), "Input channel 'checkpoint' is empty")
-
-
-def test_a_channel_without_checkpoint(tmp_path, checkpoint_channel):
-    (checkpoint_channel / ".coach_checkpoint").unlink()
-    assert_refused(run_training(tmp_path, EVALUATE), "holds no .coach_checkpoint")
-
-
 def test_the_other_presets_checkpoint(tmp_path, checkpoint_channel):
     job = run_training(tmp_path, {**EVALUATE, "RLCOACH_PRESET": DQN})
     assert_refused(job, f"is of {PPO}, expected one of {DQN}")
 
 
-def test_the_other_presets_checkpoint_from_stock_coach(tmp_path, checkpoint_channel):
-    (checkpoint_channel / "checkpoint.json").unlink()
-    job = run_training(tmp_path, {**EVALUATE, "RLCOACH_PRESET": DQN})
-    assert_refused(job, f"is of another network than that of {DQN}")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "content", "sentence"),
-    [
-        ("*.online", lambda old: old[: len(old) // 2], ".online is not the file that was saved"),
-        ("*.online", lambda old: bytes([*old[:-9], old[-9] ^ 1, *old[-8:]]), ".online is not the file that was saved"),
-        ("*.srs", lambda old: old[:20], ".srs is not the file that was saved"),
-        ("checkpoint.json", lambda old: b"{", "checkpoint.json is not as a training job writes it"),
-        (".coach_checkpoint", lambda old: b"\xff\xfe", "names no checkpoint that is there"),
-        (".coach_checkpoint", lambda old: old[:-5], "names no checkpoint that is there"),
-        (".coach_checkpoint", lambda old: b"", "names no checkpoint that is there"),
-        (".coach_checkpoint", lambda old: b"9_Step-9.ckpt", "names no checkpoint that is there"),
-    ],
-)
-def test_a_corrupt_checkpoint(tmp_path, checkpoint_channel, pattern, content, sentence):
-    (file,) = checkpoint_channel.glob(pattern)
-    file.write_bytes(content(file.read_bytes()))
-    assert_refused(run_training(tmp_path, EVALUATE), sentence)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "content", "sentence"),
-    [
-        ("*.online", lambda old: old[: len(old) // 2], "is not a file of MXNet parameters"),
-        ("*.online", lambda old: b"", "is not a file of MXNet parameters"),
-        ("*.srs", lambda old: old[:20], ".srs cannot be read"),
-        ("*.srs", lambda old: pickle.dumps({}), "holds no statistics of observations of shape (2,)"),
-        ("*.srs", lambda old: pickle.dumps([1]), "holds no statistics of observations of shape (2,)"),
-        ("*.srs", lambda old: pickle.dumps(statistics_of(3)), "holds no statistics of observations of shape (2,)"),
-        ("*.srs", lambda old: pickle.dumps(statistics_of(2, float("nan"))), "holds no statistics of observations"),
-        ("*.srs", lambda old: b"cos\nsystem\n(S'echo owned'\ntR.", "os.system does not belong into a checkpoint"),
-    ],
-)
-def test_a_corrupt_checkpoint_of_stock_coach(tmp_path, checkpoint_channel, pattern, content, sentence):
+def test_a_checkpoint_that_would_run_code(tmp_path, checkpoint_channel):
     (checkpoint_channel / "checkpoint.json").unlink()  # stock Coach writes none: no checksums
-    (file,) = checkpoint_channel.glob(pattern)
-    file.write_bytes(content(file.read_bytes()))
+    (file,) = checkpoint_channel.glob("*.srs")
+    file.write_bytes(b"cos\nsystem\n(S'echo owned'\ntR.")
     job = run_training(tmp_path, EVALUATE)
-    assert_refused(job, sentence)
+    assert_refused(job, "os.system does not belong into a checkpoint")
     assert "owned" not in job.log.replace(job.failure, "")
-
-
-def statistics_of(size: int, value: float = 1.0) -> dict:
-    return {**{key: np.full(size, value) for key in ("_mean", "_std", "_sum", "_sum_squares")}, "_count": 5.0}
 
 
 @pytest.mark.parametrize("folder", ["model", "output"])

@@ -40,10 +40,11 @@ def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
     assert f"On {EPISODES} unseen starts its mean return is" in page
 
 
-def test_sigterm_ends_an_evaluation(ppo_job, tmp_path):
+@pytest.mark.parametrize("accelerate", ["1", "0"])
+def test_sigterm_ends_an_evaluation(ppo_job, tmp_path, accelerate):
     give_checkpoint(tmp_path, ppo_job)
     evaluate = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1000000", "sagemaker_program": "evaluate-coach.py"}
-    process = start_training(tmp_path, evaluate)
+    process = start_training(tmp_path, {**evaluate, "accelerate": accelerate})
     assert process.stdout is not None
     next(line for line in process.stdout if line.startswith("Testing>"))
     process.send_signal(signal.SIGTERM)

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-ou
 
 import contextlib
 import errno
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -71,11 +70,9 @@ def _last_line(error: Exception) -> str:
 
 
 def _write(failure_file: Path, reason: str) -> None:
-    staged = failure_file.with_name(".failure.tmp")
     try:
         failure_file.parent.mkdir(parents=True, exist_ok=True)
-        staged.write_text(reason, encoding="utf-8")
-        os.replace(staged, failure_file)
+        outputs.write_text(failure_file, reason)
     except OSError as error:
         print(f"The failure file {failure_file} cannot be written: {error.strerror}.", file=sys.stderr, flush=True)
 

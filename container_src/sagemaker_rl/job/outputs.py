@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sagemaker_rl.job.atomic_files import replacing
+
 JOB_FILE = "job.json"
 """What a job says about itself when it begins (job/introduction.py)."""
 METADATA_FILE = "metadata.json"
@@ -38,9 +40,8 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def write_text(path: Path, content: str) -> None:
     """Write a file that appears whole or not at all."""
-    staged = path.with_name(f".{path.name}.tmp")
-    staged.write_text(content, encoding="utf-8")
-    os.replace(staged, path)
+    with replacing(path) as staged:
+        staged.write_text(content, encoding="utf-8")
 
 
 def publish_json(path: Path, content: dict[str, Any]) -> None:

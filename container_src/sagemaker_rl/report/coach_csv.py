@@ -47,7 +47,8 @@ def read_coach_csv(file: Path) -> CoachCsv:
     content = CoachCsv()
     try:
         with file.open(encoding="utf-8", errors="replace", newline="") as stream:
-            rows = [row for row in csv.reader(line.replace("\0", "") for line in stream) if row]
+            lines = [line.replace("\0", "") for line in stream]
+        rows = [row for row in csv.reader(lines) if row]
     except (OSError, csv.Error) as error:
         content.notes.append(f"{file.name} cannot be read: {error}.")
         return content
@@ -55,7 +56,8 @@ def read_coach_csv(file: Path) -> CoachCsv:
         content.notes.append(f"{file.name} has no column {EPISODE!r}.")
         return content
     header, *body = rows
-    complete = [row for row in body if len(row) == len(header)]
+    ended = body if lines[-1].endswith(("\r", "\n")) else body[:-1]  # the last value may lack digits
+    complete = [row for row in ended if len(row) == len(header)]
     if len(complete) < len(body):
         content.notes.append(f"{file.name} was cut off: {format_count(len(body) - len(complete), 'row')} left out.")
     for index, column in enumerate(header):

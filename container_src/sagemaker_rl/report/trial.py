@@ -3,12 +3,13 @@
 It is played by training/trial.py.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from sagemaker_rl.job.atomic_files import replacing
 
 FILE = "trial.npz"
 
@@ -53,10 +54,8 @@ class Trial:
             arrays.update(axis0=self.policy_map.axes[0], axis1=self.policy_map.axes[1], actions=self.policy_map.actions)
             if self.policy_map.values is not None:
                 arrays["values"] = self.policy_map.values
-        staged = file.with_name(f".{file.name}.tmp")
-        with staged.open("wb") as stream:
+        with replacing(file) as staged, staged.open("wb") as stream:
             np.savez_compressed(stream, **arrays)
-        os.replace(staged, file)
 
     @classmethod
     def load(cls, file: Path) -> "Trial":

@@ -2,7 +2,8 @@
 
 A checkpoint is what Coach itself writes: ``{id}_Step-{steps}.ckpt.main_level.agent.main.online`` (MXNet parameters),
 ``….ckpt.main_level.agent.….srs`` (running statistics of the observations) and ``.coach_checkpoint``, which names the
-newest. Beside them, ``checkpoint.json`` says which preset it is of, what was changed in that, and the files' SHA-256.
+newest. Beside them, ``checkpoint.json`` says which preset it is of, what was changed in that, the checkpoint's name,
+which counts where the two differ, and its files' SHA-256.
 """
 
 import contextlib
@@ -27,6 +28,8 @@ from sagemaker_rl.policy.artifact import sha256
 
 STATE_FILE = ".coach_checkpoint"
 DESCRIPTION_FILE = "checkpoint.json"
+NAME = re.compile(r"\d+_Step-\d+\.ckpt")
+"""Of a checkpoint: its place among those of the job, and the environment steps that it was trained for."""
 STATISTICS_MEMBERS = {
     ("numpy.core.multiarray", "_reconstruct"),
     ("numpy.core.multiarray", "scalar"),
@@ -41,8 +44,9 @@ STATISTICS_MEMBERS = {
 def save(graph_manager: Any, folders: Iterable[Path], preset: str, changes: list[tuple[str, Any]]) -> None:
     """Save a checkpoint into each folder and remove the one before it.
 
-    Coach writes into a staging folder; files move in one by one, the one that names the newest checkpoint last, so
-    that a folder holds a whole checkpoint at every moment.
+    Coach writes into a staging folder; files move in one by one. ``checkpoint.json`` comes after those that it names,
+    and makes them the folder's checkpoint; without Coach's own state file, the last, a folder holds none. So it holds a
+    whole checkpoint, or none yet, at every moment.
 
     Args:
         graph_manager: whose networks and filters are saved.
@@ -84,8 +88,8 @@ def _stage(graph_manager: Any, staging: Path, preset: str, changes: list[tuple[s
     newest = _newest_prefix(staging)
     for saver in graph_manager.checkpoint_saver:
         _check_written(staging / f"{newest}.{saver.path}")
-    digests = {file.name: sha256(file) for file in sorted(staging.iterdir())}
-    description = {"preset": preset, "changes": changes, "sha256": digests}
+    digests = {file.name: sha256(file) for file in sorted(staging.iterdir()) if file.name != STATE_FILE}
+    description = {"preset": preset, "changes": changes, "name": newest, "sha256": digests}
     (staging / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
     return newest
 
@@ -113,8 +117,9 @@ def _move_in(staging: Path, folder: Path, newest: str) -> None:
     copies = folder / ".incoming"
     shutil.rmtree(copies, ignore_errors=True)
     shutil.copytree(staging, copies)
-    for file in sorted(copies.iterdir(), key=lambda file: file.name == STATE_FILE):
-        os.replace(file, folder / file.name)
+    last = (DESCRIPTION_FILE, STATE_FILE)
+    for name in (*sorted({file.name for file in copies.iterdir()} - {*last}), *last):
+        os.replace(copies / name, folder / name)
     for file in folder.glob("*_Step-*.ckpt*"):
         if not file.name.startswith(newest + "."):
             file.unlink()
@@ -123,7 +128,12 @@ def _move_in(staging: Path, folder: Path, newest: str) -> None:
 def _newest_prefix(folder: Path) -> str:
     """Return the name that the state file gives; empty if it is none."""
     name = (folder / STATE_FILE).read_bytes().decode("utf-8", "replace").strip()
-    return name if re.fullmatch(r"\d+_Step-\d+\.ckpt", name) else ""
+    return name if NAME.fullmatch(name) else ""
+
+
+def _files_of(folder: Path, prefix: str) -> list[Path]:
+    """Return the files of the checkpoint of a name, none if that is empty."""
+    return [file for file in folder.iterdir() if prefix and file.name.startswith(f"{prefix}.")]
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -134,7 +144,8 @@ def describe(folder: Path) -> dict[str, Any]:
     """
     try:
         description = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-        if isinstance(description["preset"], str) and isinstance(description["sha256"], dict):
+        is_named = "name" not in description or NAME.fullmatch(description["name"])  # earlier versions gave no name
+        if isinstance(description["preset"], str) and isinstance(description["sha256"], dict) and is_named:
             return {**description, "changes": [(str(path), value) for path, value in description["changes"]]}
     except FileNotFoundError:
         return {}
@@ -174,9 +185,12 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
             f"The checkpoint in {folder} is of {saved_by}, expected one of {preset}: set RLCOACH_PRESET accordingly."
         )
     prefix = _newest_prefix(folder)
-    files = [file for file in folder.iterdir() if prefix and file.name.startswith(f"{prefix}.")]
-    if not files:
+    if not _files_of(folder, prefix):
         raise InputError(f"The checkpoint in {folder} is damaged: {STATE_FILE} names no checkpoint that is there.")
+    prefix = description.get(
+        "name", prefix
+    )  # a job killed while saving leaves a state file that is older than the rest
+    files = _files_of(folder, prefix)
     for name, digest in description.get("sha256", {}).items():
         if not (folder / name).is_file() or sha256(folder / name) != digest:
             raise InputError(f"The checkpoint in {folder} is damaged: {name} is not the file that was saved.")
@@ -184,8 +198,9 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
     # Coach takes the statistics with the highest number in the folder, which a job killed while saving may have left
     # there alone: let it see the files of the named checkpoint only.
     with tempfile.TemporaryDirectory() as only:
-        for file in [*files, folder / STATE_FILE]:
+        for file in files:
             shutil.copy(file, only)
+        (Path(only) / STATE_FILE).write_text(prefix, encoding="utf-8")
         graph_manager.task_parameters.checkpoint_restore_path = only
         graph_manager.restore_checkpoint()
 

@@ -205,8 +205,10 @@ class TrainingJob:
         end = graph_manager.total_steps_counters[RunPhase.TRAIN] + graph_manager.improve_steps
         done = False
         while not done and graph_manager.total_steps_counters[RunPhase.TRAIN] < end:
-            run.train_and_act(graph_manager.steps_between_evaluation_periods)
-            checkpoints.check_finite(graph_manager)
+            try:
+                run.train_and_act(graph_manager.steps_between_evaluation_periods)
+            finally:
+                checkpoints.check_finite(graph_manager)  # stock Coach cannot act on NaN, and says something else
             done = run.evaluate(graph_manager.evaluation_steps)
             self.progress.train_seconds = time.monotonic() - started
             self._record_evaluation(best)

@@ -1,13 +1,12 @@
 """The URIs of the pushed images, which ``runs/images.json`` keeps for the scripts that need one."""
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from launch.atomic_files import replacing
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli.errors import UsageError
@@ -26,18 +25,8 @@ def images_file() -> Path:
 
 def write(uris: dict[str, str]) -> None:
     """Write the URIs by the images' kinds; a reader finds the old file or the new one, never half of it."""
-    path = images_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(uris, stream, indent=2)
-            stream.write("\n")
-        Path(staged).chmod(0o644)
-        os.replace(staged, path)
-    except BaseException:
-        Path(staged).unlink(missing_ok=True)
-        raise
+    with replacing(images_file()) as staged:
+        staged.write_text(json.dumps(uris, indent=2) + "\n", encoding="utf-8")
 
 
 def read(kind: str) -> str:

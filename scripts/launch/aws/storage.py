@@ -2,9 +2,7 @@
 
 import contextlib
 import fnmatch
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
+from launch.atomic_files import replacing
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli.errors import UsageError
@@ -85,23 +84,16 @@ class Storage:
 
     def _copy(self, uri: str, path: Path, size: int) -> None:
         scheme, bucket, key = split(uri)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        try:
+        with replacing(path) as staged:
             if scheme == "file":
                 shutil.copyfile(key, staged)
-            else:
-                with _explaining(uri), _bar(path.name, size) as advance:
-                    self._clients.s3.download_file(bucket, key, staged, ExtraArgs=self._owner(bucket), Callback=advance)
-            Path(staged).chmod(0o644)
-            os.replace(staged, path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(staged).unlink()
+                return
+            with _explaining(uri), _bar(path.name, size) as advance:
+                extra = self._owner(bucket)
+                self._clients.s3.download_file(bucket, key, str(staged), ExtraArgs=extra, Callback=advance)
 
     def upload(self, source: Path, uri: str, encryption_key: str | None = None) -> None:
-        """Copy a file, or all files below a folder, to ``uri``.
+        """Copy a file, or all files below a folder, to ``uri``; an interrupted copy does not appear under its name.
 
         Raises:
             UsageError: There is no such file or folder, or no such bucket.
@@ -113,9 +105,8 @@ class Storage:
             target = join(uri, str(file.relative_to(source))) if source.is_dir() else uri
             scheme, bucket, key = split(target)
             if scheme == "file":
-                path = Path(key)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, path)
+                with replacing(Path(key)) as staged:
+                    shutil.copyfile(file, staged)
                 continue
             options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption_key} if encryption_key else {}
             with _explaining(target), _bar(file.name, file.stat().st_size) as advance:

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from launch import project
+from launch.atomic_files import replacing
 from launch.local import honoured_parameters, records
 from launch.local.engines import choose_engine
 from launch.local.errors import LocalError, not_found
@@ -124,10 +125,8 @@ def _start(
 
 
 def _write_runner(kind: JobKind, name: str, runner: ProcessId) -> None:
-    file = records.folder_of(kind, name) / "runner"
-    staged = file.with_name(".runner")
-    staged.write_text(str(runner), encoding="ascii")
-    staged.replace(file)
+    with replacing(records.folder_of(kind, name) / "runner") as staged:
+        staged.write_text(str(runner), encoding="ascii")
 
 
 def _read_runner(kind: JobKind, name: str) -> ProcessId | None:

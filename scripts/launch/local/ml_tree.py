@@ -5,13 +5,13 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-ru
 
 import gzip
 import json
-import os
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.atomic_files import replacing
 from launch.cli.errors import UsageError
 
 
@@ -70,12 +70,9 @@ def pack(folders: Sequence[Path], archive: Path) -> bool:
             files.setdefault(str(path.relative_to(folder)), path)
     if not files:
         return False
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    staged = archive.with_name(f".{archive.name}")
-    with tarfile.open(staged, "w:gz", compresslevel=6) as tar:
+    with replacing(archive) as staged, tarfile.open(staged, "w:gz", compresslevel=6) as tar:
         for name, path in sorted(files.items()):
             tar.add(path, name, recursive=False)
-    os.replace(staged, archive)
     return True
 
 

@@ -5,8 +5,8 @@ dataclass; its fields, and those of the dataclasses in it, are the keys of the f
 """
 
 import dataclasses
+import errno
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from launch.atomic_files import replacing
 from launch.cli.errors import UsageError
 from launch.local.process_id import ProcessId
 from launch.project import runs_folder
@@ -210,12 +211,14 @@ def create(kind: ResourceKind[Record], name: str, record: Record) -> bool:
     folder = folder_of(kind, name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
-    _write(staged, record)
     try:
+        _write(staged, record)
         staged.rename(folder)
-    except OSError:  # there is one already, and it is not empty
+    except BaseException as error:
         shutil.rmtree(staged)
-        return False
+        if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY):  # there is one already
+            return False
+        raise
     return True
 
 
@@ -225,9 +228,8 @@ def write(kind: ResourceKind[Record], name: str, record: Record) -> None:
 
 
 def _write(folder: Path, record: Resource) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".record-", delete=False, encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(record), file, indent=2)
-    os.replace(file.name, folder / "record.json")
+    with replacing(folder / "record.json") as staged:
+        staged.write_text(json.dumps(dataclasses.asdict(record), indent=2), encoding="utf-8")
 
 
 def read(kind: ResourceKind[Record], name: str) -> Record | None:

@@ -171,4 +171,8 @@ def link_latest(folder: Path) -> None:
     staged = folder.parent / ".latest"
     staged.unlink(missing_ok=True)
     staged.symlink_to(folder.name)
-    staged.replace(folder.parent / "latest")
+    try:
+        staged.replace(folder.parent / "latest")
+    except OSError:
+        staged.unlink()
+        raise

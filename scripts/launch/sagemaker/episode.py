@@ -12,6 +12,7 @@ import numpy as np
 from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
 from PIL import Image
 
+from launch.atomic_files import replacing
 from launch.cli.errors import JobFailed
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # gym's cars are drawn by pygame, here without a screen
@@ -105,6 +106,5 @@ class EpisodeGif:
     def save(self, path: Path) -> None:
         """Write the GIF, which lasts at most 8 seconds."""
         first, *others = self._frames
-        staged = path.with_name(f".{path.name}")
-        first.save(staged, format="GIF", save_all=True, append_images=others, duration=40, loop=0)
-        staged.replace(path)
+        with replacing(path) as staged:
+            first.save(staged, format="GIF", save_all=True, append_images=others, duration=40, loop=0)

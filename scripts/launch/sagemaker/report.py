@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.atomic_files import replacing
 from launch.cli.errors import JobFailed
 from launch.project import ROOT
 from launch.sagemaker.following import ENDED
@@ -15,25 +16,25 @@ from launch.sagemaker.following import ENDED
 PROGRAM = ROOT / "container_src" / "write-report.py"
 DESCRIPTION_FILE = "description.json"
 """DescribeTrainingJob's answer, beside a fetched job's files."""
+DEMO_LOG = "job.log"
+"""Of a job of the demo (launch/local/attached.py)."""
 MAX_RUNS = 12
 """In one report, which then has just below 3 MB."""
 
 
 def write_description(job: dict[str, Any], folder: Path) -> None:
     """Write DescribeTrainingJob's answer beside a job's files: it has the image, the billed time and the failure."""
-    folder.mkdir(parents=True, exist_ok=True)
     content = {key: value for key, value in job.items() if key != "ResponseMetadata"}
-    staged = folder / f".{DESCRIPTION_FILE}"
-    staged.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    staged.replace(folder / DESCRIPTION_FILE)
+    with replacing(folder / DESCRIPTION_FILE) as staged:
+        staged.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def has_ended(folder: Path) -> bool:
-    """Tell whether a job had ended when it was fetched; one without a description is the demo's, and had ended."""
+    """Tell whether a job had ended when it was fetched, and all of it is here; the demo's has no description."""
     try:
         content = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return True
+        return (folder / DEMO_LOG).is_file()
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("TrainingJobStatus") in ENDED

@@ -34,11 +34,14 @@ def _unpack_output(folder: Path) -> None:
     """Unpack ``output.tar.gz`` into ``output/data``, in the place of what is there, and remove the archive."""
     archive, staged = folder / "output.tar.gz", folder / ".output"
     shutil.rmtree(staged, ignore_errors=True)
-    unpack(archive, staged)
-    shutil.rmtree(folder / "output" / "data", ignore_errors=True)
-    (folder / "output").mkdir(exist_ok=True)
-    staged.rename(folder / "output" / "data")
-    archive.unlink()
+    try:
+        unpack(archive, staged)
+        (folder / "output").mkdir(exist_ok=True)
+        shutil.rmtree(folder / "output" / "data", ignore_errors=True)
+        staged.rename(folder / "output" / "data")
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+        archive.unlink()
 
 
 @dataclass

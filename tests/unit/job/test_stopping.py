@@ -1,10 +1,12 @@
 """SIGTERM at the moments at which Python cannot raise anything."""
 
+import signal
 import subprocess
 import sys
 
 import pytest
 from jobs import CONTAINER_SRC
+from sagemaker_rl.job.stopping import Stopped, StopSignal
 
 PROGRAM = """
 import os, signal
@@ -45,3 +47,58 @@ def test_what_swallows_the_stop_leaves_it_to_the_next_check(forks, in_finalizer,
     )
     assert done.stdout == ("" if complaint else "stopped\n")
     assert (complaint in done.stderr) if complaint else done.stderr == ""
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """A signal of the test's own; the process's handler is put back."""
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    signal_of_test = StopSignal()
+    signal_of_test.install()
+    yield signal_of_test
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_sigterm_is_raised_at_once_or_by_the_next_check(stop):
+    stop.check()
+    with pytest.raises(Stopped):
+        signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped):
+        stop.check()
+
+
+def test_it_waits_until_the_outermost_context_is_left(stop):
+    with stop.deferred():
+        with stop.deferred():
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            stop.check()
+    with pytest.raises(Stopped):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_context_that_failed_is_left_too(stop):
+    with pytest.raises(KeyError), stop.deferred():
+        raise KeyError
+    with pytest.raises(Stopped):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_guarded_method_is_not_called_once_the_signal_is_there(stop):
+    class Counter:
+        calls = 0
+
+        def step(self, by, more=0):
+            self.calls += by + more
+            return self.calls
+
+    counter = Counter()
+    stop.guard(counter, "step")
+    assert counter.step(2, more=3) == 5
+    with stop.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            counter.step(1)
+    assert counter.calls == 5

@@ -14,11 +14,12 @@ with StreamTail(STDERR) as tail:
     {inside}
 print("after it", file=sys.stderr)
 print(len(tail.text) <= BYTES_KEPT + 16 * 1024, tail.text.endswith("the end\\n"), "of this process" in tail.text)
+{after}
 """
 
 
-def run(inside: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROGRAM.format(inside=inside)]
+def run(inside: str, after: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM.format(inside=inside, after=after)]
     return subprocess.run(
         command, env={"PYTHONPATH": str(CONTAINER_SRC)}, capture_output=True, text=True, check=True, timeout=30
     )
@@ -37,6 +38,7 @@ def test_it_keeps_the_end_and_passes_all_on():
 
 
 def test_a_process_left_behind_does_not_hold_it_up():
-    done = run("""subprocess.Popen(["sh", "-c", "echo the end >&2; sleep 5"])""")
+    start = """left = subprocess.Popen(["sh", "-c", "echo the end >&2; exec sleep 60"], stdout=subprocess.DEVNULL)"""
+    done = run(start, after="left.kill()")  # within the timeout
     assert "after it" in done.stderr
     assert done.stdout == "True True True\n"

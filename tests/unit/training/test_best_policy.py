@@ -30,6 +30,9 @@ def test_weights_and_statistics_of_the_best_evaluation_come_back(tmp_path):
     best = BestPolicy(graph_manager)
     best.restore()  # nothing yet, and nothing happens
     best.consider(-5.0, 10)
+    change(agent, 0.25)
+    best.consider(-5.0, 15)  # of two that are as good, the one that was trained longer
+    assert (best.reward, best.steps) == (-5.0, 15)
     change(agent, 0.5)
     statistics.push_val(np.array([[0.3, 0.05], [0.1, -0.02]]))
     wanted, mean = weights_of(agent), statistics.mean.copy()
