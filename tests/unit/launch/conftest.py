@@ -68,7 +68,7 @@ def fake_engine(tmp_path, monkeypatch):
 
     address = str(tmp_path / "engine.sock")
     with Server(address, Engine) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{address}")
         yield answers, requests
         server.shutdown()
