@@ -31,14 +31,14 @@ def build(script, timeline, aws) -> Callable[..., Any]:
     s3.create_bucket(Bucket="builds", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="builds", Key="1/images/images.json", Body=json.dumps(URIS))
 
-    def run(*looks: dict[str, Any] | Any) -> Any:
+    def run(*looks: dict[str, Any] | Any, source: str = SOURCE) -> Any:
         timeline.answers("StartBuild", given(build={"id": f"{STACK}:1"}))
         for look in looks:
             if isinstance(look, dict):
                 location = {"groupName": GROUP, "streamName": "mine"} if look.pop("has_log", True) else {}
                 look = given(builds=[{"id": f"{STACK}:1", "logs": location, **look}])
             timeline.answers(LOOK, look)
-        return script("build_in_codebuild.py", "--source", SOURCE)
+        return script("build_in_codebuild.py", "--source", source)
 
     def prints(*lines: str) -> None:
         if not logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]:
@@ -126,7 +126,7 @@ def status_becomes(status: str) -> Any:
     return after(change)
 
 
-def test_a_new_stack_is_waited_for(build, timeline, aws):
+def test_a_new_stack_is_waited_for(build, timeline):
     timeline.answers(STACKS, PASSED, ABSENT, THROTTLED, ABSENT, status_becomes("CREATE_IN_PROGRESS"))
     timeline.answers(STACKS, status_becomes("CREATE_IN_PROGRESS"), FAULT, status_becomes("CREATE_COMPLETE"))
     done = build(DONE)
@@ -137,9 +137,6 @@ def test_a_new_stack_is_waited_for(build, timeline, aws):
     )
     (created,) = timeline.of("CreateStack")
     assert (created["OnFailure"], created["Capabilities.member.1"]) == ("DELETE", "CAPABILITY_IAM")
-    assert (
-        aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
-    )
 
 
 @pytest.mark.parametrize("status", ["DELETE_COMPLETE", "ROLLBACK_COMPLETE", "CREATE_FAILED", "gone"])
@@ -197,12 +194,7 @@ def test_an_update_of_a_stack_says_the_first_thing_that_failed_in_it(build, time
         stack.status = "UPDATE_ROLLBACK_IN_PROGRESS"
 
     timeline.answers(STACKS, PASSED, after(fail), status_becomes(status))
-    changed = "https://github.com/owner/trucks"
-    timeline.answers("UpdateStack", PASSED)
-    cloudformation = aws.client("cloudformation")
-    assert cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
-    stack.parameters["SourceLocation"] = changed  # what is asked for is a change
-    done = build(DONE)
+    done = build(DONE, source="https://github.com/owner/trucks")
     if status == "UPDATE_COMPLETE":
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[0] == f"Stack {STACK}: UPDATE_COMPLETE"
