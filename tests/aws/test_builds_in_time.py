@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from image_stack import SOURCE, STACK, create_stack
 from launch import project
@@ -31,14 +32,14 @@ def build(script, timeline, aws) -> Callable[..., Any]:
     s3.create_bucket(Bucket="builds", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="builds", Key="1/images/images.json", Body=json.dumps(URIS))
 
-    def run(*looks: dict[str, Any] | Any, source: str = SOURCE) -> Any:
+    def run(*looks: dict[str, Any] | Any) -> Any:
         timeline.answers("StartBuild", given(build={"id": f"{STACK}:1"}))
         for look in looks:
             if isinstance(look, dict):
                 location = {"groupName": GROUP, "streamName": "mine"} if look.pop("has_log", True) else {}
                 look = given(builds=[{"id": f"{STACK}:1", "logs": location, **look}])
             timeline.answers(LOOK, look)
-        return script("build_in_codebuild.py", "--source", source)
+        return script("build_in_codebuild.py", "--source", SOURCE)
 
     def prints(*lines: str) -> None:
         if not logs.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]:
@@ -194,7 +195,10 @@ def test_an_update_of_a_stack_says_the_first_thing_that_failed_in_it(build, time
         stack.status = "UPDATE_ROLLBACK_IN_PROGRESS"
 
     timeline.answers(STACKS, PASSED, after(fail), status_becomes(status))
-    done = build(DONE, source="https://github.com/owner/trucks")
+    answer = f"<UpdateStackResult><StackId>{stack.stack_id}</StackId></UpdateStackResult>"
+    text = f"<UpdateStackResponse>{answer}</UpdateStackResponse>"
+    timeline.answers("UpdateStack", lambda request, send: httpx.Response(200, text=text))
+    done = build(DONE)
     if status == "UPDATE_COMPLETE":
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[0] == f"Stack {STACK}: UPDATE_COMPLETE"
