@@ -141,13 +141,13 @@ def test_a_model_of_another_name_stays(run, tmp_path):
 
 
 def test_all_files_below_a_folder_are_transformed(run, tmp_path):
-    for name, text in {"a.csv": "1\n2\n", "deep/b.csv": "3\n"}.items():
+    for name, text in {"a.csv": "1\n2\n", "deep/er/b.csv": "3\n"}.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_text(text)
     assert run(f"file://{tmp_path}/in", input={**LINES, "SplitType": "None"}).status == "Completed"
     assert sorted(bodies(run)) == [b"1\n2\n", b"3\n"]
     assert (tmp_path / "answers/a.csv.out").read_bytes() == b"4\n2\n1\n"
-    assert (tmp_path / "answers/deep/b.csv.out").read_bytes() == b"2\n3\n"
+    assert (tmp_path / "answers/deep/er/b.csv.out").read_bytes() == b"2\n3\n"
 
 
 @pytest.mark.parametrize(
