@@ -228,12 +228,8 @@ def test_several_variants_are_refused(serving):
         serving.create_endpoint_config(EndpointConfigName="x", ProductionVariants=[variant, variant])
     with pytest.raises(ClientError, match="there is no 'gone'"):
         serving.create_endpoint_config(EndpointConfigName="x", ProductionVariants=[{**variant, "ModelName": "gone"}])
-    assert [
-        each["EndpointConfigName"] for each in serving.list_endpoint_configs(NameContains="o")["EndpointConfigs"]
-    ] == [
-        "one",
-        "two",
-    ]
+    configs = serving.list_endpoint_configs(NameContains="o")["EndpointConfigs"]
+    assert [each["EndpointConfigName"] for each in configs] == ["one", "two"]
     assert [each["ModelName"] for each in serving.list_models(NameContains="b")["Models"]] == ["bad"]
 
 

@@ -27,6 +27,7 @@ class Container(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert len(self.pings) == 3  # it was healthy
         self.asked.append((self.path, dict(self.headers), body))
         status = self.on_invoke(body)
         answer = b"no" if status != 200 else b"%d\n" % len(body) + b"\n".join(reversed(body.splitlines())) + b"\n"
@@ -53,7 +54,7 @@ class Workload:
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(monkeypatch, tmp_path, dead_proxy):
     """Run a job on an input; return its record."""
     monkeypatch.setenv("RL_RUNS", str(tmp_path / "runs"))
     handler, mask = signal.getsignal(signal.SIGTERM), signal.pthread_sigmask(signal.SIG_BLOCK, set())
