@@ -37,8 +37,9 @@ def interruptible():
 def fake_engine(tmp_path, monkeypatch):
     """A Docker engine's API on a Unix socket: answers from a dict of (method, end of path) -> (status, body).
 
-    Of several ends the longest counts. A body is an object, bytes, or a list of objects, which are sent as a stream. Yields the dict and the list of
-    requests, each the method and the path; its ``asked`` has their parameters, headers and bodies too.
+    Of several ends the longest counts. A body is an object, bytes, or a list of objects, which are sent as a stream.
+    Yields the dict and the list of requests, each the method and the path; its ``asked`` has their parameters, headers
+    and bodies too.
     """
 
     class Requests(list):
