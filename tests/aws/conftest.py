@@ -99,7 +99,7 @@ def script(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Script:
 
     def run(name: str, *arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         changed = {key: value for key, value in {**aws.environment, **environment}.items() if value != "(unset)"}
-        command = [str(ROOT / "scripts" / name), *arguments]
+        command = [str(ROOT / "scripts" / name), *map(str, arguments)]
         out, err = io.StringIO(), io.StringIO()
         handlers = {number: signal.getsignal(number) for number in interruption.SIGNALS}
         try:
