@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.aws.logs import TRAINING_JOBS, Log
+from launch.aws import logs
 from launch.aws.storage import Storage, join
 from launch.cli import errors, options, values
 from launch.cli.errors import JobFailed
@@ -49,9 +49,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     nothing = "nothing" if job["TrainingJobStatus"] in ENDED else "nothing yet"
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")
     if job["TrainingJobStatus"] == "Failed":
-        log = Log(clients, TRAINING_JOBS, f"{arguments.job}/")
-        log.read()
-        raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *log.last]))
+        lines = logs.tail(clients, logs.TRAINING_JOBS, f"{arguments.job}/")
+        raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *lines]))
 
 
 def draw(arguments: argparse.Namespace, job: dict[str, Any], folder: Path) -> None:

@@ -5,14 +5,16 @@ Examples:
     python scripts/list.py --name-contains rl-mountain-car
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from launch.aws import paging
 from launch.cli import dry_run, errors, options
 from launch.sagemaker import session
 
 MAX_RESULTS = 100
-"""Of each kind; the API gives no more at once."""
+"""Of each kind; the API gives no more at once, and may give fewer."""
 
 
 class Listing(NamedTuple):
@@ -42,15 +44,18 @@ def main(command_line: Sequence[str] | None = None) -> None:
     if arguments.dry_run:
         dry_run.print_requests([(listing.operation, query) for listing in LISTINGS])
         return
-    pages = [(listing, getattr(clients.sagemaker, listing.method)(**query)) for listing in LISTINGS]
-    for listing, page in pages:
-        for summary in page[listing.summaries]:
+    listed = []
+    for listing in LISTINGS:
+        summaries = paging.entries(getattr(clients.sagemaker, listing.method), listing.summaries, **query)
+        listed.append((listing, list(itertools.islice(summaries, MAX_RESULTS + 1))))
+    for listing, found in listed:
+        for summary in found[:MAX_RESULTS]:
             name, status = summary[f"{listing.prefix}Name"], summary[f"{listing.prefix}Status"]
             print(f"{listing.noun:<15}{name:<64}{status:<12}{summary['CreationTime']:%Y-%m-%d %H:%M}")
-    for listing, page in pages:
-        if page.get("NextToken"):
+    for listing, found in listed:
+        if len(found) > MAX_RESULTS:
             print(f"There are more {listing.noun}s, older than these {MAX_RESULTS}: --name-contains finds them.")
-    if not any(page[listing.summaries] for listing, page in pages):
+    if not any(found for _, found in listed):
         named = f" with {arguments.name_contains} in its name" if arguments.name_contains else ""
         print(f"There is no job or endpoint{named}{clients.where}.")
 

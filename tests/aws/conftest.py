@@ -1,15 +1,27 @@
 """A local AWS server (moto in server mode) over real HTTP, and the scripts as a user runs them."""
 
+import contextlib
+import functools
+import io
 import os
+import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import botocore.session
 import httpx
 import pytest
+from botocore import loaders
+from botocore.retries.standard import ExponentialBackoff
 from jobs import ROOT
+from launch.aws.clients import Clients
+from launch.cli import interruption
 from local_aws import ACCOUNT, REGION, Aws, Script
 from moto.sagemaker.responses import SageMakerResponse
 from moto.server import ThreadedMotoServer
@@ -33,6 +45,7 @@ def update_endpoint(response: Any) -> Any:
     if types[0] != types[1] and any(applicationautoscaling_backends[ACCOUNT][REGION].targets.values()):
         raise ValidationError(message="Cannot change the instance type of a variant that is a scalable target.")
     endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
+    endpoint.last_modified_time += timedelta(seconds=1)
     return ActionResult({"EndpointArn": endpoint.arn})
 
 
@@ -68,19 +81,40 @@ def aws(aws_server: str, tmp_path: Path) -> Iterator[Aws]:
     yield Aws(aws_server, environment)
 
 
-@pytest.fixture
-def script(aws: Aws) -> Script:
-    """Run a script from the command line: ``script("train.py", "--dry-run", AWS_REGION="us-east-1")``."""
+ONE_LOADER = functools.cache(loaders.create_loader)
+"""Reads botocore's models of the services, which are large, once: each script would read them anew."""
 
-    def run(name: str, *arguments: str, input: str | None = None, **environment: str) -> Any:
+
+@pytest.fixture
+def script(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Script:
+    """Run a script as from the command line: ``script("train.py", "--dry-run", AWS_REGION="us-east-1")``.
+
+    It runs in this process, which has imported already what a script needs a second to import, and looks without a
+    pause at what it waits for. That it runs as a process of its own too is shown by ``tests/docs``.
+    """
+    monkeypatch.setattr(Clients, "seconds_between_polls", 0.001)
+    monkeypatch.setattr(Clients, "seconds_that_logs_lag", 0.001)
+    monkeypatch.setattr(botocore.session, "create_loader", ONE_LOADER)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)  # after a refused call
+
+    def run(name: str, *arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         changed = {key: value for key, value in {**aws.environment, **environment}.items() if value != "(unset)"}
-        return subprocess.run(
-            [sys.executable, str(ROOT / "scripts" / name), *arguments],
-            capture_output=True,
-            text=True,
-            env=changed,
-            input=input if input is not None else "",
-            timeout=300,
-        )
+        command = [str(ROOT / "scripts" / name), *map(str, arguments)]
+        out, err = io.StringIO(), io.StringIO()
+        handlers = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+        try:
+            with (
+                mock.patch.dict(os.environ, changed, clear=True),
+                mock.patch.object(sys, "argv", command),
+                mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(input.encode()))),
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+                pytest.raises(SystemExit) as ended,
+            ):
+                runpy.run_path(command[0], run_name="__main__")
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     return run

@@ -48,7 +48,7 @@ def between(aws_server: str) -> Iterator[Callable[..., Any]]:
         own = {"upstream": aws_server, "asked": 0, "spoil": lambda handler, answer: spoil(handler, answer)}
         handler = type("Spoils", (Between,), own)
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}", handler
 

@@ -12,9 +12,8 @@ from launch import project
 from local_aws import ACCOUNT, REGION, Aws, requests_of
 from moto.cloudformation.models import CloudFormationBackend, Stack, cloudformation_backends
 from moto.codebuild.models import CodeBuildBackend
-from proxy import throttling
 
-pytest_plugins = ("registry", "proxy")
+pytest_plugins = ("registry",)
 
 
 URIS = {
@@ -144,17 +143,6 @@ def test_a_build_that_fails(script, codebuild, tmp_path):
     assert sentence.endswith(f" ends as FAILED in BUILD: {tests}.")
     assert lines == [*(f"line {number}" for number in range(16, 30)), "1 failed"]
     assert not (tmp_path / "runs/images.json").exists()
-
-
-def test_throttling_is_waited_out(script, codebuild, between, tmp_path):
-    """A refused look has been a look: moto has made the answer that the proxy keeps back."""
-    codebuild.succeeds()
-    codebuild.states = [codebuild.states[0]] * 2 + codebuild.states
-    url, handler = between(throttling(2, "BatchGetBuilds"))
-    done = script("build_in_codebuild.py", "--source", SOURCE, AWS_ENDPOINT_URL_CODEBUILD=url)
-    assert done.returncode == 0, done.stderr
-    assert handler.asked == 6  # StartBuild, two that were refused, three that were not
-    assert json.loads((tmp_path / "runs/images.json").read_text()) == URIS
 
 
 def test_a_build_that_leaves_no_images(script, codebuild):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from launch.aws.roles import TRUST_POLICY
 from local_aws import ACCOUNT, REGION, requests_of
 
 pytest_plugins = ("proxy",)
@@ -102,7 +103,7 @@ def test_a_dry_run_makes_nothing(script, aws):
 
 
 def test_the_role_given_is_used(script, aws):
-    aws.client("iam").create_role(RoleName="mine", AssumeRolePolicyDocument="{}")
+    aws.client("iam").create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
     assert script("create_role.py", "--role", "mine").stdout == f"arn:aws:iam::{ACCOUNT}:role/mine\n"
     arn = "arn:aws:iam::999999999999:role/other/theirs"
     assert script("create_role.py", "--role", arn).stdout == f"{arn}\n"

@@ -133,13 +133,6 @@ def test_a_download_that_breaks_off_leaves_no_partial_file(script, job, between,
     assert not list(folder.glob(".*"))
 
 
-def test_throttling_is_waited_out(script, job, between):
-    url, handler = between(throttling(times=3))
-    done = script("fetch.py", "mine", AWS_ENDPOINT_URL_SAGEMAKER=url)
-    assert done.returncode == 0, done.stderr
-    assert handler.asked == 4
-
-
 def test_throttling_without_end_is_said(script, job, between):
     url, handler = between(throttling(times=100))
     done = script("fetch.py", "mine", AWS_ENDPOINT_URL_SAGEMAKER=url, AWS_MAX_ATTEMPTS="2", AWS_RETRY_MODE="standard")

@@ -57,7 +57,7 @@ def test_two_jobs_at_once_and_source_of_ones_own(this_machine):
 
 @pytest.mark.parametrize(("answer", "status"), [("\n", "Completed"), ("y\n", "Stopped")])
 def test_ctrl_c_asks_whether_to_stop_the_job(this_machine, answer, status):
-    steps = {"improve_steps": "200000"} if status == "Completed" else {}
+    steps = {"improve_steps": "100000"} if status == "Completed" else {}
     controller, terminal = pty.openpty()
     command = [sys.executable, str(ROOT / "scripts/train.py"), "--instance-type", "local", "--job-name", "asked"]
     process = subprocess.Popen(
@@ -78,7 +78,7 @@ def test_ctrl_c_asks_whether_to_stop_the_job(this_machine, answer, status):
     assert process.returncode == 130
     assert "Stop training job asked too? [y/N]" in out
     assert ("asked goes on" if status == "Completed" else "asked is being stopped") in out
-    this_machine.wait(lambda: this_machine.record("asked")["status"] not in ("InProgress", "Stopping"))
+    this_machine.wait(lambda: this_machine.record("asked")["status"] not in ("InProgress", "Stopping"), 300)
     assert this_machine.record("asked")["status"] == status
     this_machine.wait(lambda: this_machine.left_running() == [], 10)
 

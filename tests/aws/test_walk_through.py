@@ -146,40 +146,6 @@ def test_its_local_commands_are_understood(script, command):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_list_says_that_there_are_more(script, aws, monkeypatch):
-    from moto.sagemaker import models
-
-    sagemaker = aws.client("sagemaker")
-    for number in range(103):
-        sagemaker.create_training_job(
-            TrainingJobName=f"rl-mountain-car-{number}",
-            AlgorithmSpecification={"TrainingImage": "x", "TrainingInputMode": "File"},
-            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/r",
-            OutputDataConfig={"S3OutputPath": "s3://b"},
-            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            StoppingCondition={"MaxRuntimeInSeconds": 60},
-        )
-    listed = script("list.py").stdout.splitlines()
-    assert len(listed) == 101
-    assert listed[-1] == "There are more training jobs, older than these 100: --name-contains finds them."
-
-
-def test_an_empty_page_of_a_log_is_not_its_end(script, aws, monkeypatch):
-    from moto.logs import models
-
-    log_lines(aws, "job/algo-1-1", "after an empty page")
-    original = models.LogStream.get_log_events
-
-    def first_empty(stream, start, end, limit, token, from_head):
-        if token is None:
-            return [], "b/1", "f/-1"
-        return original(stream, start, end, limit, token, from_head)
-
-    monkeypatch.setattr(models.LogStream, "get_log_events", first_empty)
-    done = script("logs.py", "job")
-    assert (done.returncode, done.stdout) == (0, "after an empty page\n"), done.stderr
-
-
 def test_list_logs_and_stop(script, aws, trained):
     from moto.sagemaker.models import sagemaker_backends
 

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +15,8 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from launch import project
+from launch.aws import consistency, registry
 from launch.aws import errors as aws_errors
-from launch.aws import registry
 from launch.aws.clients import Clients
 from launch.aws.logs import Log
 from launch.aws.storage import Storage, join
@@ -188,8 +189,9 @@ class Stack:
             print(f"Stack {self.name} is up to date", flush=True)
             return
         while True:
-            # A deleted stack is found by its id only, and for a while.
-            stack = self._find(stack_id) or {"StackStatus": "DELETE_COMPLETE"}
+            # A deleted stack is found by its id only, and for 90 days.
+            stack = consistency.once_found(self._clients, lambda: self._find(stack_id))
+            stack = stack or {"StackStatus": "DELETE_COMPLETE"}
             status = str(stack["StackStatus"])
             if not status.endswith("_IN_PROGRESS"):
                 break
@@ -245,8 +247,7 @@ class Build:
         while build["buildStatus"] == "IN_PROGRESS":
             time.sleep(self._clients.seconds_between_polls)
             build = self._show_news()
-        while self._print_log(build):  # the last lines may arrive after the build's end
-            time.sleep(self._clients.seconds_between_polls)
+        self._print(self._log.read_rest() if self._log else ())
         if build["buildStatus"] != "SUCCEEDED":
             lines = "".join(f"\n{line}" for line in (self._log.last if self._log else ()))
             raise JobFailed(f"Build {self.build_id} ends as {build['buildStatus']}{_reason(build)}.{lines}")
@@ -254,8 +255,10 @@ class Build:
 
     def _show_news(self) -> dict[str, Any]:
         """Print what is new of the build since the last call; return CodeBuild's description of it."""
-        build = dict(self._clients.codebuild.batch_get_builds(ids=[self.build_id])["builds"][0])
-        self._print_log(build)
+        build = consistency.once_found(self._clients, self._find)
+        if build is None:
+            raise JobFailed(f"CodeBuild knows no build {self.build_id}.")
+        self._print(self._read_log(build))
         for phase in build.get("phases", []):
             if phase.get("phaseStatus") and phase["phaseType"] not in self._shown_phases:
                 self._shown_phases.add(phase["phaseType"])
@@ -263,16 +266,22 @@ class Build:
                 print(f"{phase['phaseType']}: {phase['phaseStatus']} after {seconds} s", flush=True)
         return build
 
-    def _print_log(self, build: dict[str, Any]) -> bool:
-        """Print the new lines of the log; return whether there were any."""
+    def _find(self) -> dict[str, Any] | None:
+        builds = self._clients.codebuild.batch_get_builds(ids=[self.build_id])["builds"]
+        return dict(builds[0]) if builds else None
+
+    def _read_log(self, build: dict[str, Any]) -> list[str]:
+        """Return the new lines of the log, which a build has once it runs."""
         location = build.get("logs", {})
         if not location.get("streamName"):
-            return False
+            return []
         self._log = self._log or Log(self._clients, location["groupName"], location["streamName"])
-        lines = self._log.read()
+        return self._log.read()
+
+    @staticmethod
+    def _print(lines: Iterable[str]) -> None:
         for line in lines:
             print(f"  {line}", flush=True)
-        return bool(lines)
 
 
 def _reason(build: dict[str, Any]) -> str:

@@ -30,7 +30,9 @@ class Clients:
     seconds_between_polls = 5.0
     """Between two looks at a job or an endpoint that a script waits for."""
     seconds_that_logs_lag = 3.0
-    """Between the end of a job and CloudWatch having its last lines."""
+    """Between two looks at the log of a job that has ended: what CloudWatch has not got by then is missing."""
+    seconds_until_found = 60.0
+    """From making something until AWS must find it: see ``launch.aws.consistency``."""
 
     def __init__(self, region: str | None = None, profile: str | None = None) -> None:
         try:

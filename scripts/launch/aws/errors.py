@@ -73,10 +73,11 @@ def _explain_connection(error: Exception) -> UsageError | JobFailed:
     url = str(getattr(error, "kwargs", {}).get("endpoint_url") or "its address")
     host = url.partition("://")[2].partition("/")[0]
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        session = boto3.Session()  # reads a large file
         known = {
             region
-            for partition in boto3.Session().get_available_partitions()
-            for region in boto3.Session().get_available_regions("sagemaker", partition)
+            for partition in session.get_available_partitions()
+            for region in session.get_available_regions("sagemaker", partition)
         }
         if not any(f".{region}." in f".{host}" for region in known):
             return UsageError(f"AWS does not answer at {host}: the region is not one that is known for SageMaker.")

@@ -3,20 +3,24 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
 """
 
+import contextlib
 import time
 from collections import deque
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from launch.aws import errors as aws_errors
+from launch.aws import paging
 from launch.aws.clients import Clients
 
 TRAINING_JOBS, TRANSFORM_JOBS = "/aws/sagemaker/TrainingJobs", "/aws/sagemaker/TransformJobs"
 ENDPOINTS = "/aws/sagemaker/Endpoints"
 LAST_LINES = 15
 """Of a log, which an error message quotes."""
+READS_AFTER_THE_END = 20
+"""At most, of a log that should have ended: another container may go on printing into it."""
 EMPTY_PAGES = 100
 """So many in a row count as the end of a stream, until the next read."""
 
@@ -32,6 +36,7 @@ class Log:
     """
 
     def __init__(self, clients: Clients, group: str, prefix: str, since: datetime | None = None) -> None:
+        self._clients = clients
         self._logs = clients.logs
         self._group = group
         self._prefix = prefix
@@ -52,21 +57,26 @@ class Log:
         self.last.extend(lines)
         return lines
 
+    def read_rest(self) -> Iterator[str]:
+        """Yield the lines that arrive after the end of what has printed them, until no more do."""
+        for _ in range(READS_AFTER_THE_END):
+            time.sleep(self._clients.seconds_that_logs_lag)
+            lines = self.read()
+            if not lines:
+                return
+            yield from lines
+
     def _streams(self) -> list[str]:
         selection = {"logStreamNamePrefix": self._prefix} if self._prefix else {}
-        streams: list[dict[str, Any]] = []
-        next_page: dict[str, str] = {}
-        while True:
-            try:
-                page = self._logs.describe_log_streams(logGroupName=self._group, **selection, **next_page)
-            except ClientError as error:
-                if aws_errors.is_not_found(error):  # nothing has been logged yet
-                    return []
-                raise
-            streams += page["logStreams"]
-            if not page.get("nextToken"):
-                break
-            next_page = {"nextToken": page["nextToken"]}
+        pages = paging.entries(
+            self._logs.describe_log_streams, "logStreams", "nextToken", logGroupName=self._group, **selection
+        )
+        try:
+            streams = list(pages)
+        except ClientError as error:
+            if aws_errors.is_not_found(error):  # nothing has been logged yet
+                return []
+            raise
         earliest = int(1000 * self._since.timestamp()) if self._since else 0
         return [stream["logStreamName"] for stream in streams if stream.get("creationTime", earliest) >= earliest]
 
@@ -93,11 +103,13 @@ class Log:
 
 
 def tail(clients: Clients, group: str, prefix: str, since: datetime | None = None) -> list[str]:
-    """Return the last lines of the log of a job or an endpoint that failed; none if they cannot be read."""
-    time.sleep(clients.seconds_that_logs_lag)
+    """Return the last lines of the log of a job or an endpoint that failed; none if they cannot be read.
+
+    The job may have failed just now: what it printed last is waited for.
+    """
     log = Log(clients, group, prefix, since)
-    try:
+    with contextlib.suppress(ClientError, BotoCoreError):
         log.read()
-    except (ClientError, BotoCoreError):
-        return []
+        for _ in log.read_rest():
+            pass
     return list(log.last)

@@ -36,9 +36,12 @@ VPC_ACTIONS = (
 """https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms."""
 KMS_ACTIONS = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 LOG_GROUPS = (logs.TRAINING_JOBS, logs.TRANSFORM_JOBS, f"{logs.ENDPOINTS}/*")
+SERVICE = "sagemaker.amazonaws.com"
+ASSUMING = ("sts:AssumeRole", "sts:*", "*")
+"""Actions of a trust policy that let its principal assume the role."""
 TRUST_POLICY = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": ASSUMING[0]}],
 }
 STUDIOS_ROLE = "AmazonSageMaker-ExecutionRole"
 """Roles that SageMaker's console makes have names that begin so, and the path ``service-role/``."""
@@ -143,10 +146,11 @@ def _log_statements(clients: Clients) -> list[dict[str, Any]]:
 def execution_role(clients: Clients, role: str | None) -> str:
     """Return the ARN of the role to use.
 
-    The role given by ARN or name; else the caller's, if SageMaker may assume it; else the one of ``create_role.py``.
+    The role given by ARN or name; else the caller's, if SageMaker may assume it; else the one of ``create_role.py``. A
+    role given by its ARN is not looked at: it may be another account's, or the caller may not look.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none, or SageMaker may not assume it.
     """
     if role and ROLE_ARN.fullmatch(role):
         return role
@@ -158,13 +162,39 @@ def execution_role(clients: Clients, role: str | None) -> str:
             raise UsageError(
                 f"--role is {role!r}, expected the ARN or the name of a role of account {clients.account}."
             )
-        return str(named["Arn"])
+        return _require_trust(named)
     if callers := callers_role(clients):
         return callers
     projects = _find(clients, project_role_name(clients))
     if projects is None:
         raise UsageError("There is no execution role: make one with scripts/create_role.py, or give --role.")
-    return str(projects["Arn"])
+    return _require_trust(projects)
+
+
+def _require_trust(role: dict[str, Any]) -> str:
+    """Return the ARN of a role that SageMaker may assume."""
+    if not _may_be_assumed(role):
+        raise UsageError(
+            f"The role is {role['RoleName']}, which SageMaker may not assume: its trust policy has to allow "
+            f"{SERVICE} sts:AssumeRole."
+        )
+    return str(role["Arn"])
+
+
+def _may_be_assumed(role: dict[str, Any]) -> bool:
+    """Tell whether a role's trust policy lets SageMaker assume it."""
+    for statement in _listed(role["AssumeRolePolicyDocument"].get("Statement")):
+        principal = statement.get("Principal")
+        services = _listed(principal.get("Service")) if isinstance(principal, dict) else _listed(principal)
+        actions = _listed(statement.get("Action"))
+        if statement.get("Effect") == "Allow" and {SERVICE, "*"} & {*services} and {*ASSUMING} & {*actions}:
+            return True
+    return False
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return what a policy has in a place where IAM takes one value or a list of them; nothing for None."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def callers_role(clients: Clients) -> str | None:
@@ -177,8 +207,7 @@ def callers_role(clients: Clients) -> str | None:
     except ClientError:  # a notebook's role is often not allowed to read roles
         path = "service-role/" if assumed[3].startswith(STUDIOS_ROLE) else ""
         return f"arn:{assumed[1]}:iam::{assumed[2]}:role/{path}{assumed[3]}" if "SageMaker" in assumed[3] else None
-    trusts = json.dumps(role["AssumeRolePolicyDocument"]) if role else ""
-    return str(role["Arn"]) if role and "sagemaker.amazonaws.com" in trusts else None
+    return str(role["Arn"]) if role and _may_be_assumed(role) else None
 
 
 def optional_permissions(clients: Clients, name: str) -> tuple[bool, list[str]]:
@@ -186,8 +215,7 @@ def optional_permissions(clients: Clients, name: str) -> tuple[bool, list[str]]:
     answer = aws_errors.describe_if_exists(clients.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
     document = answer["PolicyDocument"] if answer else {"Statement": []}
     by_sid = {statement.get("Sid"): statement for statement in document["Statement"]}
-    keys = by_sid.get("Keys", {}).get("Resource", [])
-    return "Vpc" in by_sid, [keys] if isinstance(keys, str) else list(keys)
+    return "Vpc" in by_sid, _listed(by_sid.get("Keys", {}).get("Resource"))
 
 
 def call_once_assumable(clients: Clients, call: Callable[..., Any], request: dict[str, Any]) -> None:
@@ -222,13 +250,20 @@ def requests(clients: Clients, name: str, permissions: dict[str, Any], tags: lis
     if tags:
         create["Tags"] = tags
     put = {"RoleName": name, "PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(permissions)}
-    exists = _find(clients, name) is not None
-    return [*([] if exists else [("CreateRole", create)]), ("PutRolePolicy", put)]
+    role = _find(clients, name)
+    if role is None:
+        return [("CreateRole", create), ("PutRolePolicy", put)]
+    trust = {"RoleName": name, "PolicyDocument": create["AssumeRolePolicyDocument"]}
+    return [*([] if _may_be_assumed(role) else [("UpdateAssumeRolePolicy", trust)]), ("PutRolePolicy", put)]
 
 
 def create_or_update(clients: Clients, name: str, requests: list[Request]) -> str:
     """Send what ``requests`` returned, and return the role's ARN."""
-    operations = {"CreateRole": clients.iam.create_role, "PutRolePolicy": clients.iam.put_role_policy}
+    operations = {
+        "CreateRole": clients.iam.create_role,
+        "UpdateAssumeRolePolicy": clients.iam.update_assume_role_policy,
+        "PutRolePolicy": clients.iam.put_role_policy,
+    }
     for operation, request in requests:
         operations[operation](**request)
         if operation == "CreateRole":

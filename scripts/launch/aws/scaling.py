@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 
 from typing import Any
 
+from launch.aws import paging
 from launch.aws.clients import Clients
 from launch.cli.dry_run import Request
 
@@ -51,12 +52,14 @@ def registration_requests(endpoint: str, minimum: int, maximum: int, invocations
 def find_target(clients: Clients, endpoint: str) -> dict[str, Any] | None:
     """Return the scalable target that is registered for an endpoint; None if it does not scale."""
     identity = target(endpoint)
-    targets = clients.autoscaling.describe_scalable_targets(
+    targets = paging.entries(
+        clients.autoscaling.describe_scalable_targets,
+        "ScalableTargets",
         ServiceNamespace=identity["ServiceNamespace"],
         ResourceIds=[identity["ResourceId"]],
         ScalableDimension=identity["ScalableDimension"],
-    )["ScalableTargets"]
-    return dict(targets[0]) if targets else None
+    )
+    return next(targets, None)
 
 
 def present_registration_requests(clients: Clients, endpoint: str) -> list[Request]:
@@ -67,16 +70,26 @@ def present_registration_requests(clients: Clients, endpoint: str) -> list[Reque
     identity = target(endpoint)
     kept = ("MinCapacity", "MaxCapacity", "SuspendedState")
     requests = [("RegisterScalableTarget", {**identity, **{key: present[key] for key in kept if key in present}})]
-    next_page: dict[str, str] = {}
-    while True:
-        page = clients.autoscaling.describe_scaling_policies(**identity, **next_page)
-        for policy in page["ScalingPolicies"]:
-            names = {key: value for key, value in policy.items() if key in ("PolicyName", "PolicyType")}
-            settings = {key: value for key, value in policy.items() if key.endswith("ScalingPolicyConfiguration")}
-            requests.append(("PutScalingPolicy", {**identity, **names, **settings}))
-        if not page.get("NextToken"):
-            return requests
-        next_page = {"NextToken": page["NextToken"]}
+    for policy in paging.entries(clients.autoscaling.describe_scaling_policies, "ScalingPolicies", **identity):
+        names = {key: value for key, value in policy.items() if key in ("PolicyName", "PolicyType")}
+        settings = {key: value for key, value in policy.items() if key.endswith("ScalingPolicyConfiguration")}
+        requests.append(("PutScalingPolicy", {**identity, **names, **settings}))
+    return requests
+
+
+def changed(present: list[Request], new: list[Request]) -> list[Request]:
+    """Return the requests that make an endpoint scale as ``new`` says, once ``present`` has been removed.
+
+    What ``new`` does not speak of is as it was: a scaling that is suspended, other policies.
+    """
+
+    def subject(request: Request) -> tuple[str, str]:
+        return request[0], request[1].get("PolicyName", "")
+
+    merged = {subject(request): request[1] for request in present}
+    for request in new:
+        merged[subject(request)] = {**merged.get(subject(request), {}), **request[1]}
+    return [(operation, fields) for (operation, _), fields in merged.items()]
 
 
 def send(clients: Clients, requests: list[Request]) -> None:

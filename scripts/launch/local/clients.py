@@ -49,6 +49,7 @@ class LocalClients(Clients):
 
     seconds_between_polls = 0.3
     seconds_that_logs_lag = 0.0
+    seconds_until_found = 0.0
     where = " on this machine"
 
     @cached_property

@@ -162,12 +162,13 @@ def _build(
             decode=True,
             timeout=None,  # between two lines: pip prints nothing while it downloads
         ):
-            for line in event.get("stream", event.get("error", "")).splitlines():
+            error = event.get("error", event.get("message"))  # a message alone: the engine has not begun to build
+            for line in event.get("stream", error or "").splitlines():
                 log.append(line)
-                if line.startswith("Step ") or "error" in event:
+                if line.startswith("Step ") or error:
                     say(f"[{kind}] {line}")
-            if "error" in event:
-                raise JobFailed(_build_failure(kind, event["error"], log))
+            if error:
+                raise JobFailed(_build_failure(kind, error, log))
     except APIError as error:
         raise JobFailed(_build_failure(kind, str(error.explanation), log)) from None
 

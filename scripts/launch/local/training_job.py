@@ -71,7 +71,7 @@ class TrainingJob(LocalJob):
             for channel in self.request.get("InputDataConfig", []):
                 uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
                 target = tree / "input" / "data" / channel["ChannelName"]
-                if self.storage.find(uri)[0].path == "":
+                if [file.path for file in self.storage.find(uri)] == [""]:
                     target /= uri.rstrip("/").rpartition("/")[2]
                 self.storage.download(uri, target)
             if "CheckpointConfig" in self.request:

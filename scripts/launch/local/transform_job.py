@@ -89,7 +89,7 @@ class TransformJob(LocalJob):
         separator = b"\n" if target.get("AssembleWith") == "Line" else b""
         uri = self.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         folder = self.folder / "input"
-        is_file = self.storage.find(uri)[0].path == ""
+        is_file = [file.path for file in self.storage.find(uri)] == [""]
         for path in self.storage.download(uri, folder / uri.rpartition("/")[2] if is_file else folder):
             name = f"{path.relative_to(folder)}.out"
             output = self.folder / "output" / name

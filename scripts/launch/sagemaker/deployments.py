@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -25,6 +26,7 @@ class Plan:
         name: of the new model and of the new configuration.
         archive: the address of the model.
         is_update: whether the endpoint exists.
+        modified: when it was modified last, if it exists.
         model: the CreateModel request.
         config: the CreateEndpointConfig request.
         endpoint_request: the CreateEndpoint or the UpdateEndpoint request.
@@ -37,6 +39,7 @@ class Plan:
     name: str
     archive: str
     is_update: bool
+    modified: datetime | None
     model: dict[str, Any]
     config: dict[str, Any]
     endpoint_request: Request
@@ -88,11 +91,12 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
         name=name,
         archive=archive,
         is_update=existing is not None,
+        modified=existing.get("LastModifiedTime") if existing else None,
         model=models.request(arguments, clients, name, archive, environment),
         config=endpoint_requests.config_request(arguments, clients, name),
         endpoint_request=endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count),
         scaling_to_restore=scaling_to_restore,
-        scaling=registration or scaling_to_restore,
+        scaling=scaling.changed(scaling_to_restore, registration),
     )
 
 
@@ -165,7 +169,7 @@ def _create_or_update(clients: Clients, plan: Plan) -> None:
                 requested = True
                 raise
         print(f"{'Updating' if plan.is_update else 'Creating'} endpoint {plan.endpoint}", flush=True)
-        endpoints.wait_until_in_service(clients, plan.endpoint, plan.name)
+        endpoints.wait_until_in_service(clients, plan.endpoint, plan.name, plan.modified)
     except BaseException as error:
         if requested and not isinstance(error, JobFailed):  # the script is hindered, the endpoint is not
             _print_that_deployment_continues(clients, plan)

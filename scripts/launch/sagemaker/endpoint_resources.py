@@ -3,12 +3,12 @@
 import re
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
 from launch.aws import errors as aws_errors
-from launch.aws import scaling
+from launch.aws import paging, scaling
 from launch.aws.clients import Clients
 from launch.cli import interruption
 from launch.cli.dry_run import Request
@@ -47,8 +47,9 @@ def find(clients: Clients, endpoint: str) -> list[EndpointResource]:
         resources.append(EndpointResource(ENDPOINT, endpoint))
     sagemaker = clients.sagemaker
     in_use = [description["EndpointConfigName"]] if description else []
-    listed = _list_names(sagemaker.list_endpoint_configs, "EndpointConfigs", "EndpointConfigName", endpoint)
-    models = _list_names(sagemaker.list_models, "Models", "ModelName", endpoint)
+    configs = paging.entries(sagemaker.list_endpoint_configs, "EndpointConfigs", NameContains=endpoint)
+    listed = [entry["EndpointConfigName"] for entry in configs]
+    models = [entry["ModelName"] for entry in paging.entries(sagemaker.list_models, "Models", NameContains=endpoint)]
     for config in dict.fromkeys([*in_use, *(name for name in listed if is_of(name, endpoint))]):
         described = aws_errors.describe_if_exists(sagemaker.describe_endpoint_config, EndpointConfigName=config)
         if described:
@@ -60,18 +61,6 @@ def find(clients: Clients, endpoint: str) -> list[EndpointResource]:
 def is_of(name: str, endpoint: str) -> bool:
     """Tell whether a model or a configuration was made by ``deploy.py`` for an endpoint."""
     return name.startswith(endpoint) and bool(STAMP.fullmatch(name[len(endpoint) :]))
-
-
-def _list_names(operation: Callable[..., dict[str, Any]], list_key: str, name_key: str, part: str) -> list[str]:
-    """Return all names with a part in them, from all pages of a List operation's answer."""
-    names: list[str] = []
-    next_page: dict[str, str] = {}
-    while True:
-        page = operation(NameContains=part, **next_page)
-        names += [entry[name_key] for entry in page[list_key]]
-        if not page.get("NextToken"):
-            return names
-        next_page = {"NextToken": page["NextToken"]}
 
 
 def delete(clients: Clients, resource: EndpointResource) -> bool:

@@ -2,10 +2,11 @@
 
 import argparse
 import time
+from datetime import datetime
 from typing import Any
 
+from launch.aws import consistency, logs
 from launch.aws import errors as aws_errors
-from launch.aws import logs
 from launch.aws.clients import Clients
 from launch.cli import values
 from launch.cli.errors import JobFailed, UsageError
@@ -15,8 +16,8 @@ MAX_NAME_LENGTH = 36
 """Leaves room for the time of day behind it: SageMaker's names have at most 63 characters."""
 IN_PROGRESS = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 """Statuses in which an endpoint can neither be updated nor deleted."""
-ANSWERING = ("InService", "Updating", "SystemUpdating")
-"""Statuses in which an endpoint answers."""
+ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
+"""Statuses in which an endpoint answers: what served before an update does so till its end, and after its failure."""
 
 
 def resource_name(endpoint: str) -> str:
@@ -50,16 +51,29 @@ def require(clients: Clients, endpoint: str) -> dict[str, Any]:
     return description
 
 
-def wait_until_in_service(clients: Clients, endpoint: str, config: str) -> dict[str, Any]:
+def wait_until_in_service(
+    clients: Clients, endpoint: str, config: str, modified: datetime | None = None
+) -> dict[str, Any]:
     """Wait until an endpoint serves by a configuration, showing every change of its status; return its description.
+
+    Args:
+        clients: of the account and the region.
+        endpoint: its name.
+        config: the name of the configuration.
+        modified: LastModifiedTime from before an update was asked for; None for an endpoint that is new.
 
     Raises:
         JobFailed: It does not; the message has the reason, and ends with the container's last lines.
     """
+
+    def find_new_state() -> dict[str, Any] | None:
+        found = describe(clients, endpoint)
+        return None if found and modified and found.get("LastModifiedTime") == modified else found
+
+    description = consistency.once_found(clients, find_new_state) or describe(clients, endpoint)
     status = ""
     since = None
     while True:
-        description = describe(clients, endpoint)
         if description is None:
             raise JobFailed(f"Endpoint {endpoint} was deleted while it was waited for.")
         # At the first look this is the time of the request, before which there is no log of its containers.
@@ -75,3 +89,4 @@ def wait_until_in_service(clients: Clients, endpoint: str, config: str) -> dict[
             reason = description.get("FailureReason", f"Endpoint {endpoint} is {status}.")
             raise JobFailed("\n".join([reason, *logs.tail(clients, f"{logs.ENDPOINTS}/{endpoint}", "", since)]))
         time.sleep(clients.seconds_between_polls)
+        description = describe(clients, endpoint)

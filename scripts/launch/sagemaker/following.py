@@ -1,6 +1,7 @@
 """Following a training job to its end: its changes of status, its log, its results; and asking at Ctrl-C."""
 
 import contextlib
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from launch.aws import consistency
+from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.aws.logs import TRAINING_JOBS, Log
 from launch.aws.storage import join, split
@@ -17,6 +20,11 @@ from launch.cli.progress import TrainingProgress
 
 ENDED = ("Completed", "Failed", "Stopped")
 """The statuses of jobs, training and transform, that have ended."""
+
+
+def training_job(clients: Clients, job: str) -> dict[str, Any] | None:
+    """Return the description of a training job; None if there is none of that name."""
+    return aws_errors.describe_if_exists(clients.sagemaker.describe_training_job, TrainingJobName=job)
 
 
 def follow_to_end(clients: Clients, job: str) -> None:
@@ -42,7 +50,9 @@ def _follow(clients: Clients, job: str, log: Log, progress: TrainingProgress) ->
     show: Callable[[str], Any] = print if progress.bar is None else tqdm.write
     shown: list[str] = []
     while True:
-        description = clients.sagemaker.describe_training_job(TrainingJobName=job)
+        description = consistency.once_found(clients, lambda: training_job(clients, job))
+        if description is None:
+            raise JobFailed(f"There is no training job {job}{clients.where} any more.")
         changes = [_sentence(change) for change in description.get("SecondaryStatusTransitions", [])]
         for number, change in enumerate(changes):
             # The latest one may change its message: SageMaker says within a status that there is no capacity.
@@ -50,15 +60,13 @@ def _follow(clients: Clients, job: str, log: Log, progress: TrainingProgress) ->
                 show(change)
         shown = changes
         has_ended = description["TrainingJobStatus"] in ENDED
-        if has_ended:
-            time.sleep(clients.seconds_that_logs_lag)
-        for line in log.read():
+        for line in itertools.chain(log.read(), log.read_rest() if has_ended else ()):
             show(line)
             if progress.bar is not None:
                 progress(line)
         sys.stdout.flush()
         if has_ended:
-            return dict(description)
+            return description
         time.sleep(clients.seconds_between_polls)
 
 

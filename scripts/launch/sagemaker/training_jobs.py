@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from launch.aws import errors as aws_errors
 from launch.aws import roles
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join, split
@@ -76,7 +75,7 @@ def describe(clients: Clients, job: str) -> dict[str, Any]:
     Raises:
         UsageError: There is none of that name.
     """
-    description = aws_errors.describe_if_exists(clients.sagemaker.describe_training_job, TrainingJobName=job)
+    description = following.training_job(clients, job)
     if description is None:
         raise UsageError(f"There is no training job {job!r}{clients.where}.")
     return description

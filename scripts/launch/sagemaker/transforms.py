@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from launch.aws import consistency, logs, roles
 from launch.aws import errors as aws_errors
-from launch.aws import logs, roles
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage, address_of, join, split
 from launch.cli import interruption, options
@@ -125,23 +125,29 @@ def run(clients: Clients, create_model: dict[str, Any], create_job: dict[str, An
 
 def _stop(clients: Clients, name: str) -> None:
     """Stop a job, if it was created and has not ended."""
-    describe = clients.sagemaker.describe_transform_job
-    description = aws_errors.describe_if_exists(describe, TransformJobName=name)
+    description = _describe(clients, name)
     if description and description["TransformJobStatus"] == "InProgress":
         clients.sagemaker.stop_transform_job(TransformJobName=name)
         print(f"Transform job {name} is being stopped.", flush=True)
 
 
+def _describe(clients: Clients, name: str) -> dict[str, Any] | None:
+    return aws_errors.describe_if_exists(clients.sagemaker.describe_transform_job, TransformJobName=name)
+
+
 def _wait_for_end(clients: Clients, name: str) -> None:
     """Wait for a job, showing every change of its status; see ``run``."""
     status = ""
-    while status not in ENDED:
-        description = clients.sagemaker.describe_transform_job(TransformJobName=name)
+    while True:
+        description = consistency.once_found(clients, lambda: _describe(clients, name))
+        if description is None:
+            raise JobFailed(f"There is no transform job {name}{clients.where} any more.")
         if description["TransformJobStatus"] != status:
             status = description["TransformJobStatus"]
             print(status, flush=True)
-        else:
-            time.sleep(clients.seconds_between_polls)
+        if status in ENDED:
+            break
+        time.sleep(clients.seconds_between_polls)
     if status != "Completed":
         reason = description.get("FailureReason", f"Transform job {name} is {status}.")
         raise JobFailed("\n".join([reason, *logs.tail(clients, logs.TRANSFORM_JOBS, f"{name}/")]))

@@ -5,9 +5,15 @@ import signal
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler
+from types import SimpleNamespace
+from typing import ClassVar
+from urllib.parse import parse_qsl
 
 import pytest
 from launch.cli import interruption
+
+STREAMS = ("/build", "/push", "/images/create", "/logs")
+"""Ends of paths whose answers are streams of objects."""
 
 
 @pytest.fixture
@@ -31,25 +37,60 @@ def interruptible():
 def fake_engine(tmp_path, monkeypatch):
     """A Docker engine's API on a Unix socket: answers from a dict of (method, end of path) -> (status, body).
 
-    Yields the dict and the list of requests.
+    Of several ends the longest counts. A body is an object, bytes, or a list of objects, which are sent as a stream.
+    Yields the dict and the list of requests, each the method and the path; its ``asked`` has their parameters, headers
+    and bodies too.
     """
+
+    class Requests(list):
+        asked: ClassVar[list[SimpleNamespace]] = []
+
+    Requests.asked = []
     answers = {("GET", "/version"): (200, {"ApiVersion": "1.43"}), ("GET", "/_ping"): (200, {})}
-    requests = []
+    requests = Requests()
 
     class Engine(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self):
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            path = self.path.partition("?")[0]
+            body = self._body()
+            path, _, query = self.path.partition("?")
             requests.append((self.command, path))
-            status, body = next(
-                (answer for (method, end), answer in answers.items() if method == self.command and path.endswith(end)),
-                (404, {"message": "No such image"}),
+            asked = SimpleNamespace(
+                method=self.command,
+                path=path.partition("/v1.43")[2],
+                query=dict(parse_qsl(query)),
+                headers=self.headers,
+                body=body,
             )
+            requests.asked.append(asked)
+            ends = [end for method, end in answers if method == self.command and path.endswith(end)]
+            nearest = (self.command, max(ends, key=len, default=""))
+            status, body = answers.get(nearest, (404, {"message": "No such image"}))
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            self.send_header("Connection", "close")
+            if path.endswith(STREAMS):
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                parts = [json.dumps(line).encode() + b"\n" for line in body] if isinstance(body, list) else [body]
+                for part in parts if status == 200 else [json.dumps(body).encode()]:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+                self.wfile.write(b"0\r\n\r\n")
+                return
             self.end_headers()
             if body is not None:
                 self.wfile.write(json.dumps(body).encode())
+
+        def _body(self):
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
 
         def do_POST(self):
             self.do_GET()
@@ -68,7 +109,7 @@ def fake_engine(tmp_path, monkeypatch):
 
     address = str(tmp_path / "engine.sock")
     with Server(address, Engine) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{address}")
         yield answers, requests
         server.shutdown()

@@ -1,22 +1,20 @@
 """The engine that runs containers, with a small fake of Docker's API."""
 
-import subprocess
 import sys
 
+import demo
 import pytest
-from jobs import ROOT
 from launch.cli import errors
 from launch.local import attached
 from stand_ins import REQUEST
 
 
-def test_missing_images_are_noticed_before_anything_is_started(fake_engine, tmp_path):
-    command = [sys.executable, str(ROOT / "scripts/demo.py"), "--engine", "docker", "--runs", str(tmp_path / "runs")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert done.stderr == (
-        "Error: Image mountain-car-training:latest is not on this Docker engine, build it with `make images`.\n"
-    )
+def test_missing_images_are_noticed_before_anything_is_started(fake_engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["demo.py", "--engine", "docker", "--runs", str(tmp_path / "runs")])
+    with pytest.raises(errors.UsageError) as caught:
+        demo.main()
+    sentence = "Image mountain-car-training:latest is not on this Docker engine, build it with `make images`."
+    assert str(caught.value) == sentence
     assert not (tmp_path / "runs").exists()
 
 
