@@ -1,15 +1,18 @@
 """Tables, flags and figures of the pages are the code's."""
 
+import contextlib
+import io
 import json
 import re
 import runpy
-import subprocess
 import sys
 from functools import cache
+from unittest import mock
 
 import pytest
 from documents import PAGES, Page
 from jobs import CONTAINER_SRC, ROOT
+from launch.cli.bounds import BOUNDS
 
 README, TRAINING, SERVING, AWS = (
     Page(name) for name in ("README.md", "docs/training.md", "docs/serving.md", "docs/aws.md")
@@ -20,8 +23,14 @@ FLAG = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
 @cache
 def help_of(script: str) -> str:
-    command = [sys.executable, str(ROOT / f"scripts/{script}.py"), "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    main = runpy.run_path(str(ROOT / f"scripts/{script}.py"))["main"]
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as text,
+        mock.patch.object(sys, "argv", [f"{script}.py", "--help"]),
+        pytest.raises(SystemExit),
+    ):
+        main()
+    return text.getvalue()
 
 
 def has_flag(script: str, flag: str) -> bool:
@@ -31,6 +40,12 @@ def has_flag(script: str, flag: str) -> bool:
 def table_after(page: Page, heading: str) -> str:
     assert heading in page.text, heading
     return page.text.partition(heading)[2].partition("\n\n")[0]
+
+
+def rows_after(page: Page, heading: str) -> list[list[str]]:
+    """Return the cells of a table's rows."""
+    rows = [row for row in table_after(page, heading).splitlines() if row.startswith("| `")]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
 
 
 def test_the_table_of_hyperparameters_is_the_launchers():
@@ -57,6 +72,11 @@ def test_every_flag_of_the_tables_is_the_scripts(scripts):
             assert flag in flags | {"", "--wait", "--episodes"}, f"{name}.py {flag} is not in the table"
     for flag in flags:
         assert any(has_flag(name, flag) for name in scripts), flag
+
+
+def test_the_numbers_of_flags_are_those_that_are_taken():
+    rows = rows_after(AWS, "| number | what it may be |")
+    assert rows == [[f"`{flag}`", str(allowed)] for flag, allowed in BOUNDS.items()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
