@@ -13,6 +13,10 @@ import pytest
 from documents import PAGES, Page
 from jobs import CONTAINER_SRC, ROOT
 from launch.cli.bounds import BOUNDS
+from sagemaker_rl.coach import preset_values
+from sagemaker_rl.coach.preset_values import paths_of
+from sagemaker_rl.job import hyperparameters
+from sagemaker_rl.serving import settings
 
 README, TRAINING, SERVING, AWS = (
     Page(name) for name in ("README.md", "docs/training.md", "docs/serving.md", "docs/aws.md")
@@ -50,16 +54,21 @@ def rows_after(page: Page, heading: str) -> list[list[str]]:
 
 def test_the_table_of_hyperparameters_is_the_launchers():
     launcher = runpy.run_path(str(CONTAINER_SRC / "train-coach.py"))["MyLauncher"]
-    table = table_after(TRAINING, "| name | meaning | path in the preset |")
-    cells = [[cell.strip() for cell in row.split("|")] for row in table.splitlines() if row.startswith("| `")]
-    rows = [(name.strip("`"), path) for _, name, _, path, _ in cells]
-    assert [name for name, _ in rows] == [*launcher.job_names, *launcher.short_names]
-    for name, path in rows:
+    rows = [
+        (name.strip("`"), values, path) for name, _, values, path in rows_after(TRAINING, "| name | meaning | values |")
+    ]
+    assert [name for name, _, _ in rows] == [*launcher.job_names, *launcher.short_names]
+    for name, values, path in rows:
         expected = launcher.short_names.get(name)
         if isinstance(expected, tuple):
             assert path == f"`{expected[0]}` and others"
         elif expected:
             assert path == f"`{expected}`"
+        if expected:
+            leaf = paths_of(expected)[0].partition(":")[0].rpartition(".")[2]
+            assert values == str(preset_values.RANGES.get(leaf, preset_values.STEP_COUNT))
+        elif name in hyperparameters.RANGES:
+            assert values == str(hyperparameters.RANGES[name])
 
 
 @pytest.mark.parametrize("scripts", [("train", "evaluate"), ("deploy",), ("push_images",)])
@@ -97,10 +106,17 @@ def test_scripts_of_the_pages_are_there():
 
 def test_the_table_of_the_endpoints_settings_is_whole():
     """Not in it: where ``/opt/ml`` is, and the variable that the section about several models explains."""
-    table = table_after(SERVING, "| environment variable | meaning | default |")
+    table = table_after(SERVING, "| environment variable | meaning | values | default |")
     sources = [path.read_text(encoding="utf-8") for path in (CONTAINER_SRC / "sagemaker_rl/serving").rglob("*.py")]
     read = {name for source in sources for name in re.findall(r'"(SAGEMAKER_[A-Z_]+)"', source)}
     assert set(re.findall(r"SAGEMAKER_[A-Z_]+", table)) == read - {"SAGEMAKER_BASE_DIR", "SAGEMAKER_MULTI_MODEL"}
+
+
+def test_the_numbers_of_the_endpoints_settings_are_those_that_are_taken():
+    rows = rows_after(SERVING, "| environment variable | meaning | values | default |")
+    given = {name: values for names, _, values, _ in rows for name in re.findall(r"SAGEMAKER_[A-Z_]+", names)}
+    for name, allowed in settings.BOUNDS.items():
+        assert given[name].partition(", ")[0] == str(allowed), name
 
 
 def test_figures_of_the_readme_are_those_that_were_measured():

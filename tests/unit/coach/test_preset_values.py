@@ -1,5 +1,8 @@
 """Values at their place in a real preset."""
 
+import math
+import re
+
 import pytest
 from jobs import DQN, PPO
 from sagemaker_rl.coach import preset_values
@@ -20,6 +23,81 @@ def dqn(tmp_path):
 
 def apply(graph_manager, path, value):
     preset_values.set_value(graph_manager, path, value, path)
+
+
+def find(owner, leaf, path="rl", depth=5):
+    """Return a path to an attribute or a key of this name in a preset; None if there is none."""
+    members = owner if isinstance(owner, dict) else vars(owner) if hasattr(owner, "__dict__") else {}
+    if leaf in members:
+        return f"{path}.{leaf}"
+    for name, value in members.items() if depth else ():
+        if not str(name).startswith("_") and (found := find(value, leaf, f"{path}.{name}", depth - 1)):
+            return found
+    return None
+
+
+def ends(allowed):
+    """Return numbers at and just inside the ends of a range, and just outside."""
+    inside = [allowed.low + 1] if allowed.high > 1 else []
+    outside = [allowed.low - 1]
+    (inside if allowed.closed else outside).append(allowed.low)
+    if allowed.high < math.inf:
+        inside += [allowed.high, math.nextafter(allowed.high, 0)]
+        outside += [math.nextafter(allowed.high, math.inf), allowed.high + 1]
+    return inside, outside
+
+
+@pytest.mark.parametrize("leaf", preset_values.RANGES)
+def test_a_value_is_taken_within_its_range_alone(ppo, dqn, leaf):
+    allowed = preset_values.RANGES[leaf]
+    preset, path = next((preset, path) for preset in (ppo, dqn) if (path := find(preset, leaf)))
+    inside, outside = ends(allowed)
+    whole = leaf in preset_values.COUNTS or leaf.endswith("_steps")
+    for value in inside:
+        apply(preset, path, int(value) if whole else value)
+        assert preset_values.read_value(preset, path) == value
+    for value in [*outside, *([allowed.low + 0.5] if whole else [])]:
+        with pytest.raises(InputError) as refused:
+            apply(preset, path, value)
+        kind = "a whole number" if whole else "a(?: whole)? number"
+        assert re.fullmatch(f"Hyperparameter {path} is {value!r}, expected {kind} {allowed}.", str(refused.value))
+
+
+@pytest.mark.parametrize("path", ["rl.improve_steps", "rl.improve_steps:Frames", "rl.agent_params.memory.max_size"])
+def test_every_other_number_of_steps_is_at_least_1(dqn, path):
+    for value in (1, 2):
+        apply(dqn, path, value)
+        assert preset_values.read_value(dqn, path) == value
+    for value in (0, -1, 1.5, True, "1"):
+        with pytest.raises(InputError, match=f"is {value!r}, expected a whole number 1 or more"):
+            apply(dqn, path, value)
+
+
+@pytest.mark.parametrize(("name", "units"), preset_values.UNITS_OF.items())
+def test_a_number_is_counted_in_the_units_that_coach_can(dqn, name, units):
+    path = find(dqn, name)
+    for unit in preset_values.UNITS:
+        if unit in units:
+            apply(dqn, f"{path}:{unit}", 7)
+            continue
+        with pytest.raises(InputError) as refused:
+            apply(dqn, f"{path}:{unit}", 7)
+        expected = f"expected one of {', '.join(units)}."
+        assert str(refused.value) == f"Hyperparameter {path}:{unit} has the unit {unit!r}, {expected}"
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("rl.agents_params", "rl has no 'agents_params', did you mean 'agent_params'?"),
+        ("rl.agents_params.algorithm.discount", "rl has no 'agents_params', did you mean 'agent_params'?"),
+        ("rl.environments", "rl has no 'environments', did you mean 'env_params'?"),
+    ],
+)
+def test_what_coach_keeps_while_it_runs_is_not_in_a_preset(ppo, path, sentence):
+    with pytest.raises(InputError) as refused:
+        apply(ppo, path, 1)
+    assert str(refused.value) == f"Hyperparameter {path} is not in a preset: {sentence}"
 
 
 @pytest.mark.parametrize("unit", ["EnvironmentSteps", "EnvironmentEpisodes", "TrainingSteps", "Frames", "Time"])
