@@ -152,3 +152,81 @@ def test_what_does_not_fit_is_said_in_one_sentence(ppo, path, value, sentence):
         apply(ppo, path, value)
     assert sentence in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("rl.agent_params.algorithm.discount", 1, (1.0, float)),
+        ("rl.agent_params.network_wrappers.main.batch_size", 64.0, (64, int)),
+        ("rl.agent_params.algorithm.optimization_epochs", 2.0, (2, int)),
+        ("rl.agent_params.algorithm.beta_entropy", 0.5, (0.5, float)),
+        ("rl.agent_params.algorithm.beta_entropy", -1, (-1, int)),
+        ("rl.agent_params.network_wrappers.main.clip_gradients", 5, (5.0, float)),
+        ("rl.agent_params.network_wrappers.main.clip_gradients", None, (None, type(None))),
+        ("rl.agent_params.network_wrappers.main.optimizer_type", "RMSProp", ("RMSProp", str)),
+        ("rl.agent_params.algorithm.act_for_full_episodes", "true", (True, bool)),
+    ],
+)
+def test_a_value_is_set_in_the_type_of_what_it_replaces(ppo, path, value, expected):
+    *parents, leaf = path.removeprefix("rl.").split(".")
+    owner = ppo
+    for part in parents:
+        owner = owner[part] if isinstance(owner, dict) else getattr(owner, part)
+    if leaf == "beta_entropy":
+        owner.beta_entropy = 0  # where a preset writes 0, 0.5 will do
+    apply(ppo, path, value)
+    assert (getattr(owner, leaf), type(getattr(owner, leaf))) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("rl.improve_steps:EnvironmentSteps", 7),
+        ("rl.evaluation_steps", 7),
+        ("rl.agent_params.memory.max_size", 7),
+        ("rl.agent_params.exploration.epsilon_schedule", 0.25),
+        ("rl.agent_params.algorithm.discount", 0.25),
+        ("rl.agent_params.network_wrappers.main.optimizer_type", "RMSProp"),
+    ],
+)
+def test_what_was_set_is_read_again(dqn, path, value):
+    apply(dqn, path, value)
+    assert preset_values.read_value(dqn, path) == value
+
+
+def test_what_is_not_there_is_read_as_none(ppo):
+    for path in ("rl.agent_params.nothing", "rl.nothing.more", "rl.agent_params.algorithm.discount.more", "rl._x"):
+        assert preset_values.read_value(ppo, path) is None
+    apply(ppo, "rl.agent_params.algorithm.policy_gradient_rescaler", "A_VALUE")
+    assert preset_values.read_value(ppo, "rl.agent_params.algorithm.policy_gradient_rescaler") == "a_value"
+    assert isinstance(preset_values.read_value(ppo, "rl.agent_params.algorithm"), str)
+
+
+def test_values_are_described_under_their_short_names_and_then_by_their_paths(ppo):
+    discount, rate = "rl.agent_params.algorithm.discount", "rl.agent_params.network_wrappers.main.learning_rate"
+    entropy, cadence = "rl.agent_params.algorithm.beta_entropy", "rl.steps_between_evaluation_periods:EnvironmentSteps"
+    apply(ppo, discount, 0.5)
+    apply(ppo, entropy, 0.25)
+    short_names = {"a_discount": discount, "rate": (rate, cadence), "nothing": "rl.agent_params.nothing"}
+    before = {discount: 0.9, entropy: 0.25, cadence: 3, rate: preset_values.read_value(ppo, rate)}
+    described = preset_values.describe(ppo, short_names, before)
+    assert described == [
+        {"name": "a_discount", "value": 0.5, "preset": 0.9, "changed": True},
+        {"name": "rate", "value": before[rate], "preset": before[rate], "changed": False},
+        {"name": entropy, "value": 0.25, "preset": 0.25, "changed": False},
+    ]
+    assert preset_values.describe(ppo, {"a_discount": discount}, {})[0]["preset"] == 0.5
+
+
+def test_the_scale_of_rewards_is_the_product_of_the_filters(ppo, dqn):
+    from rl_coach.filters.reward import RewardClippingFilter
+    from rl_coach.filters.reward.reward_rescale_filter import RewardRescaleFilter
+
+    filters = ppo.agent_params.input_filter.reward_filters
+    filters.clear()
+    assert preset_values.reward_scale(ppo) == 1
+    filters.update(a=RewardRescaleFilter(0.5), b=RewardRescaleFilter(0.1))
+    assert preset_values.reward_scale(ppo) == pytest.approx(0.05)
+    filters["c"] = RewardClippingFilter(-1, 1)
+    assert preset_values.reward_scale(ppo) is None
