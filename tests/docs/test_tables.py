@@ -71,6 +71,11 @@ def test_the_table_of_hyperparameters_is_the_launchers():
             assert values == str(hyperparameters.RANGES[name])
 
 
+def test_the_ranges_of_a_presets_values_are_those_that_are_taken():
+    rows = rows_after(TRAINING, "| last part of the path | values |")
+    assert rows == [[f"`{leaf}`", str(allowed)] for leaf, allowed in preset_values.RANGES.items()]
+
+
 @pytest.mark.parametrize("scripts", [("train", "evaluate"), ("deploy",), ("push_images",)])
 def test_every_flag_of_the_tables_is_the_scripts(scripts):
     table = table_after(AWS, "| flag of " + " and ".join(f"`{name}.py`" for name in scripts))
