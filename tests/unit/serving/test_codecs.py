@@ -283,7 +283,12 @@ def test_a_line_that_is_not_json_is_counted_from_1():
     ],
 )
 def test_empty_lines_do_not_count(media_type, body):
-    assert codecs.decode(body, media_type, SHAPE).observations.tolist() == [[1, 2], [3, 4], [5, 6]]
+    batch = codecs.decode(body, media_type, SHAPE)
+    assert (batch.observations.tolist(), batch.has_instances) == ([[1, 2], [3, 4], [5, 6]], False)
+
+
+def test_json_that_is_cut_off_is_said_to_be_none():
+    assert refusal(b"[[1, 2], [3", codecs.JSON).startswith("The body is not application/json: unexpected end of data")
 
 
 HEADS = (np.array([[1], [2]], dtype=np.float32), np.array([[0.5, -0.5], [0.25, 4]], dtype=np.float32))
