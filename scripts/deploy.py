@@ -12,7 +12,7 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch.cli import dry_run, errors, options, values
+from launch.cli import bounds, dry_run, errors, options, values
 from launch.sagemaker import deployments, endpoints, models, session
 
 SERVERLESS_MEMORY = (1024, 2048, 3072, 4096, 5120, 6144)
@@ -41,18 +41,16 @@ def _parser() -> options.Parser:
     options.add_endpoint_name(parser, endpoints.check_name)
     options.add_image(parser)
     options.add_instance_type(parser, "ml.c5.large", "ProductionVariantInstanceType")
-    at_least_one = values.at_least(1)
-    parser.add_argument("--instance-count", type=at_least_one, help="(1; in an update, what it has scaled to)")
+    bounds.add_number(parser, "--instance-count", "(1; in an update, what it has scaled to)")
     parser.add_argument("--serverless", action="store_true", help="no instances: a serverless endpoint")
     parser.add_argument("--memory-mb", type=int, choices=SERVERLESS_MEMORY, default=2048, help="(%(default)s)")
+    bounds.add_number(parser, "--max-concurrency", "of a serverless endpoint (%(default)s)", default=5)
     parser.add_argument(
-        "--max-concurrency", type=at_least_one, default=5, help="of a serverless endpoint (%(default)s)"
+        "--autoscale", type=values.instance_range, metavar="MIN:MAX", help="instances, by invocations per instance"
     )
-    parser.add_argument("--autoscale", metavar="MIN:MAX", help="instances, by invocations per instance")
-    parser.add_argument(
-        "--target-invocations", type=float, default=1000.0, help="per instance and minute, to scale by (%(default)s)"
-    )
-    parser.add_argument("--data-capture", type=int, metavar="PERCENT", help="of requests and answers, kept in S3")
+    scale_by = "per instance and minute, to scale by (%(default)s)"
+    bounds.add_number(parser, "--target-invocations", scale_by, default=1000.0)
+    bounds.add_number(parser, "--data-capture", "of requests and answers, kept in S3", unit="PERCENT")
     parser.add_argument("--env", dest="environment", metavar="NAME=VALUE", action="append", default=[])
     options.add_network(parser)
     parser.add_argument("--kms-key", help="encrypts the instances' volumes")

@@ -13,7 +13,7 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch.cli import errors, options, values
+from launch.cli import bounds, errors, options
 from launch.sagemaker import checkpoints, evaluations, session, training_jobs, training_requests
 
 
@@ -21,7 +21,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("checkpoint", help="a training job's name, a folder, or an s3:// address")
     options.add_training_job(parser)
-    parser.add_argument("--episodes", type=values.at_least(1), help="at least so many (default: the image's)")
+    bounds.add_number(parser, "--episodes", "at least so many (default: the image's)")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
     job = training_requests.job_name(arguments, "-evaluation")

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
-from launch.cli import dry_run, errors, options, values
+from launch.cli import bounds, dry_run, errors, options, values
 from launch.cli.errors import UsageError
 from launch.sagemaker import endpoints, predictions, session
 
@@ -60,7 +60,7 @@ def _parse(command_line: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--actions", action="store_true", help="print what the agent would do, not the network's heads")
     parser.add_argument("--episode", action="store_true", help="drive a car until it is at the flag")
     seed = predictions.DEFAULT_SEED
-    parser.add_argument("--seed", type=values.at_least(0), help=f"of the episode's start state ({seed})")
+    bounds.add_number(parser, "--seed", f"of the episode's start state ({seed})")
     parser.add_argument("--gif", type=Path, help=f"of the episode ({DEFAULT_GIF})")
     # A text that begins with a space is no flag to argparse, and the same number to float().
     texts = [f" {text}" if NEGATIVE_FIRST.match(text) else text for text in command_line]

@@ -11,7 +11,7 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch.cli import errors, options, values
+from launch.cli import bounds, errors, options
 from launch.sagemaker import session, training_jobs, training_requests
 
 
@@ -19,9 +19,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     options.add_training_job(parser)
     parser.add_argument("--spot", action="store_true", help="managed Spot training, with checkpoints to resume from")
-    parser.add_argument(
-        "--max-wait", type=values.at_least(1), metavar="SECONDS", help="for Spot capacity, training included"
-    )
+    bounds.add_number(parser, "--max-wait", "for Spot capacity, training included", unit="SECONDS")
     parser.add_argument(
         "--checkpoint-uri", help="synchronized with /opt/ml/checkpoints; a job starts from what is there"
     )

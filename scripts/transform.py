@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launch.aws.storage import Storage
-from launch.cli import dry_run, errors, options, values
+from launch.cli import bounds, dry_run, errors, options, values
 from launch.cli.errors import UsageError
 from launch.sagemaker import models, session, transforms
 
@@ -56,7 +56,7 @@ def _parser() -> options.Parser:
     parser.add_argument("--heads", action="store_true", help="answer with the network's heads, not with actions")
     options.add_image(parser)
     options.add_instance_type(parser, "ml.c5.xlarge", "TransformInstanceType")
-    parser.add_argument("--instance-count", type=values.at_least(1), default=1, help="(%(default)s)")
+    bounds.add_number(parser, "--instance-count", "(%(default)s)", default=1)
     parser.add_argument("--kms-key", help="encrypts the answers and uploads")
     return parser
 

@@ -20,10 +20,9 @@ from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import failures, outputs
 from sagemaker_rl.job.hyperparameters import (
     OF_THE_PLATFORM,
-    Range,
     as_arguments,
     as_text,
-    checked_number,
+    checked_count,
     from_arguments,
     nearest,
     read_hyperparameters,
@@ -129,7 +128,7 @@ class SageMakerCoachPresetLauncher:
 
     def _evaluate(self) -> None:
         self.job_names = self.evaluation_names
-        steps = checked_number("evaluate_steps", self.given.get("evaluate_steps", EVALUATE_STEPS), int, Range(1))
+        steps = checked_count("evaluate_steps", self.given.get("evaluate_steps", EVALUATE_STEPS))
         args = self._parse()
         args.evaluate, args.checkpoint_restore_dir = steps, str(self.paths.channel("checkpoint"))
         self._start(args)
@@ -148,7 +147,7 @@ class SageMakerCoachPresetLauncher:
 
     def _start(self, args: argparse.Namespace) -> None:
         """Make the graph manager that ``args`` describe, lead its methods here, and have it run."""
-        episodes = checked_number("evaluate_episodes", self.given.get("evaluate_episodes", 1), int, Range(1))
+        episodes = checked_count("evaluate_episodes", self.given.get("evaluate_episodes", 1))
         checkpoint = Path(args.checkpoint_restore_dir) if args.checkpoint_restore_dir else None
         evaluates = args.evaluate is not None or (checkpoint is not None and hasattr(args, "evaluate_steps"))
         if checkpoint is not None:
@@ -212,7 +211,7 @@ class SageMakerCoachPresetLauncher:
         sagemaker_parser = self.sagemaker_argparser()
         args.preset = self.given.get("RLCOACH_PRESET") or sagemaker_parser.get_default("RLCOACH_PRESET")
         args.framework = Frameworks.mxnet
-        args.num_workers = checked_number("num_workers", self.given.get("num_workers", 1), int, Range(1))
+        args.num_workers = self.given.get("num_workers", 1)
         args.experiment_path = str(self.paths.intermediate)
         args.checkpoint_save_dir = str(self.paths.checkpoint)
         args.no_summary = True

@@ -191,7 +191,7 @@ def test_ctrl_c_leaves_nothing_that_it_does_not_speak_of(aws, model, between, he
             ("MODEL", "--serverless", "--subnets", "a", "--security-groups", "b"),
             "--serverless does not go with --subnets.",
         ),
-        (("MODEL", "--data-capture", "101"), "--data-capture is 101, expected 1 to 100 percent."),
+        (("MODEL", "--data-capture", "101"), "--data-capture: '101' is no whole number from 1 to 100"),
         (("MODEL", "--memory-mb", "1000"), "invalid choice: 1000"),
         (("MODEL", "--endpoint-name", "x" * 37), "is longer than 36 characters"),
         (("MODEL", "--subnets", "a"), "--subnets and --security-groups belong together"),

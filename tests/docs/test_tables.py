@@ -1,15 +1,22 @@
 """Tables, flags and figures of the pages are the code's."""
 
+import contextlib
+import io
 import json
 import re
 import runpy
-import subprocess
 import sys
 from functools import cache
+from unittest import mock
 
 import pytest
 from documents import PAGES, Page
 from jobs import CONTAINER_SRC, ROOT
+from launch.cli.bounds import BOUNDS
+from sagemaker_rl.coach import preset_values
+from sagemaker_rl.coach.preset_values import paths_of
+from sagemaker_rl.job import hyperparameters
+from sagemaker_rl.serving import settings
 
 README, TRAINING, SERVING, AWS = (
     Page(name) for name in ("README.md", "docs/training.md", "docs/serving.md", "docs/aws.md")
@@ -20,8 +27,14 @@ FLAG = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 
 @cache
 def help_of(script: str) -> str:
-    command = [sys.executable, str(ROOT / f"scripts/{script}.py"), "--help"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    main = runpy.run_path(str(ROOT / f"scripts/{script}.py"))["main"]
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as text,
+        mock.patch.object(sys, "argv", [f"{script}.py", "--help"]),
+        pytest.raises(SystemExit),
+    ):
+        main()
+    return text.getvalue()
 
 
 def has_flag(script: str, flag: str) -> bool:
@@ -33,18 +46,34 @@ def table_after(page: Page, heading: str) -> str:
     return page.text.partition(heading)[2].partition("\n\n")[0]
 
 
+def rows_after(page: Page, heading: str) -> list[list[str]]:
+    """Return the cells of a table's rows."""
+    rows = [row for row in table_after(page, heading).splitlines() if row.startswith("| `")]
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+
+
 def test_the_table_of_hyperparameters_is_the_launchers():
     launcher = runpy.run_path(str(CONTAINER_SRC / "train-coach.py"))["MyLauncher"]
-    table = table_after(TRAINING, "| name | meaning | path in the preset |")
-    cells = [[cell.strip() for cell in row.split("|")] for row in table.splitlines() if row.startswith("| `")]
-    rows = [(name.strip("`"), path) for _, name, _, path, _ in cells]
-    assert [name for name, _ in rows] == [*launcher.job_names, *launcher.short_names]
-    for name, path in rows:
+    rows = [
+        (name.strip("`"), values, path) for name, _, values, path in rows_after(TRAINING, "| name | meaning | values |")
+    ]
+    assert [name for name, _, _ in rows] == [*launcher.job_names, *launcher.short_names]
+    for name, values, path in rows:
         expected = launcher.short_names.get(name)
         if isinstance(expected, tuple):
             assert path == f"`{expected[0]}` and others"
         elif expected:
             assert path == f"`{expected}`"
+        if expected:
+            leaf = paths_of(expected)[0].partition(":")[0].rpartition(".")[2]
+            assert values == str(preset_values.RANGES.get(leaf, preset_values.STEP_COUNT))
+        elif name in hyperparameters.RANGES:
+            assert values == str(hyperparameters.RANGES[name])
+
+
+def test_the_ranges_of_a_presets_values_are_those_that_are_taken():
+    rows = rows_after(TRAINING, "| last part of the path | values |")
+    assert rows == [[f"`{leaf}`", str(allowed)] for leaf, allowed in preset_values.RANGES.items()]
 
 
 @pytest.mark.parametrize("scripts", [("train", "evaluate"), ("deploy",), ("push_images",)])
@@ -57,6 +86,11 @@ def test_every_flag_of_the_tables_is_the_scripts(scripts):
             assert flag in flags | {"", "--wait", "--episodes"}, f"{name}.py {flag} is not in the table"
     for flag in flags:
         assert any(has_flag(name, flag) for name in scripts), flag
+
+
+def test_the_numbers_of_flags_are_those_that_are_taken():
+    rows = rows_after(AWS, "| number | what it may be |")
+    assert rows == [[f"`{flag}`", str(allowed)] for flag, allowed in BOUNDS.items()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -77,10 +111,17 @@ def test_scripts_of_the_pages_are_there():
 
 def test_the_table_of_the_endpoints_settings_is_whole():
     """Not in it: where ``/opt/ml`` is, and the variable that the section about several models explains."""
-    table = table_after(SERVING, "| environment variable | meaning | default |")
+    table = table_after(SERVING, "| environment variable | meaning | values | default |")
     sources = [path.read_text(encoding="utf-8") for path in (CONTAINER_SRC / "sagemaker_rl/serving").rglob("*.py")]
     read = {name for source in sources for name in re.findall(r'"(SAGEMAKER_[A-Z_]+)"', source)}
     assert set(re.findall(r"SAGEMAKER_[A-Z_]+", table)) == read - {"SAGEMAKER_BASE_DIR", "SAGEMAKER_MULTI_MODEL"}
+
+
+def test_the_numbers_of_the_endpoints_settings_are_those_that_are_taken():
+    rows = rows_after(SERVING, "| environment variable | meaning | values | default |")
+    given = {name: values for names, _, values, _ in rows for name in re.findall(r"SAGEMAKER_[A-Z_]+", names)}
+    for name, allowed in settings.BOUNDS.items():
+        assert given[name].partition(", ")[0] == str(allowed), name
 
 
 def test_figures_of_the_readme_are_those_that_were_measured():

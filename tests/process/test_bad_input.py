@@ -78,7 +78,7 @@ def assert_refused(job: Job, sentence: str) -> None:
         ),
         ({"rl.env_params.level": "no_such_module:Car"}, "there is no module 'no_such_module'"),
         ({"improve_steps": "1" + "0" * 400}, "improve_steps is 1000"),
-        ({"rl.level_managers": "3"}, "rl has no 'rl.level_managers'"),
+        ({"rl.level_managers": "3"}, "rl has no 'level_managers'"),
         ({"rl.agent_params.path": "x"}, "rl.agent_params has no 'path'"),
         ({"rl.evaluation_steps:TrainingSteps": "5"}, "has the unit 'TrainingSteps', expected one of EnvironmentSteps"),
         ({"rl.agent_params.network_wrappers.main.optimizer_type": "adm"}, "is 'adm', expected one of Adam, RMSProp."),

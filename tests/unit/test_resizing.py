@@ -32,9 +32,27 @@ def test_it_equals_scikit_image(shape, anti_aliasing):
     assert np.allclose(resizing.resize(image, shape, anti_aliasing), expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("anti_aliasing", [None, False])
+def test_one_pixel_stays_what_it_is(anti_aliasing):
+    assert resizing.resize(np.array([[7.0], [9.0]]), (2, 3), anti_aliasing).tolist() == [[7] * 3, [9] * 3]
+    assert resizing.resize(np.array([5.0]), (1,), anti_aliasing).tolist() == [5]
+
+
+@pytest.mark.parametrize("anti_aliasing", [None, False])
+def test_several_pictures_are_each_resized_as_it_would_be_alone(anti_aliasing):
+    pictures = np.random.default_rng(1).integers(0, 256, size=(3, 7, 10, 2)).astype(np.uint8)
+    together = resizing.resize(pictures, (3, 5, 12, 2), anti_aliasing)
+    assert (together.shape, together.dtype) == ((3, 5, 12, 2), np.float64)
+    for number, channel in np.ndindex(3, 2):
+        alone = resizing.resize(pictures[number, :, :, channel], (5, 12), anti_aliasing)
+        assert np.array_equal(together[number, :, :, channel], alone)
+
+
 def test_a_shape_of_other_axes_is_refused():
     with pytest.raises(ValueError, match=r"A picture of shape \(2, 2, 3\) cannot become \(1, 1\)"):
         resizing.resize(np.zeros((2, 2, 3)), (1, 1))
+    with pytest.raises(ValueError, match=r"A picture of shape \(2, 3\) cannot become \(1, 1\) in its own range"):
+        resizing.resize(np.zeros((2, 3)), (1, 1), preserve_range=False)
 
 
 def test_coachs_filters_rescale_without_scikit_image():

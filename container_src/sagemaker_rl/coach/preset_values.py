@@ -54,6 +54,7 @@ RANGES = {
     "clip_likelihood_ratio_using_epsilon": Range(0, closed=False),
     "beta_entropy": Range(-10, 10),  # below 0 rewards a certain policy
     "clip_gradients": Range(0, closed=False),
+    "epsilon_schedule": Range(0, 1),
     "evaluation_epsilon": Range(0, 1),
     "evaluation_noise_percentage": Range(0),
     "l2_regularization": Range(0),
@@ -94,8 +95,9 @@ def set_value(graph_manager: Any, path: str, value: Any, name: str) -> None:
     units = UNITS_OF.get(leaf, UNITS)
     if colon and unit not in units:
         raise InputError(f"Hyperparameter {name} has the unit {unit!r}, expected one of {', '.join(units)}.")
-    if root == "rl" and [*parents, leaf][0] not in ROOTS:
-        raise InputError(f"Hyperparameter {name} is not in a preset: rl has no {path!r}, {nearest(leaf, ROOTS)}")
+    first = [*parents, leaf][0]
+    if root == "rl" and first not in ROOTS:
+        raise InputError(f"Hyperparameter {name} is not in a preset: rl has no {first!r}, {nearest(first, ROOTS)}")
     owner = graph_manager
     for depth, part in enumerate(parents):
         owner = _get(owner, part, name, path_so_far=".".join([root, *parents[:depth]]))

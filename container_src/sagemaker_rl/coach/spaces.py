@@ -105,6 +105,8 @@ def check_action_space(space: Any, level: str) -> Actions:
             expected = "a Box of one dimension or more, none of them empty"
         elif not _is_bounded(space):
             expected = "a Box whose bounds are finite on both sides"
+        elif (space.low > space.high).any():
+            expected = "a Box with no lower bound above the upper one"
         else:
             return BoxActions(space)
     raise InputError(f"Environment {level} has the action space {describe_space(space)}, expected {expected}.")

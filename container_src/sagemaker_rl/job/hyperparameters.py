@@ -22,11 +22,18 @@ class Range:
         return (self.low <= value if self.closed else self.low < value) and value <= self.high
 
     def __str__(self) -> str:
-        if self.high < float("inf"):
-            return f"between {self.low:g} and {self.high:g}"
-        return f"{self.low:g} or more" if self.closed else f"more than {self.low:g}"
+        if not self.closed:
+            return f"more than {self.low:g}" + (f", at most {self.high:g}" if self.high < float("inf") else "")
+        return f"between {self.low:.10g} and {self.high:.10g}" if self.high < float("inf") else f"{self.low:g} or more"
 
 
+RANGES = {
+    "evaluate_episodes": Range(1),
+    "evaluate_steps": Range(1),
+    "parallel_environments": Range(1, 4096),
+    "seed": Range(0, 2**32 - 1),
+}
+"""Of the hyperparameters that are the job's own, all of them whole numbers."""
 OF_THE_PLATFORM = ("sagemaker_", "_tuning_")
 """How the hyperparameters begin that SageMaker and its SDKs add for themselves."""
 LARGEST = 1e18
@@ -88,6 +95,15 @@ def checked_number(name: str, value: Any, number_type: type, allowed: Range | No
     ):
         raise InputError(f"Hyperparameter {name} is {value!r}, expected {expected}.")
     return number_type(value)
+
+
+def checked_count(name: str, value: Any) -> int:
+    """Return a hyperparameter of RANGES as an int.
+
+    Raises:
+        InputError: It is no whole number in its range.
+    """
+    return int(checked_number(name, value, int, RANGES[name]))
 
 
 def checked_flag(name: str, value: Any) -> bool:

@@ -290,6 +290,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
         if size > MAX_DESCRIPTION_BYTES:
             raise PolicyError(f"{file} has {size} bytes, expected at most {MAX_DESCRIPTION_BYTES}.")
         description = json.loads(file.read_text(encoding="utf-8"))
+    except PolicyError:  # a ValueError, too
+        raise
     except FileNotFoundError:
         raise PolicyError(f"There is no {DESCRIPTION_FILE} in {folder}, expected an unpacked model.tar.gz.") from None
     except OSError as error:

@@ -34,7 +34,7 @@ def list_facts(run: Run) -> list[tuple[str, str]]:
         ("Episodes", metadata.get("episodes")),
         ("Trainings", metadata.get("training_iterations")),
         ("Policy kept is of step", _format_integer(metadata.get("policy_steps"))),
-        ("Versions", ", ".join(map(" ".join, versions.items())) if isinstance(versions, dict) else versions),
+        ("Versions", _format_versions(versions)),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "")]
 
@@ -62,6 +62,12 @@ def _seed(run: Run) -> Any:
     if "seed" in run.job:
         return "none: random" if run.job["seed"] is None else run.job["seed"]
     return run.metadata.get("seed")
+
+
+def _format_versions(versions: Any) -> Any:
+    return (
+        ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else versions
+    )
 
 
 def _format_seconds(value: Any) -> str | None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.serving.codecs import CODECS, JSON
@@ -12,6 +13,36 @@ from sagemaker_rl.serving.shared_state import MAX_WORKERS
 
 DEFAULT_PROGRAM = "inference.py"
 """In ``code/``, where SAGEMAKER_PROGRAM names none."""
+
+
+class Bounds(NamedTuple):
+    """The whole numbers that a variable may be."""
+
+    least: int
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.least} to {self.most}"
+
+
+BOUNDS = {
+    "SAGEMAKER_BIND_TO_PORT": Bounds(1, 65535),
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB": Bounds(1, 1024),
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT": Bounds(1, 3600),
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": Bounds(1, 3600),
+    "SAGEMAKER_MODEL_SERVER_WORKERS": Bounds(1, MAX_WORKERS),
+    "SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND": Bounds(0, 1_000_000),
+    "SAGEMAKER_RL_COMPILE": Bounds(0, 1),
+    "SAGEMAKER_RL_MAX_MODELS": Bounds(1, 100_000),
+    "SAGEMAKER_RL_MAX_QUEUE": Bounds(1, 100_000),
+    "SAGEMAKER_RL_PAGE": Bounds(0, 1),
+    "SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS": Bounds(1, 3600),
+}
+"""Of each variable that is a number."""
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Of the container, with cgroup version 2."""
+MAX_DIGITS = 10
+"""Python reads a whole number of thousands of digits slowly, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -72,30 +103,31 @@ class Settings:
         if output not in OUTPUTS:
             raise InputError(f"SAGEMAKER_RL_OUTPUT is {output!r}, expected {' or '.join(OUTPUTS)}.")
 
-        def number(name: str, default: int, highest: int, lowest: int = 1) -> int:
+        def number(name: str, default: int) -> int:
             text = environment.get(name, str(default))
-            if not text.isdecimal() or len(text) > 10 or not lowest <= int(text) <= highest:
-                raise InputError(f"{name} is {text!r}, expected a whole number from {lowest} to {highest}.")
+            least, most = BOUNDS[name]
+            if not text.isdecimal() or len(text) > MAX_DIGITS or not least <= int(text) <= most:
+                raise InputError(f"{name} is {text!r}, expected a whole number from {BOUNDS[name]}.")
             return int(text)
 
-        timeout = number("SAGEMAKER_MODEL_SERVER_TIMEOUT", 60, 3600)
+        timeout = number("SAGEMAKER_MODEL_SERVER_TIMEOUT", 60)
         return cls(
             model_dir=base / ("models" if multi_model else "model"),
             host=environment.get("SAGEMAKER_BIND_TO_HOST", "0.0.0.0"),  # noqa: S104 - as SageMaker asks
-            port=number("SAGEMAKER_BIND_TO_PORT", 8080, 65535),
-            workers=number("SAGEMAKER_MODEL_SERVER_WORKERS", min(cpu_count(), MAX_WORKERS), MAX_WORKERS),
-            max_body_bytes=number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6, 1024) * 1024 * 1024,
-            seconds_to_answer=number("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout, 3600),
-            seconds_to_receive=number("SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS", 30, 3600),
-            max_queue=number("SAGEMAKER_RL_MAX_QUEUE", 1000, 100_000),
-            access_log_lines=number("SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND", 100, 1_000_000, lowest=0),
+            port=number("SAGEMAKER_BIND_TO_PORT", 8080),
+            workers=number("SAGEMAKER_MODEL_SERVER_WORKERS", min(cpu_count(), MAX_WORKERS)),
+            max_body_bytes=number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6) * 1024 * 1024,
+            seconds_to_answer=number("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
+            seconds_to_receive=number("SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS", 30),
+            max_queue=number("SAGEMAKER_RL_MAX_QUEUE", 1000),
+            access_log_lines=number("SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND", 100),
             default_accept=accept,
             output=output,
             program=environment.get("SAGEMAKER_PROGRAM", DEFAULT_PROGRAM),
-            compile=number("SAGEMAKER_RL_COMPILE", 1, 1, lowest=0) == 1,
+            compile=number("SAGEMAKER_RL_COMPILE", 1) == 1,
             multi_model=multi_model,
-            max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000, 100_000),
-            page=number("SAGEMAKER_RL_PAGE", 0, 1, lowest=0) == 1,
+            max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000),
+            page=number("SAGEMAKER_RL_PAGE", 0) == 1,
         )
 
 
@@ -103,7 +135,7 @@ def cpu_count() -> int:
     """Return how many processors this process may use: its affinity, and its container's quota, rounded up."""
     count = len(os.sched_getaffinity(0))
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        quota, period = CPU_QUOTA.read_text(encoding="ascii").split()
         if quota != "max":
             count = min(count, -(-int(quota) // int(period)))
     except (OSError, ValueError):  # no cgroup version 2

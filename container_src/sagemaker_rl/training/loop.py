@@ -10,7 +10,7 @@ from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
-from sagemaker_rl.job.hyperparameters import Range, checked_flag, checked_number
+from sagemaker_rl.job.hyperparameters import checked_count, checked_flag
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
@@ -19,7 +19,6 @@ from sagemaker_rl.training.best_policy import BestPolicy
 from sagemaker_rl.training.choice import choose_run
 from sagemaker_rl.training.schedule import check_schedule
 
-SEEDS = Range(0, 2**32 - 1)
 EXTENTS = {"EnvironmentEpisodes": "Improve_episodes", "Time": "Improve_seconds"}
 """What the log calls the length of a training that is not in units that count environment steps."""
 
@@ -49,9 +48,9 @@ class Options:
         seed = given.get("seed", seed)
         environments = given.get("parallel_environments")
         if environments is not None:
-            environments = checked_number("parallel_environments", environments, int, Range(1, 4096))
+            environments = checked_count("parallel_environments", environments)
         return cls(
-            seed=None if seed is None else checked_number("seed", seed, int, SEEDS),
+            seed=None if seed is None else checked_count("seed", seed),
             save_model=checked_flag("save_model", given["save_model"]) if "save_model" in given else None,
             accelerate=checked_flag("accelerate", given.get("accelerate", 1)),
             parallel_environments=environments,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from launch.cli import values
+from launch.cli import bounds, values
 from launch.cli.errors import UsageError
 from launch.project import BASE_NAME
 
@@ -134,9 +134,9 @@ def add_training_job(parser: argparse.ArgumentParser) -> None:
     add_image(parser)
     parser.add_argument("--job-name", type=values.name, help=f"default: {BASE_NAME} and the time of day")
     add_instance_type(parser, "ml.c5.xlarge", "TrainingInstanceType")
-    parser.add_argument("--instance-count", type=values.at_least(1), default=1, help="(%(default)s)")
-    parser.add_argument("--volume-gb", type=values.at_least(1), default=10, help="size of the volume (%(default)s)")
-    parser.add_argument("--max-runtime", type=values.at_least(1), default=3600, metavar="SECONDS", help="(%(default)s)")
+    bounds.add_number(parser, "--instance-count", "(%(default)s)", default=1)
+    bounds.add_number(parser, "--volume-gb", "size of the volume (%(default)s)", default=10)
+    bounds.add_number(parser, "--max-runtime", "(%(default)s)", default=3600, unit="SECONDS")
     parser.add_argument(
         "-p",
         dest="parameters",

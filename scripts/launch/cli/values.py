@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from launch.cli.errors import UsageError
@@ -21,17 +21,6 @@ MAX_HYPERPARAMETERS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH = 100, 256, 2500
 
 
 # --- For ``type=`` of a flag -----------------------------------------------------------------------------------------
-def at_least(lowest: int) -> Callable[[str], int]:
-    """Return the function that reads a whole number of at least ``lowest``."""
-
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {lowest}")
-        return int(text)
-
-    return number
-
-
 def name(text: str) -> str:
     """Check the name of a job or an endpoint."""
     if not NAME.fullmatch(text):
@@ -56,6 +45,18 @@ def tag(text: str) -> dict[str, str]:
     if not separator or not 0 < len(key) <= 128 or len(value) > 256 or key.lower().startswith("aws:"):
         raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
     return {"Key": key, "Value": value}
+
+
+def instance_range(text: str) -> tuple[int, int]:
+    """Return the fewest and the most instances of ``MIN:MAX``.
+
+    Raises:
+        UsageError: It is not of that form, or there are fewer than 1, or fewer at most than at least.
+    """
+    match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--autoscale is {text!r}, expected MIN:MAX as in 1:4.")
+    return int(match[1]), int(match[2])
 
 
 # --- Of several flags, or of a file ----------------------------------------------------------------------------------

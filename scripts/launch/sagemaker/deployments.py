@@ -69,7 +69,7 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     Raises:
         UsageError: There is no such model or image, or the endpoint cannot be updated so.
     """
-    instance_range = endpoint_requests.check_flags(arguments)
+    endpoint_requests.check_flags(arguments)
     endpoint = arguments.endpoint_name
     name = endpoints.resource_name(endpoint)
     if not arguments.dry_run:
@@ -83,8 +83,9 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     scaling_to_restore = present_scaling if changes_type else []
     keeps_count = bool(present_scaling) and not changes_type and arguments.instance_count is None
     registration = []
-    if instance_range:
-        registration = scaling.registration_requests(endpoint, *instance_range, arguments.target_invocations)
+    if arguments.autoscale:
+        least, most = arguments.autoscale
+        registration = scaling.registration_requests(endpoint, least, most, arguments.target_invocations)
     environment = values.environment(arguments.environment)
     return Plan(
         endpoint=endpoint,

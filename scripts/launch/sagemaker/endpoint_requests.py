@@ -1,8 +1,7 @@
 """The requests for an endpoint and its configuration that the flags of ``deploy.py`` make."""
 
 import argparse
-import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from launch.aws import scaling
 from launch.aws.clients import Clients
@@ -16,31 +15,16 @@ NOT_SERVERLESS = ("data_capture", "autoscale", "subnets", "security_groups", "ne
 """What AWS's serverless endpoints do not have, by the names of the flags."""
 
 
-class InstanceRange(NamedTuple):
-    """How many instances an endpoint scales between."""
-
-    minimum: int
-    maximum: int
-
-
-def check_flags(arguments: argparse.Namespace) -> InstanceRange | None:
-    """Check flags that depend on each other; return what ``--autoscale`` asks for.
+def check_flags(arguments: argparse.Namespace) -> None:
+    """Check flags that depend on each other.
 
     Raises:
-        UsageError: A flag makes no sense by itself, or with another.
+        UsageError: A flag makes no sense with another.
     """
     options.check_network(arguments)
-    if arguments.data_capture is not None and not 0 < arguments.data_capture <= 100:
-        raise UsageError(f"--data-capture is {arguments.data_capture}, expected 1 to 100 percent.")
     for name in NOT_SERVERLESS:
         if arguments.serverless and getattr(arguments, name):
             raise UsageError(f"--serverless does not go with --{name.replace('_', '-')}.")
-    if not arguments.autoscale:
-        return None
-    match = re.fullmatch(r"(\d+):(\d+)", arguments.autoscale)
-    if not match or not 0 < int(match[1]) <= int(match[2]):
-        raise UsageError(f"--autoscale is {arguments.autoscale!r}, expected MIN:MAX as in 1:4.")
-    return InstanceRange(int(match[1]), int(match[2]))
 
 
 def config_request(arguments: argparse.Namespace, clients: Clients, name: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def request(
     variables = values.environment(arguments.environment)
     options.check_network(arguments)
     spot = getattr(arguments, "spot", False)
-    max_wait = _max_wait(arguments, spot)
+    max_wait = spot_seconds(arguments, spot)
     home = session.home_address(arguments, clients)  # from here on AWS is asked
     if split(home)[0] == "s3" and not arguments.network_isolation:
         # sagemaker-training then uploads output/intermediate to HOME/JOB/output/intermediate while the job runs
@@ -115,8 +115,12 @@ def _switches(arguments: argparse.Namespace, spot: bool) -> dict[str, bool | Non
     }
 
 
-def _max_wait(arguments: argparse.Namespace, spot: bool) -> int | None:
-    """Return how long a Spot job may wait and run together, in seconds; None for another job."""
+def spot_seconds(arguments: argparse.Namespace, spot: bool) -> int | None:
+    """Return how long a Spot job may wait and run together, in seconds; None for another job.
+
+    Raises:
+        UsageError: ``--max-wait`` is given without ``--spot``, or is less than ``--max-runtime``.
+    """
     max_wait = getattr(arguments, "max_wait", None)
     if max_wait is not None and (not spot or max_wait < arguments.max_runtime):
         raise UsageError(

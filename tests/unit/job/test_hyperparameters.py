@@ -1,13 +1,16 @@
 """Hyperparameters, read and checked."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 from sagemaker_rl.errors import InputError
+from sagemaker_rl.job import hyperparameters
 from sagemaker_rl.job.hyperparameters import (
     Range,
     as_arguments,
+    checked_count,
     checked_flag,
     checked_number,
     decode,
@@ -31,10 +34,110 @@ def test_a_damaged_file_is_said_in_one_sentence(tmp_path, content):
         read_hyperparameters(file)
 
 
-def test_flags():
-    assert [checked_flag("save_model", value) for value in (0, 1, True, "false")] == [False, True, True, False]
-    with pytest.raises(InputError, match="expected 0 or 1"):
-        checked_flag("save_model", 2)
+def test_a_job_without_a_file_has_none(tmp_path):
+    assert read_hyperparameters(tmp_path / "hyperparameters.json") == {}
+
+
+def test_a_folder_in_its_place_is_said_in_one_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"cannot be read: .*Is a directory"):
+        read_hyperparameters(tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), "0.5", '"0.5"', 0.5])
+def test_a_value_is_a_number_of_pythons(value):
+    decoded = hyperparameters.decode(value)
+    assert (decoded, type(decoded)) == (0.5, float)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "preset-x", ""])
+def test_what_is_no_json_stays_a_text(text):
+    assert hyperparameters.decode(text) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "flag"),
+    [(0, False), (1, True), (True, True), (False, False)]
+    + [(text, text.lower() == "true") for text in ("true", "false", "True", "False")],
+)
+def test_flags(value, flag):
+    assert checked_flag("save_model", value) is flag
+
+
+@pytest.mark.parametrize("value", [2, -1, 0.5, "2", "yes", None, [1]])
+def test_what_is_no_flag(value):
+    with pytest.raises(InputError) as refused:
+        checked_flag("save_model", value)
+    assert str(refused.value) == f"Hyperparameter save_model is {value!r}, expected 0 or 1."
+
+
+@pytest.mark.parametrize("name", hyperparameters.RANGES)
+def test_a_number_of_the_jobs_is_taken_within_its_range_alone(name):
+    allowed = hyperparameters.RANGES[name]
+    inside, outside = {int(allowed.low), int(allowed.low) + 1}, {allowed.low - 1}
+    if allowed.high < math.inf:
+        inside, outside = inside | {int(allowed.high) - 1, int(allowed.high)}, outside | {int(allowed.high) + 1}
+    for number in inside:
+        assert (checked_count(name, number), type(checked_count(name, float(number)))) == (number, int)
+    for value in (*outside, allowed.low + 0.5, "one", None, True):
+        with pytest.raises(InputError) as refused:
+            checked_count(name, value)
+        assert str(refused.value) == f"Hyperparameter {name} is {value!r}, expected a whole number {allowed}."
+
+
+@pytest.mark.parametrize(
+    ("allowed", "sentence", "inside", "outside"),
+    [
+        (Range(1), "1 or more", [1, 2, 1e18], [0, 0.9, -1]),
+        (Range(0, closed=False), "more than 0", [5e-324, 1e18], [0, -5e-324]),
+        (Range(-2, 3), "between -2 and 3", [-2, -1.9, 2.9, 3], [-2.1, 3.1]),
+        (Range(0, 1, closed=False), "more than 0, at most 1", [5e-324, 1], [0, math.nextafter(1, 2)]),
+        (Range(0, 2**32 - 1), "between 0 and 4294967295", [2**32 - 1], [2**32]),
+    ],
+)
+def test_ranges(allowed, sentence, inside, outside):
+    assert str(allowed) == sentence
+    assert [value in allowed for value in (*inside, *outside)] == [True] * len(inside) + [False] * len(outside)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_no_number_is_beyond_what_64_bits_count(sign):
+    assert checked_number("x", sign * 10**18, int, None) == sign * 10**18
+    assert checked_number("x", sign * 1e18, float, None) == sign * 1e18
+    for value in (sign * (10**18 + 1000), sign * math.nextafter(1e18, math.inf), sign * math.inf):
+        with pytest.raises(InputError, match=r"^Hyperparameter x is .*, expected a number\.$"):
+            checked_number("x", value, float, None)
+
+
+def test_arguments_of_a_program_are_the_hyperparameters():
+    given = {
+        "seed": 3,
+        "rate": 0.5,
+        "flag": True,
+        "sizes": [1, 2],
+        "sagemaker_program": "x",
+        "_tuning_objective_metric": "y",
+    }
+    arguments = hyperparameters.as_arguments(given)
+    assert arguments == ["--seed", "3", "--rate", "0.5", "--flag", "True", "--sizes", "[1, 2]"]
+    assert hyperparameters.from_arguments(arguments) == {"seed": 3, "rate": 0.5, "flag": "True", "sizes": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--a", "1", "b", "2"], "Argument 'b' of the program is no name, expected --NAME VALUE for each."),
+        (["--a", "1", "--b"], "Argument --b of the program has no value, expected --NAME VALUE for each."),
+    ],
+)
+def test_other_arguments_are_refused(arguments, sentence):
+    with pytest.raises(InputError) as refused:
+        hyperparameters.from_arguments(arguments)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(("name", "near"), [("discuont", "discount"), ("sed", "seed")])
+def test_nearest_names_what_is_close(name, near):
+    assert nearest(name, ["seed", "discount"]) == f"did you mean {near!r}?"
 
 
 def test_nearest_lists_all_when_nothing_is_close():
@@ -47,7 +150,7 @@ def test_nearest_lists_all_when_nothing_is_close():
         (Range(0, 1), [0, 0.5, 1], [-1e-9, 1.0000001], "between 0 and 1"),
         (Range(1), [1, 1e17], [0.999], "1 or more"),
         (Range(0, closed=False), [1e-300, 1e17], [0, -1], "more than 0"),
-        (Range(0, 0.5, closed=False), [1e-300, 0.5], [0, 0.51], "between 0 and 0.5"),
+        (Range(0, 0.5, closed=False), [1e-300, 0.5], [0, 0.51], "more than 0, at most 0.5"),
     ],
 )
 def test_a_range(allowed, inside, outside, words):
@@ -73,17 +176,6 @@ def test_whole_numbers():
     assert checked_number("seed", 1e18, int, None) == 10**18
     with pytest.raises(InputError, match=r"^Hyperparameter seed is 5\.5, expected a whole number 1 or more\.$"):
         checked_number("seed", 5.5, int, Range(1))
-
-
-@pytest.mark.parametrize("value", ["2", "yes", None, [1], 0.5])
-def test_what_is_no_flag(value):
-    with pytest.raises(InputError, match=r"^Hyperparameter keep_best is .*, expected 0 or 1\.$"):
-        checked_flag("keep_best", value)
-
-
-def test_the_forms_of_flags():
-    given = [0, 1, 0.0, 1.0, False, True, "true", "false", "True", "False"]
-    assert [checked_flag("x", value) for value in given] == [False, True] * 3 + [True, False] * 2
 
 
 def test_arguments_are_read_as_they_are_given():

@@ -10,6 +10,7 @@ TRAINING = (
     "Training> Name=main_level/agent, Worker=0, Episode={0}, Total reward=-1.0, Steps={0}00, Training iteration=0"
 )
 TESTING = "Testing> Name=main_level/agent, Worker=0, Episode={0}, Total reward=95.0, Steps={0}00, Training iteration=0"
+HEATUP = "Heatup> Name=main_level/agent, Worker=0, Episode={0}, Total reward=-1.0, Steps={0}00, Training iteration=0"
 EVALUATION = "Evaluation> Evaluation reward=95.5, Episode=28, Steps=60000, Training iteration=2"
 
 
@@ -66,3 +67,44 @@ def test_on_a_terminal_training_counts_the_steps_of_its_schedule(monkeypatch):
         assert (shows.bar.n, shows.bar.total) == (5000, 60000)
         shows(EVALUATION)
         assert shows.bar.n == 60000
+
+
+def test_training_lines_come_two_seconds_apart(capsys, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    shows = progress.TrainingProgress()
+    printed = []
+    for second in (0.0, 1.9, 2.0, 2.1, 3.9, 4.0, 7.0):
+        clock[0] = 100 + second
+        shows(TRAINING.format(int(10 * second)))
+        printed.append(bool(capsys.readouterr().out))
+    assert printed == [True, False, True, False, False, True, True]
+
+
+@pytest.mark.parametrize("line", ["x Evaluation> ", "Modelling", "Checkpoints", "", HEATUP.format(1), " Error: x"])
+def test_off_a_terminal_other_lines_are_not_shown(capsys, line):
+    assert shown(capsys, progress.TrainingProgress(), [line]) == []
+    assert shown(capsys, progress.EvaluationProgress(3), [line, "Model> x"]) == []
+
+
+def test_an_error_is_shown_in_either_kind_of_job(capsys):
+    for kind in (progress.TrainingProgress(), progress.EvaluationProgress(3)):
+        assert shown(capsys, kind, ["Error: x"]) == ["Error: x"]
+
+
+def test_on_a_terminal_the_bar_tells_the_last_evaluation_and_is_closed(monkeypatch, capsys):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.TrainingProgress() as shows:
+        shows("Schedule> Preset=preset-x, Improve steps=60000, Seed=0")
+        shows(HEATUP.format(100))
+        shows(TRAINING.format(150))
+        shows(TRAINING.format(170))
+        assert (shows.bar.n, shows.bar.total) == (7000, 60000)
+        shows("Evaluation> Evaluation reward=-1.25e+01, Episode=28, Steps=8000, Training iteration=2")
+        shows(EVALUATION.replace("95.5", "-12.345").replace("60000", "9000"))
+        assert (shows.bar.n, shows.bar.postfix) == (9000, "evaluation reward -12.35")
+        shows("## noise")
+        assert shows.bar.n == 9000
+    assert terminal.getvalue().endswith("\n")  # as a closed bar leaves it
+    assert capsys.readouterr().out == ""

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from jobs import ROOT
-from launch.cli import errors
+from launch.cli import errors, interruption
 from launch.local import attached
 from stand_ins import REQUEST, FakeEngine, FakeWorkload
 
@@ -22,6 +22,50 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(interruptible, tmp_path
         errors.run(main)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"Error: {tmp_path / 'file' / 'x'}: Not a directory.\n"
+
+
+class Strange(Exception):
+    """What a library raises."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "sentence"),
+    [
+        (None, 0, ""),
+        (errors.UsageError("So not."), 2, "Error: So not.\n"),
+        (errors.JobFailed("It did."), 1, "Failed: It did.\n"),
+        (interruption.Interrupted(signal.SIGTERM), 128 + 15, "Interrupted.\n"),
+        (interruption.Interrupted(signal.SIGINT), 128 + 2, "Interrupted.\n"),
+        (OSError(28, "No space left on device", "a/b"), 2, "Error: a/b: No space left on device.\n"),
+        (OSError(28, "No space left on device"), 2, "Error: [Errno 28] No space left on device.\n"),
+        (Strange("usage"), 2, "Error: explained usage\n"),
+        (Strange("failure"), 1, "Failed: explained failure\n"),
+    ],
+    ids=str,
+)
+def test_a_script_ends_with_a_status_and_a_sentence(interruptible, monkeypatch, capsys, raised, status, sentence):
+    explanations = [
+        lambda error: None,
+        lambda error: errors.UsageError(f"explained {error}") if str(error) == "usage" else None,
+        lambda error: errors.JobFailed(f"explained {error}") if isinstance(error, Strange) else None,
+    ]
+    monkeypatch.setattr(errors, "_explanations", [])
+    for explanation in explanations:
+        errors.register_explanation(explanation)
+
+    def main():
+        if raised:
+            raise raised
+
+    with pytest.raises(SystemExit) as ended:
+        errors.run(main)
+    assert ended.value.code == status
+    assert capsys.readouterr().err == sentence
+
+
+def test_a_fault_of_the_script_keeps_its_traceback(interruptible):
+    with pytest.raises(ZeroDivisionError):
+        errors.run(lambda: 1 / 0)
 
 
 def test_nobody_reads_on():

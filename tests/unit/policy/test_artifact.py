@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from sagemaker_rl.errors import PolicyError
+from sagemaker_rl.policy import artifact as artifact_module
 from sagemaker_rl.policy.artifact import Policy, Space, sha256
 
 
@@ -76,6 +77,89 @@ def test_a_missing_file_is_named(artifact, name):
     (artifact / name).unlink()
     with pytest.raises(PolicyError, match=name.replace(".", r"\.")):
         Policy.load(artifact)
+
+
+def discrete(n=3, **fields):
+    return {"type": "discrete", "n": n, **fields}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        discrete(1),
+        discrete(2),
+        discrete(start=2**62),
+        discrete(start=-(2**62)),
+        box((1,), [0], [0]),
+        box((2,), [0, -2], [0, -1.5]),
+        box((1, 1), [-1e308], [1e308]),
+        box((2,), [None, 1], [1, None]),
+        {"type": "box", "shape": [2, 3], "low": -1, "high": None},
+        {**box((2, 3), range(6), range(6, 12)), "integer": True},
+    ],
+)
+def test_spaces_at_their_bounds(data):
+    space = Space.from_json("action_space", data)
+    assert Space.from_json("action_space", json.loads(json.dumps(space.to_json()))) == space
+
+
+def test_each_number_of_a_box_has_its_own_bounds():
+    space = Space.from_json("action_space", box((2, 1), [None, 1], [2, None]))
+    assert (space.shape, space.low, space.high) == ((2, 1), (-np.inf, 1), (2, np.inf))
+    space = Space.from_json("action_space", {"type": "box", "shape": [3, 1], "low": -1, "high": None, "integer": True})
+    assert space == Space("box", (3, 1), (-1,) * 3, (np.inf,) * 3, integer=True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        discrete(0),
+        discrete(-1),
+        discrete(1.0),
+        discrete(start=2**62 + 1),
+        discrete(start=-(2**62) - 1),
+        discrete(start=True),
+        {"type": "discrete"},
+        box((), [], []),
+        box((0,), [], []),
+        box((2,), [0], [1, 1]),
+        box((2,), [0, 0], [1, 1, 1]),
+        box((2,), [0, 1], [1, 0]),
+        box((2,), [1, 0], [0.999, 1]),
+        {"type": "box", "shape": [2, 2], "low": 1, "high": 0},
+        {"type": "sphere"},
+        [],
+        {},
+    ],
+)
+def test_spaces_beyond_their_bounds(data):
+    with pytest.raises(PolicyError) as refused:
+        Space.from_json("action_space", data)
+    assert str(refused.value).startswith("policy.json: action_space is ")
+    assert str(refused.value).endswith(", expected a box or a discrete space.")
+
+
+def test_a_box_has_as_many_numbers_as_fit(monkeypatch):
+    monkeypatch.setattr(artifact_module, "MAX_NUMBERS", 6)
+    assert Space.from_json("x", {"type": "box", "shape": [2, 3], "low": 0, "high": 1}).high == (1,) * 6
+    with pytest.raises(PolicyError):
+        Space.from_json("x", {"type": "box", "shape": [7], "low": 0, "high": 1})
+
+
+@pytest.mark.parametrize(("numbers", "described"), [(64, [2.0] * 64), (65, 2.0)])
+def test_many_bounds_that_are_alike_are_described_by_one(numbers, described):
+    assert Space("box", (numbers,), (-1.0,) * numbers, (2.0,) * numbers).to_json()["high"] == described
+
+
+@pytest.mark.parametrize(("more", "fits"), [(0, True), (1, False)])
+def test_a_description_is_as_long_as_it_may_be(artifact, more, fits):
+    file = artifact / "policy.json"
+    text = file.read_text()
+    file.write_text(text + " " * (1024 * 1024 + more - len(text.encode())))
+    if fits:
+        Policy.load(artifact)
+    else:
+        assert refusal(artifact) == f"{file} has 1048577 bytes, expected at most 1048576."
 
 
 @pytest.mark.parametrize(
@@ -204,7 +288,7 @@ def test_a_link_out_of_the_folder_is_not_followed(artifact, name, tmp_path):
 def test_a_huge_description_is_not_read(artifact):
     with (artifact / "policy.json").open("a") as file:
         file.truncate(10**12)
-    assert "policy.json has 1000000000000 bytes, expected at most 1048576" in refusal(artifact)
+    assert refusal(artifact) == f"{artifact / 'policy.json'} has 1000000000000 bytes, expected at most 1048576."
 
 
 @pytest.mark.parametrize(

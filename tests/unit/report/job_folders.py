@@ -21,15 +21,20 @@ SETTINGS = [
 ]
 
 
-def make_trial(dimensions: int = 2, episodes: int = 100, mean_return: float = 99.2) -> Trial:
+def make_trial(dimensions: int = 2, episodes: int = 100, mean_return: float = 99.2, below: float = 0.6) -> Trial:
+    """Return a trial whose worst return, of the third episode, is so far below the mean; none is the same twice."""
     random = np.random.default_rng(0)
     starts = np.zeros((episodes, dimensions), np.float32)
     starts[:, 0] = random.uniform(-0.6, -0.4, episodes)
     paths = [np.column_stack([np.arange(50), *random.uniform(-0.05, 0.05, (dimensions + 1, 50))]).astype(np.float32)]
     axes = (np.linspace(-1.2, 0.6, 9), np.linspace(-0.07, 0.07, 9))
-    heat = PolicyMap(axes, np.tile(np.linspace(-1, 1, 9), (9, 1)), np.zeros((9, 9))) if dimensions == 2 else None
+    values = np.linspace(-1, 1, 81).reshape(9, 9)
+    heat = PolicyMap(axes, values, np.arange(81.0).reshape(9, 9)) if dimensions == 2 else None
     no_map = "" if heat else f"an observation has the shape [{dimensions}], and a map has two dimensions"
-    return Trial(starts, np.full(episodes, mean_return), np.full(episodes, 900), paths, heat, no_map)
+    ranks = np.roll(np.arange(episodes), 2)
+    unequal = ranks**2 - np.mean(ranks**2) if episodes else ranks
+    returns = mean_return + (below / -unequal.min() * unequal if episodes else unequal)
+    return Trial(starts, returns, 900 + ranks, paths, heat, no_map)
 
 
 def write_job(folder):
@@ -37,7 +42,8 @@ def write_job(folder):
     intermediate, data = folder / "output/intermediate", folder / "output/data"
     (intermediate / "gifs").mkdir(parents=True)
     data.mkdir()
-    rows = [f"{n},{n / 10},{n},{n if n % 10 == 0 else ''},{5 / n},{2.0},{4.0}" for n in range(1, 41)]
+    evaluations = {10: 10, 20: 40, 30: -5.5, 40: 30.25}
+    rows = [f"{n},{n / 10},{n},{evaluations.get(n, '')},{5 / n},{2.0},{4.0}" for n in range(1, 41)]
     (intermediate / CSV).write_text("\n".join([HEADER, *rows]) + "\n")
     job = {"kind": "training", "preset": "a-preset", "environment": CAR, "algorithm": "ClippedPPO", "seed": 3}
     (intermediate / "job.json").write_text(json.dumps({**job, "settings": SETTINGS, "image": "the-image"}))

@@ -38,22 +38,29 @@ def test_a_part_that_cannot_be_made_is_a_note(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("file", "content"),
+    "files",
     [
-        ("description.json", {"AlgorithmSpecification": None, "ResourceConfig": 3, "HyperParameters": ["x"]}),
-        ("description.json", {"TrainingJobStatus": {"a": 1}, "BillableTimeInSeconds": "x"}),
-        ("output/intermediate/metadata.json", {"policy_steps": "x", "environment_steps": "y", "versions": ["a"]}),
-        ("output/intermediate/metadata.json", {"train_seconds": "z", "environment_steps": 1, "versions": {"a": 1}}),
-        ("output/intermediate/job.json", {"settings": [{"name": "discount"}, 3], "environment": 5}),
-        ("output/intermediate/job.json", {"settings": None, "environment": CAR, "no_trial": 3}),
-        ("output/data/evaluation.json", {"mean_return": [1], "episodes": None, "seconds": "x"}),
+        {
+            "description.json": {"AlgorithmSpecification": None, "ResourceConfig": 3, "HyperParameters": ["x"]},
+            "output/intermediate/metadata.json": {"policy_steps": "x", "environment_steps": "y", "versions": ["a"]},
+            "output/intermediate/job.json": {"settings": [{"name": "discount"}, 3], "environment": 5},
+        },
+        {
+            "description.json": {"TrainingJobStatus": {"a": 1}, "BillableTimeInSeconds": "x"},
+            "output/intermediate/metadata.json": {"train_seconds": "z", "environment_steps": 1, "versions": {"a": 1}},
+            "output/intermediate/job.json": {"settings": None, "environment": CAR, "no_trial": 3},
+            "output/data/evaluation.json": {"mean_return": [1], "episodes": None, "seconds": "x"},
+        },
     ],
 )
-def test_what_is_something_else_is_no_reason_for_no_page(folder, file, content):
-    (folder / file).write_text(json.dumps(content))
+def test_what_is_something_else_is_no_reason_for_no_page(folder, files):
+    for file, content in files.items():
+        (folder / file).write_text(json.dumps(content))
+    job = files["output/intermediate/job.json"]
     for text in (render_text(folder), render_text(folder, folder)):
-        assert "Returns of unseen starts" in text or "environment" in content
-        assert "discount" in text or "settings" in content
+        assert "cannot be shown" not in text
+        assert ("Returns of unseen starts" in text) or job["environment"] == 5
+        assert "discount" in text or not job["settings"]
 
 
 def test_explained_variance_is_explained_where_there_is_one(folder):
@@ -67,7 +74,7 @@ def test_explained_variance_is_explained_where_there_is_one(folder):
 
 def test_there_is_no_evaluation_yet(folder):
     file = folder / "output/intermediate" / CSV
-    file.write_text(re.sub(r"(?m)^(\d+,[\d.]+,\d+),\d+", r"\1,", file.read_text()))
+    file.write_text(re.sub(r"(?m)^(\d+,[\d.]+,\d+),-?[\d.]+", r"\1,", file.read_text()))
     (folder / "output/data" / TRIAL_FILE).unlink()
     text = render_text(folder)
     assert "There is no evaluation yet." in text
@@ -105,7 +112,7 @@ def test_an_empty_folder(tmp_path):
 
 def test_many_episodes_and_runs_fit_into_one_page(folder):
     random = np.random.default_rng(0)
-    rows = [f"{n},{n / 10},{random.normal()},{n if n % 100 == 0 else ''},1,2,3" for n in range(1, 60_001)]
+    rows = [f"{n},{n / 10},{random.normal()},{n if n % 100 == 0 else ''},1,2,3" for n in range(1, 20_001)]
     (folder / "output/intermediate" / CSV).write_text("\n".join([HEADER, *rows]) + "\n")
     noise = Image.effect_noise((300, 200), 100)
     (gif,) = (folder / "output/intermediate/gifs").glob("*.gif")
@@ -121,5 +128,4 @@ def test_a_job_that_failed_says_why(folder):
     (folder / "output/failure").write_text("Hyperparameter discount is 2, expected <less>.")
     content = page.render([Run.read(folder)])
     assert "The job failed: Hyperparameter discount is 2, expected &lt;less&gt;." in content
-    assert "Status" in render_text(folder)
-    assert "Failed" in render_text(folder)
+    assert Run.read(folder).status == "Failed"

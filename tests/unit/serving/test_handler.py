@@ -11,7 +11,7 @@ from sagemaker_rl.errors import RequestError
 from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.serving import handler
 
-SAMPLES = [[0.5, -0.5], [-0.5, 0.5]]
+SAMPLES = [[0.5, -0.05], [-0.9, 0.03]]
 TYPES = ["application/json", "text/csv", "application/x-npy"]
 
 
