@@ -71,55 +71,6 @@ def test_a_killed_worker_is_replaced_and_only_what_it_had_in_hand_fails(start, p
         assert taken < 1
 
 
-def test_what_a_killed_worker_had_in_hand_is_answered_by_503(start, slow_model):
-    with (
-        start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server,
-        ThreadPoolExecutor() as threads,
-        httpx.Client(base_url=server.url, trust_env=False) as idle,
-    ):
-        assert idle.post("/invocations", content="0").text == "slept"
-        request = threads.submit(server.invoke, "30")
-        time.sleep(0.5)
-        os.kill(server.workers()[0], signal.SIGKILL)
-        answer = request.result()
-        assert answer.status_code == 503
-        assert "has ended" in answer.json()["detail"]
-        assert answer.headers["Retry-After"]
-        assert idle.post("/invocations", content="0").text == "slept"  # on the connection that it had before
-
-
-def test_ping_says_503_while_no_worker_can_answer(start, ppo_model):
-    with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="2") as server:
-        stopped = server.workers()
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(1.2)
-        response = httpx.get(f"{server.url}/ping", timeout=2, trust_env=False)  # no longer than SageMaker waits
-        assert response.status_code == 503
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
-        until(lambda: httpx.get(f"{server.url}/ping", trust_env=False).status_code == 200, 2)
-
-
-def test_a_worker_that_never_answers_is_replaced(start, slow_model):
-    with start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS="1") as server:
-        start_time = time.monotonic()
-        assert server.invoke("60").status_code == 503
-        assert time.monotonic() - start_time < 3
-        assert server.invoke("0").text == "slept"
-
-
-def test_beyond_the_queue_requests_are_refused(start, slow_model):
-    with start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_RL_MAX_QUEUE="3") as server:
-        with ThreadPoolExecutor(8) as threads:
-            answers = list(threads.map(lambda _: httpx.post(f"{server.url}/invocations", content="0.5"), range(8)))
-        statuses = sorted(answer.status_code for answer in answers)
-        assert statuses == [200] * 3 + [503] * 5
-        refused = next(answer for answer in answers if answer.status_code == 503)
-        assert refused.headers["Retry-After"]
-        assert "requests are waiting already" in refused.json()["detail"]
-
-
 def test_sigterm_drains(start, slow_model):
     """What was accepted is answered; what comes later on an open connection hears 503; no new connection is taken."""
     with start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="2") as server, ThreadPoolExecutor() as threads:
