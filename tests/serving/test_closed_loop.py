@@ -65,7 +65,7 @@ def test_a_soak_leaves_memory_flat(start, ppo_model):
             before = resident(workers)
             time.sleep(2 * SOAK_SECONDS / 3)
             after = resident(workers)
-        assert load.statuses[200] > 100 * SOAK_SECONDS
+        assert load.statuses[200] > 10 * SOAK_SECONDS
         assert not load.failed
         assert not load.wrong
         assert server.workers() == workers

@@ -192,3 +192,32 @@ def test_a_worker_that_dies_at_its_start_is_started_again_later_and_later(endpoi
     endpoint.kill(endpoint.workers()[0])
     endpoint.turn()
     assert len(endpoint.workers()) == 2  # once it was ready, the next is started at once
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_worker_that_dies_while_it_loads_a_model_is_not_waited_for(endpoint, number):
+    """The client hears 200, or 503 if it was that worker's; in either case all workers have the model then."""
+    endpoint.shared.hold("loads", True)
+    client = endpoint.connect()
+    client.ask("POST", "/models", endpoint.load_body("a"))
+    endpoint.wait_until(lambda: endpoint.shared.has_one)
+    endpoint.kill(endpoint.workers()[number])
+    endpoint.shared.hold("loads", False)
+    assert endpoint.answer(client)[0] in (200, 503)
+    endpoint.close(client)
+    endpoint.wait_until(endpoint.is_complete)
+    endpoint.wait_until(endpoint.nothing_is_left)
+    clients = [endpoint.connect() for _ in range(2)]  # one for each worker
+    answers = [endpoint.request(one, "POST", "/models/a/invoke", b"x") for one in clients]
+    assert [status for status, _ in answers] == [200, 200]
+    assert {int(body.split()[1]) for _, body in answers} == set(endpoint.workers().values())
+
+
+def test_a_connection_that_no_worker_can_be_given_waits_and_keeps_no_slot(endpoint):
+    for pid in endpoint.workers().values():
+        endpoint.kill(pid)
+    client = endpoint.connect()
+    client.ask("GET", "/ping")
+    endpoint.supervisor._accept()  # before it knows that they have ended
+    assert endpoint.kept() == {"waiting": 1}
+    assert endpoint.answer(client) == (200, b"")
