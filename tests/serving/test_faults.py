@@ -214,7 +214,7 @@ def test_503_until_the_model_is_loaded(start, ppo_model, tmp_path):
     )
     with start(model, healthy=False) as server:
         statuses = []
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while 200 not in statuses and time.monotonic() < deadline:
             try:
                 statuses.append(httpx.get(f"{server.url}/ping", timeout=2, trust_env=False).status_code)
