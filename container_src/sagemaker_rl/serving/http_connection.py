@@ -68,17 +68,17 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         self._transport = None
         self.closing = True
         self.discard_body()
-        for request in (self._current, *self._queue):
-            if request is not None:
-                self.application.buffered_bytes -= len(request.body)
-        self._queue.clear()
+        self._discard_queue()
+        if self._current is not None:
+            self.application.buffered_bytes -= len(self._current.body)
         self._on_close(self)
 
     def eof_received(self) -> bool:
-        if self._current is None and not self._queue:
-            return False  # closes the transport
+        self.discard_body()
+        self._is_receiving = False
         self.closing = True
-        return True  # a client may shut its side and still read the answer
+        # a client may shut its side and still read its answer; False closes the transport
+        return self._current is not None
 
     def pause_writing(self) -> None:
         self._is_writable = False
@@ -179,6 +179,8 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             self._last_active = self._loop.time()
             if self._is_reading_paused:
                 self._is_reading_paused = False
+                if self.receiving_since is not None:
+                    self.receiving_since = self._last_active  # before that, it could not arrive
                 self._transport.resume_reading()
 
     def _pause_reading(self) -> None:
@@ -213,10 +215,11 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             seconds_to_receive: within which a request has to arrive.
         """
         if self.receiving_since is not None:
-            if now - self.receiving_since > seconds_to_receive:
+            if now - self.receiving_since > seconds_to_receive and not self._is_reading_paused:
                 self.refuse(408, "The request did not arrive in time.")
         elif self._linger_deadline is not None:
-            if now > self._linger_deadline:
+            is_read = self._transport is None or not self._transport.get_write_buffer_size()
+            if now > (self._linger_deadline if is_read else self._last_active + SECONDS_IDLE):
                 self.abort()
         elif self.is_idle:
             if now - self._last_active > SECONDS_IDLE:
@@ -227,7 +230,9 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
     def close_gracefully(self) -> None:
         """Close after what is written has left, and after the client has stopped sending or had time to."""
         self.closing = True
-        self._queue.clear()
+        self.discard_body()
+        self._discard_queue()
+        self._refusal = None
         if self._transport is None:
             return
         if self._is_receiving:
@@ -236,6 +241,11 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
                 self._transport.write_eof()
         else:
             self._transport.close()
+
+    def _discard_queue(self) -> None:
+        for request in self._queue:
+            self.application.buffered_bytes -= len(request.body)
+        self._queue.clear()
 
     def close(self) -> None:
         """Close once all that is written has left."""

@@ -132,10 +132,6 @@ class RequestReader(abc.ABC):
     def respond(self, request: Request, status: int, body: bytes, media_type: str, headers: bytes, close: bool) -> None:
         """Write the answer to a request."""
 
-    @abc.abstractmethod
-    def close_gracefully(self) -> None:
-        """Close after what is written has left."""
-
     # --- Bytes in ----------------------------------------------------------------------------------------------------
     def feed(self, data: bytes) -> None:
         """Parse what has arrived."""
@@ -146,11 +142,11 @@ class RequestReader(abc.ABC):
         except httptools.HttpParserUpgrade as upgrade:
             if self._request.method:
                 self._feed_without_upgrade(data[upgrade.args[0] :])
-            else:  # CONNECT, answered already
-                self.close_gracefully()
+            else:
+                self.closing = True  # CONNECT, whose answer is the last: what follows is not HTTP
             return
-        except httptools.HttpParserCallbackError as error:
-            if not isinstance(error.__context__, _Refused):
+        except httptools.HttpParserCallbackError:
+            if not self.closing:  # else it was _Refused
                 raise
         except httptools.HttpParserError as error:
             self.refuse(400, f"The request is not HTTP/1.1: {error}.")
@@ -177,12 +173,14 @@ class RequestReader(abc.ABC):
     # --- Callbacks of the parser -------------------------------------------------------------------------------------
     def on_message_begin(self) -> None:
         self._is_receiving = True
+        self._target = b""
 
-    def on_url(self, target: bytes) -> None:
+    def on_url(self, part: bytes) -> None:
         request = self._request
+        self._target += part  # a request line may arrive in pieces
+        target = self._target
         if len(target) > MAX_TARGET_BYTES:
             self._refuse_in_callback(414, f"The target is longer than {MAX_TARGET_BYTES} bytes.")
-        self._target = target
         path, _, query = target.decode("latin-1").partition("?")
         if not path.startswith("/"):  # absolute form, as to a proxy
             path = "/" + path.partition("://")[2].partition("/")[2] if "://" in path else path
@@ -217,6 +215,8 @@ class RequestReader(abc.ABC):
         request = self._request
         if request.method != "CONNECT" and self._parser.should_upgrade():
             return  # see _feed_without_upgrade
+        if request.method == "CONNECT":
+            request.keep_alive = False
         request.body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks = []
         self._body_bytes = 0
@@ -234,11 +234,11 @@ class RequestReader(abc.ABC):
         request.keep_alive = False
         self.discard_body()
         self.closing = True
-        self.receiving_since = None
         self.request_refused(Refusal(request, status, detail))
 
     def discard_body(self) -> None:
-        """Forget what has been received of a body."""
+        """Forget what has been received of a request that never becomes whole, and wait for it no longer."""
+        self.receiving_since = None
         self.application.buffered_bytes -= self._body_bytes
         self._chunks = []
         self._body_bytes = 0

@@ -48,6 +48,7 @@ class _WorkerProcess:
         control_socket: the supervisor's end of the pair.
         models: that it had when it was started, as folders by name.
         slots: of the connections that it has.
+        is_killed: it was stuck.
     """
 
     number: int
@@ -55,6 +56,7 @@ class _WorkerProcess:
     control_socket: socket.socket
     models: dict[str, str]
     slots: set[int] = field(default_factory=set)
+    is_killed: bool = False
 
 
 class Supervisor:
@@ -89,20 +91,22 @@ class Supervisor:
     def refuse_until(self, loaded: threading.Event) -> None:
         """Answer 503 until a model is loaded. Run in a thread that ends before the first worker is forked."""
         while not loaded.is_set():
-            self._run_once(0.02)
+            self.run_once(0.02)
 
     def run(self, model: Servable | None) -> NoReturn:
         """Start the workers and look after them until a SIGTERM; then end the process."""
+        self.start(model)
+        while not self.has_drained():
+            self.run_once(0.05)
+        self._kill_workers()  # those that have not ended in time
+        os._exit(0)
+
+    def start(self, model: Servable | None) -> None:
+        """Start the workers, and have signals noted from now on."""
         self._model = model
         self._handle_signals()
         for number in range(self._settings.workers):
             self._start_worker(number)
-        while not self._has_drained():
-            self._run_once(0.05)
-            if self._stop_requested and self._drain_deadline is None:
-                self._drain()
-        self._kill_workers()  # those that have not ended in time
-        os._exit(0)
 
     def _handle_signals(self) -> None:
         """Have signals noted, and wake the selector up."""
@@ -123,7 +127,7 @@ class Supervisor:
             while self._wakeup_sockets[0].recv(4096):
                 pass
 
-    def _run_once(self, seconds: float) -> None:
+    def run_once(self, seconds: float) -> None:
         """Handle events, waiting for them so long at most, and look after workers and waiting connections."""
         for key, _ in self._selector.select(seconds):
             key.data()
@@ -132,6 +136,8 @@ class Supervisor:
         self._kill_stuck_workers()
         self._assign_waiting_connections()
         self._waiting.enforce_deadlines()
+        if self._stop_requested and self._drain_deadline is None:
+            self._drain()
 
     def _drain(self) -> None:
         """Accept what has arrived, refuse what comes now, and let the workers finish."""
@@ -144,7 +150,7 @@ class Supervisor:
         for process in self._workers.values():
             control.send(process.control_socket, control.DRAIN)
 
-    def _has_drained(self) -> bool:
+    def has_drained(self) -> bool:
         """Tell whether nobody is left to wait for, or the time to wait is over."""
         if self._drain_deadline is None:
             return False
@@ -343,7 +349,9 @@ class Supervisor:
         """Kill the workers whose event loop has not turned for as long as a request may take."""
         now = time.monotonic()
         for number, process in self._workers.items():
-            if self._state.ready[number] and now - self._state.heartbeats[number] > self._settings.seconds_to_answer:
+            seconds = now - self._state.heartbeats[number]
+            if self._state.ready[number] and seconds > self._settings.seconds_to_answer and not process.is_killed:
+                process.is_killed = True
                 log("error", f"Worker {number} is stuck.", pid=process.pid)
                 os.kill(process.pid, signal.SIGKILL)
 

@@ -1,112 +1,10 @@
 """One connection without a network: order, states that other processes see, timeouts, and the bytes that it holds."""
 
 import asyncio
-import inspect
-import json
-from types import SimpleNamespace
 
-import pytest
+from one_connection import GET, POST, receive, with_connection
 from sagemaker_rl.serving import http_connection
-from sagemaker_rl.serving.http_connection import BUSY, IDLE, WRITING, Connection
-
-GET = b"GET /%b HTTP/1.1\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc"
-
-
-class FakeTransport:
-    """Keeps what is written."""
-
-    def __init__(self):
-        self.written = b""
-        self.unsent = 0
-        self.is_closed = False
-        self.is_reading = True
-
-    def write(self, data):
-        self.written += data
-
-    def get_write_buffer_size(self):
-        return self.unsent
-
-    def pause_reading(self):
-        self.is_reading = False
-
-    def resume_reading(self):
-        self.is_reading = True
-
-    def can_write_eof(self):
-        return True
-
-    def write_eof(self):
-        pass
-
-    def close(self):
-        self.is_closed = True
-
-    abort = close
-
-    @property
-    def statuses(self):
-        return [int(part[:3]) for part in self.written.split(b"HTTP/1.1 ")[1:]]
-
-
-class FakeApplication:
-    """Keeps the requests until it is told to answer."""
-
-    max_body_bytes = 10
-
-    def __init__(self):
-        self.buffered_bytes = 0
-        self.requests = []
-
-    def handle(self, request):
-        self.requests.append(request)
-
-    def answer(self, body=b"ok", close=False):
-        request = self.requests.pop(0)
-        request.connection.respond(request, 200, body, "text/plain", b"", close)
-
-    def refuse(self, request, status, detail):
-        request.connection.respond(request, status, json.dumps({"detail": detail}).encode(), "", b"", False)
-
-    def may_buffer(self, size):
-        return True
-
-
-def receive(connection, data):
-    """Have a connection read as the loop does: into a buffer that it asks for first."""
-    buffer = connection.get_buffer(-1)
-    buffer[: len(data)] = data
-    connection.buffer_updated(len(data))
-
-
-def with_connection(test):
-    """Run a test as a coroutine, with what it needs as arguments."""
-
-    def run(monkeypatch):
-        async def main():
-            application, transport, states = FakeApplication(), FakeTransport(), bytearray(4)
-            closed = []
-            connection = Connection(application, states, 2, closed.append)
-            connection.connection_made(transport)
-            clock = SimpleNamespace(now=100.0)
-            loop = SimpleNamespace(time=lambda: clock.now, call_soon=connection._loop.call_soon)
-            loop.call_later = lambda seconds, function: connection._loop.call_soon(function)
-            monkeypatch.setattr(connection, "_loop", loop)
-            available = {
-                "connection": connection,
-                "application": application,
-                "transport": transport,
-                "states": states,
-                "closed": closed,
-                "clock": clock,
-            }
-            await test(**{name: available[name] for name in inspect.signature(test).parameters})
-
-        asyncio.run(main())
-
-    run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
+from sagemaker_rl.serving.http_connection import BUSY, IDLE, WRITING
 
 
 @with_connection
@@ -177,18 +75,6 @@ async def test_buffered_bytes_are_given_back(connection, application, closed):
     assert closed == [connection]
 
 
-@pytest.mark.parametrize("header", [b"content-length: 11", b"transfer-encoding: chunked"])
-def test_a_body_that_is_too_large_is_refused(header, monkeypatch):
-    @with_connection
-    async def run(connection, application, transport):
-        receive(connection, b"POST / HTTP/1.1\r\n" + header + b"\r\n\r\nb\r\n12345678901\r\n")
-        assert transport.statuses == [413]
-        assert application.buffered_bytes == 0
-        assert b"connection: close" in transport.written
-
-    run(monkeypatch)
-
-
 @with_connection
 async def test_a_request_that_does_not_arrive_is_refused(connection, transport, clock):
     receive(connection, POST[:-1])
@@ -214,17 +100,134 @@ async def test_an_idle_connection_is_closed_after_a_while(connection, applicatio
 
 
 @with_connection
-async def test_an_upgrade_is_not_accepted_and_its_body_is_read(connection, application):
-    head = b"POST / HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: h2c\r\ncontent-length: 3\r\n\r\n"
-    receive(connection, head + b"abc")
-    (request,) = application.requests
-    assert (request.method, request.body) == ("POST", b"abc")
-
-
-@with_connection
 async def test_the_server_may_close(connection, application, transport):
     receive(connection, GET % b"1" + GET % b"2")
     application.answer(close=True)
     assert transport.is_closed
     assert application.requests == []
     assert transport.statuses == [200]
+
+
+@with_connection
+async def test_a_client_that_does_not_read_is_not_read_from(connection, application, transport):
+    """What it pipelined waits, too, until its answers have left."""
+
+    def write(data):
+        transport.written += data
+        connection.pause_writing()  # as a transport does whose buffer is full
+
+    transport.write = write
+    application.handle = lambda request: (application.requests.append(request), application.answer())
+    receive(connection, GET % b"1" + GET % b"2" + POST)
+    assert transport.statuses == [200]
+    assert not transport.is_reading
+    assert application.buffered_bytes == 3
+    connection.resume_writing()
+    assert transport.statuses == [200, 200]
+    assert not transport.is_reading
+    connection.resume_writing()
+    assert transport.statuses == [200] * 3
+    connection.resume_writing()
+    assert transport.is_reading
+    assert application.buffered_bytes == 0
+
+
+@with_connection
+async def test_reading_pauses_while_an_answer_waits(connection, transport):
+    connection.pause_writing()
+    assert not transport.is_reading
+    connection.resume_writing()
+    assert transport.is_reading
+
+
+@with_connection
+async def test_a_client_that_shuts_its_side_gets_its_answer(connection, application, transport):
+    receive(connection, GET % b"1" + POST[:-1])
+    assert connection.eof_received()
+    assert application.buffered_bytes == 0  # the rest of the second never comes
+    application.answer()
+    assert transport.statuses == [200]
+    assert b"connection: close" in transport.written
+    assert transport.is_closed
+    assert not connection.eof_received()
+
+
+@with_connection
+async def test_time_does_not_pass_for_a_request_that_is_not_read(connection, application, transport, clock):
+    receive(connection, GET % b"1" + GET % b"2" + POST[:-1])
+    clock.now += 100
+    connection.enforce_timeouts(clock.now, 30)
+    application.answer()
+    application.answer()
+    assert transport.is_reading
+    connection.enforce_timeouts(clock.now + 30, 30)
+    assert transport.statuses == [200] * 2
+    connection.enforce_timeouts(clock.now + 30.1, 30)
+    assert transport.statuses == [200] * 2 + [408]
+
+
+@with_connection
+async def test_a_refused_client_that_reads_slowly_gets_its_answers(connection, application, transport, clock):
+    """The time to linger begins when they have left."""
+    receive(connection, GET % b"1" + b"POST / HTTP/1.1\r\ncontent-length: 11\r\n\r\n")
+    transport.unsent = 1
+    application.answer()
+    assert transport.statuses == [200, 413]
+    clock.now += http_connection.SECONDS_IDLE
+    connection.enforce_timeouts(clock.now, 30)
+    assert not transport.is_closed
+    transport.unsent = 0
+    connection.enforce_timeouts(clock.now, 30)
+    assert transport.is_closed
+
+
+@with_connection
+async def test_a_refused_client_that_never_reads_is_closed_in_the_end(connection, transport, clock):
+    receive(connection, b"POST / HTTP/1.1\r\ncontent-length: 11\r\n\r\n")
+    transport.unsent = 1
+    connection.enforce_timeouts(clock.now + http_connection.SECONDS_IDLE, 30)
+    assert not transport.is_closed
+    connection.enforce_timeouts(clock.now + http_connection.SECONDS_IDLE + 0.1, 30)
+    assert transport.is_closed
+
+
+@with_connection
+async def test_what_is_closed_by_the_server_gives_back_what_it_held(connection, application, transport):
+    receive(connection, POST + POST + POST[:-1])
+    assert application.buffered_bytes == 8
+    application.answer(close=True)
+    assert application.buffered_bytes == 0
+    assert not transport.is_closed  # it lingers, and times out once only
+    connection.enforce_timeouts(1000, 30)
+    assert transport.statuses == [200]
+    assert transport.is_closed
+
+
+@with_connection
+async def test_heads_of_answers(connection, application, transport):
+    """The whole head: of a plain answer, of one to HTTP/1.0 that keeps, of one to HEAD, of a status without a name."""
+    receive(connection, GET % b"1")
+    application.answer(b"abc")
+    assert transport.written == b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nabc"
+    transport.written = b""
+    receive(connection, b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
+    application.answer(b"")
+    end = b"content-type: text/plain\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n"
+    assert transport.written == b"HTTP/1.1 200 OK\r\n" + end
+    transport.written = b""
+    receive(connection, b"HEAD / HTTP/1.1\r\n\r\n")
+    request = application.requests.pop()
+    connection.respond(request, 299, b"abcd", "", b"a: b\r\n", True)
+    assert transport.written == b"HTTP/1.1 299 \r\na: b\r\ncontent-length: 4\r\nconnection: close\r\n\r\n"
+    connection.respond(request, 200, b"again", "", b"", False)  # is answered already
+    assert transport.written.endswith(b"close\r\n\r\n")
+
+
+@with_connection
+async def test_a_connection_that_is_gone_takes_no_answer(connection, application, transport):
+    receive(connection, POST)
+    connection.connection_lost(None)
+    application.answer()
+    assert transport.written == b""
+    assert application.buffered_bytes == 0
+    assert connection.closing

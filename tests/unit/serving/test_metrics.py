@@ -64,3 +64,41 @@ def test_a_replaced_worker_goes_on_with_the_numbers(workers):
     values = exposed(workers)
     assert values['sagemaker_rl_requests_total{route="/ping",status="200"}'] == 2
     assert values["sagemaker_rl_worker_starts_total"] == 2
+
+
+def test_the_bounds_of_buckets_are_inside_them(workers):
+    counters = metrics.Counters(workers[1])
+    for bound in metrics.LATENCIES:
+        counters.add_answer("/openapi.json", 507, bound)
+    values = exposed(workers)
+    for place, bound in enumerate(metrics.LATENCIES):
+        name = f'sagemaker_rl_request_duration_seconds_bucket{{le="{bound}",route="/openapi.json"}}'
+        assert values[name] == place + 1
+    assert values['sagemaker_rl_requests_total{route="/openapi.json",status="507"}'] == len(metrics.LATENCIES)
+    assert values['sagemaker_rl_request_duration_seconds_sum{route="/openapi.json"}'] == sum(metrics.LATENCIES)
+
+
+def test_a_new_worker_has_nothing_in_hand(workers):
+    metrics.Counters(workers[0]).set_in_hand(4)
+    metrics.Counters(workers[0])
+    assert exposed(workers)["sagemaker_rl_requests_in_hand"] == 0
+
+
+def test_every_route_and_status_is_counted_in_a_place_of_its_own(workers):
+    counters = metrics.Counters(workers[0])
+    pairs = [(route, status) for route in metrics.ROUTES for status in metrics.STATUSES]
+    for count, (route, status) in enumerate(pairs, 1):
+        for _ in range(count):
+            counters.add_answer(route, status, 0.0)
+    values = exposed(workers)
+    for count, (route, status) in enumerate(pairs, 1):
+        name = f'sagemaker_rl_requests_total{{route="{route}",status="{status or "other"}"}}'
+        assert values[name] == count
+    assert values["sagemaker_rl_batch_observations_count"] == 0
+    assert values["sagemaker_rl_models_loaded"] == 0
+
+
+def test_buckets_as_the_documents_list_them():
+    assert tuple(sorted(metrics.LATENCIES)) == metrics.LATENCIES
+    assert tuple(sorted(metrics.BATCH_SIZES)) == metrics.BATCH_SIZES
+    assert (metrics.LATENCIES[0], metrics.LATENCIES[-1]) == (0.0001, 10.0)

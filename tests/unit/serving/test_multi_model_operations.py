@@ -102,3 +102,62 @@ def test_an_unloaded_model_is_forgotten(operations, workers):
     carry_out(operations, workers, UNLOAD, "car", number=9)
     assert operations.models == {}
     assert workers.outcomes[-1] == (REQUESTING, Outcome(9, 200, ""))
+
+
+def test_loads_that_are_running_count_towards_the_limit(operations, workers):
+    for number, name in enumerate(("car", "bike", "third")):
+        operations.start(REQUESTING, ModelOperation(number, LOAD, name, f"/{name}"))
+    assert [(outcome.number, outcome.status) for _, outcome in workers.outcomes] == [(2, 507)]
+    assert len({operation.number for _, operation in workers.orders}) == 2
+    for pid in (REQUESTING, OTHER):
+        operations.record_outcome(pid, Outcome(workers.orders[0][1].number, 400, "It is broken."))
+    operations.start(REQUESTING, ModelOperation(3, LOAD, "third", "/third"))
+    assert workers.commands()[-2:] == [(REQUESTING, LOAD, "third"), (OTHER, LOAD, "third")]
+
+
+def test_a_model_that_is_being_unloaded_makes_room(operations, workers):
+    carry_out(operations, workers, LOAD, "car")
+    carry_out(operations, workers, LOAD, "bike")
+    operations.start(REQUESTING, ModelOperation(8, UNLOAD, "car", ""))
+    assert workers.orders[-1][1].url == "/car"
+    operations.start(REQUESTING, ModelOperation(9, LOAD, "third", "/third"))
+    assert workers.commands()[-2:] == [(REQUESTING, LOAD, "third"), (OTHER, LOAD, "third")]
+
+
+def test_the_first_failure_is_told(operations, workers):
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    number = workers.orders[0][1].number
+    operations.record_outcome(OTHER, Outcome(number, 507, "It is full."))
+    operations.record_outcome(OTHER, Outcome(number, 200, ""))  # is not waited for any more
+    operations.record_outcome(99, Outcome(number, 200, ""))  # was never told
+    operations.record_outcome(REQUESTING, Outcome(number + 1, 200, ""))  # of nothing
+    assert workers.outcomes == []
+    operations.record_outcome(REQUESTING, Outcome(number, 400, "It is broken."))
+    assert workers.outcomes == [(REQUESTING, Outcome(7, 507, "It is full."))]
+
+
+def test_a_worker_that_cannot_be_told_is_not_waited_for(operations, workers):
+    workers.pids = [REQUESTING]
+    real_pids = [REQUESTING, OTHER]
+    operations._worker_pids = lambda: real_pids
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    operations.record_outcome(REQUESTING, Outcome(workers.orders[0][1].number, 200, ""))
+    assert operations.models == {"car": "/car"}
+    assert workers.commands()[2:] == [(OTHER, LOAD, "car")]  # once more: by now it may be there
+
+
+def test_without_workers_an_operation_is_done_at_once(operations, workers):
+    workers.pids = []
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    assert operations.models == {"car": "/car"}
+    assert operations._running == {}
+
+
+def test_what_is_done_is_not_done_again(operations, workers):
+    carry_out(operations, workers, LOAD, "car")
+    operations.forget_worker(OTHER)
+    operations.record_outcome(OTHER, Outcome(workers.orders[0][1].number, 400, "late"))
+    assert operations.models == {"car": "/car"}
+    assert len(workers.outcomes) == 1
+    operations.update_worker(OTHER, {"car": "/car"})
+    assert len(workers.orders) == 2

@@ -117,3 +117,67 @@ def test_a_client_that_leaves_is_forgotten(waiting, selector, pair):
     read(selector)
     assert not waiting
     assert not selector.get_map()
+
+
+def test_a_head_as_long_as_it_may_be(waiting, selector, clock, pair):
+    server, client = pair
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    waiting.add(server, 0.0)
+    waiting.enforce_deadlines()
+    client.sendall(b"x" * waiting_connections.MAX_HEAD_BYTES)
+    read(selector)
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(1)
+    client.sendall(b"x")
+    read(selector)
+    assert client.recv(20).startswith(b"HTTP/1.1 503 ")
+
+
+def test_an_answered_connection_is_not_answered_again(waiting, selector, clock, pair):
+    server, client = pair
+    waiting.add_answered(server)
+    assert waiting.untouched() == []
+    assert list(waiting) == [server]
+    client.sendall(REQUEST)
+    read(selector)
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(1)
+    clock.now += waiting_connections.SECONDS_TO_LINGER
+    waiting.enforce_deadlines()
+    assert len(waiting) == 1
+    clock.now += 0.01
+    waiting.enforce_deadlines()
+    assert not waiting
+    assert not selector.get_map()
+
+
+def test_the_whole_answer_503(pair):
+    server, client = pair
+    waiting_connections.answer_503(server, b"Why.")
+    waiting_connections.answer_503(server, b"Why.")  # its sending side is shut: no concern
+    head, _, body = client.recv(1000).partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    headers = dict(line.split(b": ") for line in lines)
+    assert first == b"HTTP/1.1 503 Service Unavailable"
+    assert len(headers.pop(b"x-request-id")) == 12
+    assert headers == {
+        b"content-type": b"application/json",
+        b"retry-after": b"1",
+        b"content-length": b"%d" % len(body),
+        b"connection": b"close",
+    }
+    assert body == b'{"error":"service unavailable","detail":"Why."}'
+    assert client.recv(1) == b""
+
+
+def test_a_client_that_resets_is_forgotten(waiting, selector, clock, pair):
+    server, client = pair
+    waiting.add(server, 0.0)
+    waiting.enforce_deadlines()
+    server.send(b"unread")
+    client.close()
+    read(selector)
+    assert not waiting
+    assert server.fileno() == -1
