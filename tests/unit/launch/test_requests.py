@@ -149,31 +149,6 @@ def deploy_flags(*texts: str) -> argparse.Namespace:
     return deploy._parser().parse_args(["--role", ROLE, "--image", "mine:1", "job-1", *texts])
 
 
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        ((), None),
-        (("--autoscale", "2:2"), (2, 2)),
-        (("--autoscale", "1:12"), (1, 12)),
-        (("--autoscale", "0:2"), "--autoscale is '0:2'"),
-        (("--autoscale", "3:2"), "--autoscale is '3:2'"),
-        (("--autoscale", "1:2:3"), "--autoscale is '1:2:3'"),
-        (("--autoscale", "1"), "--autoscale is '1'"),
-        (("--data-capture", "1"), None),
-        (("--data-capture", "100"), None),
-        (("--data-capture", "0"), "--data-capture is 0, expected 1 to 100 percent."),
-        (("--data-capture", "101"), "--data-capture is 101, expected 1 to 100 percent."),
-    ],
-)
-def test_flags_of_an_endpoint(texts, expected):
-    if isinstance(expected, str):
-        with pytest.raises(UsageError) as caught:
-            endpoint_requests.check_flags(deploy_flags(*texts))
-        assert str(caught.value).startswith(expected)
-    else:
-        assert endpoint_requests.check_flags(deploy_flags(*texts)) == expected
-
-
 def test_the_configuration_of_an_endpoint():
     config = endpoint_requests.config_request(deploy_flags("--tag", "a=b"), CLIENTS, "new")
     variant = {"VariantName": "AllTraffic", "ModelName": "new"}

@@ -12,8 +12,8 @@ from sagemaker_rl.policy.artifact import Policy, Space, sha256
 
 
 @pytest.fixture
-def artifact(ppo_job, tmp_path):
-    return shutil.copytree(ppo_job.ml / "model", tmp_path / "model")
+def artifact(ppo_model, tmp_path):
+    return shutil.copytree(ppo_model, tmp_path / "model")
 
 
 def edit(artifact, **changes):

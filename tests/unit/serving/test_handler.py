@@ -46,8 +46,8 @@ def transformer(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def model_dir(ppo_job):
-    return ppo_job.ml / "model"
+def model_dir(ppo_model):
+    return ppo_model
 
 
 @pytest.mark.parametrize("accept", TYPES)

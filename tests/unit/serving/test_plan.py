@@ -181,9 +181,9 @@ def test_a_plan_that_differs_is_noticed():
         assert plan.largest_difference(forward, run_mxnet, -unbounded, unbounded) > plan.TOLERANCE
 
 
-@pytest.mark.parametrize("job", ["ppo_job", "dqn_job"])
-def test_both_policies_have_one(job, request):
-    folder = request.getfixturevalue(job).ml / "model"
+@pytest.mark.parametrize("model", ["ppo_model", "dqn_model"])
+def test_both_policies_have_one(model, request):
+    folder = request.getfixturevalue(model)
     servable = Servable.load(folder)
     assert servable.executor == "NumPy plan"
     observations = np.random.default_rng(1).uniform((-1.2, -0.07), (0.6, 0.07), size=(5000, 2)).astype(np.float32)
@@ -191,9 +191,9 @@ def test_both_policies_have_one(job, request):
         assert np.abs(mine - theirs).max() <= plan.TOLERANCE * np.abs(theirs).max()
 
 
-def test_without_a_plan_mxnet_answers(ppo_job, monkeypatch):
+def test_without_a_plan_mxnet_answers(ppo_model, monkeypatch):
     monkeypatch.delitem(plan._OPERATIONS, "Activation")
-    servable = Servable.load(ppo_job.ml / "model")
+    servable = Servable.load(ppo_model)
     assert servable.executor == "MXNet (operation Activation has no plan)"
     observations = np.zeros((3, 2), dtype=np.float32)
     for mine, theirs in zip(servable.heads(observations), servable.policy.heads(observations), strict=True):
