@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from sagemaker_rl.serving import control
 from sagemaker_rl.serving.control import LOAD, UNLOAD, ModelOperation, Outcome
 
+UPDATE = 0
+"""The number of operations that one worker alone carries out, to catch up with the others."""
+
 
 @dataclass
 class _RunningOperation:
@@ -103,29 +106,34 @@ class MultiModelOperations:
             running.waiting_for.discard(pid)
             self._finish_if_complete(running)
 
-    def update_worker(self, pid: int, loaded: dict[str, str]) -> None:
-        """Have a worker that started with the models ``loaded`` load and unload what has changed since."""
-        for name, url in self.models.items():
-            if name not in loaded:
-                self._tell(pid, ModelOperation(0, LOAD, name, url))
-        for name, url in loaded.items():
-            if name not in self.models:
-                self._tell(pid, ModelOperation(0, UNLOAD, name, url))
+    def update_worker(self, pid: int, loaded: dict[str, str]) -> int:
+        """Have a worker that started with the models ``loaded`` load and unload what has changed since.
+
+        Returns:
+            How many operations it has to carry out, under the number UPDATE.
+        """
+        loads = [ModelOperation(UPDATE, LOAD, name, url) for name, url in self.models.items() if name not in loaded]
+        unloads = [ModelOperation(UPDATE, UNLOAD, name, url) for name, url in loaded.items() if name not in self.models]
+        return sum(self._tell(pid, operation) for operation in loads + unloads)
 
     def _finish_if_complete(self, running: _RunningOperation) -> None:
         operation = running.operation
         if running.waiting_for or operation.number not in self._running:
             return
+        failed = operation.command == LOAD and running.status != 200
+        if not failed:
+            started_meanwhile = set(self._worker_pids()) - running.told
+            running.waiting_for = {worker for worker in started_meanwhile if self._tell(worker, operation)}
+            running.told |= running.waiting_for
+            if running.waiting_for:
+                return
         del self._running[operation.number]
-        if operation.command == LOAD and running.status != 200:
+        if failed:
             unload = ModelOperation(operation.number, UNLOAD, operation.name, operation.url)
             for worker in running.told:
                 self._tell(worker, unload)
-        else:
-            if operation.command == LOAD:
-                self.models[operation.name] = operation.url
-            for worker in set(self._worker_pids()) - running.told:  # started meanwhile
-                self._tell(worker, operation)
+        elif operation.command == LOAD:
+            self.models[operation.name] = operation.url
         outcome = Outcome(running.requested_number, running.status, running.detail)
         self._send(running.requested_by, outcome.to_message(control.OUTCOME))
 

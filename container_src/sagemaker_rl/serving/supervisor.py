@@ -22,7 +22,7 @@ from sagemaker_rl.serving import control, worker
 from sagemaker_rl.serving.answers import format_traceback
 from sagemaker_rl.serving.http_connection import BUSY, IDLE
 from sagemaker_rl.serving.log import log
-from sagemaker_rl.serving.multi_model_operations import MultiModelOperations
+from sagemaker_rl.serving.multi_model_operations import UPDATE, MultiModelOperations
 from sagemaker_rl.serving.servable import Servable
 from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import MAX_CONNECTIONS, SharedState
@@ -48,6 +48,7 @@ class _WorkerProcess:
         control_socket: the supervisor's end of the pair.
         models: that it had when it was started, as folders by name.
         slots: of the connections that it has.
+        updates: how many operations of models it still has to carry out before it is ready.
         is_killed: it was stuck.
     """
 
@@ -56,6 +57,7 @@ class _WorkerProcess:
     control_socket: socket.socket
     models: dict[str, str]
     slots: set[int] = field(default_factory=set)
+    updates: int = 0
     is_killed: bool = False
 
 
@@ -238,7 +240,11 @@ class Supervisor:
             connection.close()
 
     def _on_ready(self, process: _WorkerProcess, message: bytes) -> None:
-        self._operations.update_worker(process.pid, process.models)
+        process.updates = self._operations.update_worker(process.pid, process.models)
+        if not process.updates:
+            self._set_ready(process)
+
+    def _set_ready(self, process: _WorkerProcess) -> None:
         self._state.ready[process.number] = 1
         self._load_failures = 0
         if not self._state.serving[0] and len(self._responsive_workers()) == self._settings.workers:
@@ -259,7 +265,13 @@ class Supervisor:
         self._operations.start(process.pid, control.ModelOperation.from_message(message))
 
     def _on_carried_out(self, process: _WorkerProcess, message: bytes) -> None:
-        self._operations.record_outcome(process.pid, control.Outcome.from_message(message))
+        outcome = control.Outcome.from_message(message)
+        if outcome.number != UPDATE:
+            self._operations.record_outcome(process.pid, outcome)
+            return
+        process.updates -= 1
+        if not process.updates:
+            self._set_ready(process)
 
     def _send(self, pid: int, message: bytes) -> bool:
         """Send a message to the worker process of this id; return False if it cannot be sent."""

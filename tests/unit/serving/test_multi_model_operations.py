@@ -3,7 +3,7 @@
 import pytest
 from sagemaker_rl.serving import control
 from sagemaker_rl.serving.control import LOAD, UNLOAD, ModelOperation, Outcome
-from sagemaker_rl.serving.multi_model_operations import MultiModelOperations
+from sagemaker_rl.serving.multi_model_operations import UPDATE, MultiModelOperations
 
 REQUESTING, OTHER = 11, 12
 
@@ -87,13 +87,29 @@ def test_a_worker_that_ends_is_not_waited_for(operations, workers):
     workers.pids = [REQUESTING, 13]  # the one after it was started while the model was being loaded
     operations.forget_worker(OTHER)
     assert workers.commands()[2:] == [(13, LOAD, "car")]
+    assert (operations.models, workers.outcomes) == ({}, []), "who asks the new one would not find it"
+    operations.record_outcome(13, Outcome(workers.orders[-1][1].number, 200, ""))
     assert operations.models == {"car": "/car"}
+    assert workers.outcomes == [(REQUESTING, Outcome(7, 200, ""))]
+
+
+def test_a_model_that_a_new_worker_cannot_load_is_unloaded_again(operations, workers):
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    number = workers.orders[0][1].number
+    operations.record_outcome(REQUESTING, Outcome(number, 200, ""))
+    workers.pids = [REQUESTING, 13]
+    operations.forget_worker(OTHER)
+    operations.record_outcome(13, Outcome(number, 507, "It is full."))
+    assert set(workers.commands()[3:]) == {(pid, UNLOAD, "car") for pid in (REQUESTING, OTHER, 13)}
+    assert workers.outcomes == [(REQUESTING, Outcome(7, 507, "It is full."))]
+    assert operations.models == {}
 
 
 def test_a_new_worker_catches_up(operations, workers):
     carry_out(operations, workers, LOAD, "car")
     workers.orders.clear()
-    operations.update_worker(OTHER, {"bike": "/bike"})
+    assert operations.update_worker(OTHER, {"bike": "/bike"}) == 2
+    assert {operation.number for _, operation in workers.orders} == {UPDATE}
     assert workers.commands() == [(OTHER, LOAD, "car"), (OTHER, UNLOAD, "bike")]
 
 
@@ -159,5 +175,5 @@ def test_what_is_done_is_not_done_again(operations, workers):
     operations.record_outcome(OTHER, Outcome(workers.orders[0][1].number, 400, "late"))
     assert operations.models == {"car": "/car"}
     assert len(workers.outcomes) == 1
-    operations.update_worker(OTHER, {"car": "/car"})
+    assert operations.update_worker(OTHER, {"car": "/car"}) == 0
     assert len(workers.orders) == 2

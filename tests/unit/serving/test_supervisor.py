@@ -208,15 +208,28 @@ def test_a_worker_that_dies_while_it_loads_a_model_is_not_waited_for(endpoint, n
     endpoint.wait_until(endpoint.is_complete)
     endpoint.wait_until(endpoint.nothing_is_left)
 
-    def workers_that_have_it():
-        clients = [endpoint.connect() for _ in range(2)]  # one for each worker
-        answers = [endpoint.request(one, "POST", "/models/a/invoke", b"x") for one in clients]
-        for one in clients:
-            endpoint.close(one)
-        return {int(body.split()[1]) for status, body in answers if status == 200}
+    clients = [endpoint.connect() for _ in range(2)]  # one for each worker
+    answers = [endpoint.request(one, "POST", "/models/a/invoke", b"x") for one in clients]
+    assert [status for status, _ in answers] == [200, 200], "a worker is ready when it has what the others have"
+    assert {int(body.split()[1]) for _, body in answers} == set(endpoint.workers().values())
 
-    # the new worker is told what it missed when it is ready: for a moment it answers 404
-    endpoint.wait_until(lambda: workers_that_have_it() == set(endpoint.workers().values()))
+
+def test_what_was_unloaded_while_a_worker_started_is_unloaded_there_too(endpoint):
+    client = endpoint.connect()
+    for name in ("a", "b"):
+        assert endpoint.request(client, "POST", "/models", endpoint.load_body(name))[0] == 200
+    endpoint.shared.hold("loads", True)
+    endpoint.kill(endpoint.workers()[1])
+    endpoint.wait_until(lambda: endpoint.shared.has_one)  # the next one loads what the table had
+    other = endpoint.connect()
+    other.ask("DELETE", "/models/a")
+    endpoint.turn(3)
+    endpoint.shared.hold("loads", False)
+    assert endpoint.answer(other)[0] == 200
+    endpoint.wait_until(endpoint.is_complete)
+    for one in (other, endpoint.connect(), endpoint.connect()):
+        assert endpoint.request(one, "POST", "/models/a/invoke", b"x")[0] == 404
+        assert endpoint.request(one, "POST", "/models/b/invoke", b"x")[0] == 200
 
 
 def test_a_connection_that_no_worker_can_be_given_waits_and_keeps_no_slot(endpoint):
