@@ -18,7 +18,7 @@ demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., 
 # What measures a server runs alone. What builds the images and moves their tags comes before all that runs them, beside
 # what needs none. Tests wait much of their time: hence three processes on two cores.
 MOVING := tests/aws/test_push_images.py tests/aws/test_codebuild.py
-SIDE_BY_SIDE := --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 test: $(VENV)/tested  ## all tests, or PYTEST_ARGS; those of containers too where a Docker engine answers
 ifdef PYTEST_ARGS

@@ -1,22 +1,35 @@
 """Jobs and endpoints that many tests look at, each run once."""
 
 import os
+from typing import Any
 
 import pytest
 from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Job, run_training
 from launch import project
 from launch.cli import errors
 from launch.local import images
+from xdist.scheduler import LoadScopeScheduling
 
 import docker
 
+MOVING_TAGS = ("tests/aws/test_push_images.py", "tests/aws/test_codebuild.py")
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have one process run a file's tests, as they share jobs, unless they name a group of their own."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+class SharedJobs(LoadScopeScheduling):
+    """Has one process run a file's tests, as they share jobs.
+
+    The files that move the tags of images share a process, too; each page of the documents may have one of its own.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file in MOVING_TAGS:
+            return "images"
+        return nodeid if file == "tests/docs/test_commands.py" else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return SharedJobs(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,6 @@ from launch import project
 from launch.local import images
 from registry import LOGIN
 
-pytestmark = pytest.mark.xdist_group("images")  # one at a time: they move the same tags
-
 pytest_plugins = ("registry",)
 
 

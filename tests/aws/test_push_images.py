@@ -17,8 +17,6 @@ from launch.local import images
 from local_aws import ACCOUNT, REGION, requests_of
 from registry import LOGIN, serving
 
-pytestmark = pytest.mark.xdist_group("images")  # one at a time: they move the same tags
-
 pytest_plugins = ("registry",)
 
 NAMES = [f"mountain-car-{kind}" for kind in project.KINDS]

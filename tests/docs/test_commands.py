@@ -6,11 +6,10 @@ from documents import NOT_RUN, PAGES, copy_repository, run_commands, users_envir
 IN_LOCAL_AWS = ("README.md", "docs/aws.md")
 """Pages whose commands ask AWS: tests/aws/test_walk_through.py runs them."""
 LOCAL_PAGES = [page for page in PAGES if page.name not in IN_LOCAL_AWS and page.commands()]
-WALKS = [pytest.param(page, id=page.name, marks=pytest.mark.xdist_group(page.name)) for page in LOCAL_PAGES]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", WALKS)
+@pytest.mark.parametrize("page", LOCAL_PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_run(page, tmp_path):
     copy = copy_repository(tmp_path / "mountain-car")
     run_commands(page, copy, {**users_environment(), "AWS_CONFIG_FILE": str(tmp_path / "no-configuration")})
