@@ -1,5 +1,7 @@
 """Jobs and endpoints as processes: how SageMaker starts them, and what they leave."""
 
+import atexit
+import functools
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
+from prepared_process import PreparedProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTAINER_SRC = ROOT / "container_src"
@@ -137,6 +140,20 @@ def run_training(ml: Path, hyperparameters: dict[str, str], before: Callable[[Pa
     process = start_training(ml, hyperparameters)
     log, _ = process.communicate(timeout=600)
     return Job(ml, process.returncode, log)
+
+
+@functools.cache
+def prepared_process() -> PreparedProcess:
+    prepared = PreparedProcess({**os.environ, "PYTHONPATH": str(CONTAINER_SRC), "PYTHONUNBUFFERED": "1"})
+    atexit.register(prepared.close)
+    return prepared
+
+
+def run_prepared(ml: Path, hyperparameters: dict[str, str], before: Callable[[Path], Any] = lambda ml: None) -> Job:
+    """Do as ``run_training`` does, in a fork of a process that has imported Coach: where starting is not the matter."""
+    before(ml)
+    write_inputs(ml, hyperparameters)
+    return Job(ml, *prepared_process().run(ml, process_environment(ml), 600))
 
 
 def give_checkpoint(ml: Path, job: Job) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from jobs import ROOT, Job, run_training
+from jobs import ROOT, Job, run_prepared
 
 ENVIRONMENT = """
 import gym
@@ -111,7 +111,7 @@ def train_own(ml: Path, hyperparameters: dict[str, str] | None = None, preset: s
     """Train for 1,000 steps in an environment that write_project writes."""
     write_project(ml, preset, **expressions)
     steps = {"improve_steps": "1000", "evaluation_freq_env_steps": "1000"} if preset != "dqn" else {}
-    return run_training(ml, {"RLCOACH_PRESET": "preset-own", "seed": "1", **steps, **(hyperparameters or {})})
+    return run_prepared(ml, {"RLCOACH_PRESET": "preset-own", "seed": "1", **steps, **(hyperparameters or {})})
 
 
 def actions_taken(job: Job) -> list[list[Any]]:

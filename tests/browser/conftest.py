@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import browsing
 import pytest
 from browsing import FLAGS, Tab
-from jobs import PPO, Job, run_training
+from jobs import PPO, Job, run_prepared
 from playwright.sync_api import Browser, sync_playwright
 
 
@@ -43,6 +43,6 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """Return a job that learnt enough to climb, in some ten seconds."""
     hyperparameters = {"RLCOACH_PRESET": PPO, "seed": "0", "improve_steps": "400000", "evaluation_episodes": "5"}
-    job = run_training(tmp_path_factory.mktemp("trained"), hyperparameters)
+    job = run_prepared(tmp_path_factory.mktemp("trained"), hyperparameters)
     assert job.status == 0, job.log
     return job

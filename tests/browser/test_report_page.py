@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from jobs import CONTAINER_SRC, PPO, SHORT_PPO, process_environment, run_training
+from jobs import CONTAINER_SRC, PPO, SHORT_PPO, process_environment, run_prepared
 
 REPORT = "output/data/report.html"
 LEGENDS = "[...Bokeh.documents[0]._all_models.values()].filter(model => model.type === 'Legend').length"
@@ -165,7 +165,7 @@ def test_an_evaluations_report(open_tab, trained, tmp_path):
     channel = tmp_path / "input/data/checkpoint"
     channel.parent.mkdir(parents=True)
     channel.symlink_to(trained.ml / "output/data/checkpoint")
-    job = run_training(tmp_path, {"RLCOACH_PRESET": PPO, "sagemaker_program": "evaluate-coach.py"})
+    job = run_prepared(tmp_path, {"RLCOACH_PRESET": PPO, "sagemaker_program": "evaluate-coach.py"})
     assert job.status == 0, job.log
     tab = open_tab((job.ml / REPORT).as_uri())
     charts = figures(tab)
@@ -228,7 +228,7 @@ def test_the_table_of_hyperparameters_scrolls_and_breaks_no_word_on_a_phone(open
 
 @pytest.mark.parametrize("hyperparameters", [{"discount": "2"}, {"RLCOACH_PRESET": "no-such-preset"}])
 def test_a_failed_jobs_report(open_tab, tmp_path, hyperparameters):
-    job = run_training(tmp_path, {**SHORT_PPO, **hyperparameters})
+    job = run_prepared(tmp_path, {**SHORT_PPO, **hyperparameters})
     assert job.status == 1
     tab = open_tab((job.ml / REPORT).as_uri())
     assert tab.page.get_by_text(f"The job failed: {job.failure}").is_visible()

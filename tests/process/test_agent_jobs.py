@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from agent_presets import BOX, DISCRETE, write_agent
-from jobs import Job, give_checkpoint, run_training
+from jobs import Job, give_checkpoint, run_prepared
 from sagemaker_rl.policy.artifact import Policy
 
 OWN = {"RLCOACH_PRESET": "preset-own", "seed": "1"}
@@ -37,7 +37,7 @@ NETWORKS_OF_PPO = "the agent has the networks ['actor', 'critic'], and an artifa
 
 def run_agent(ml, agent: str, changes: str = "", actions: str = DISCRETE, **hyperparameters: str) -> Job:
     before = partial(write_agent, agent=agent, changes=changes, actions=actions)
-    return run_training(ml, {**OWN, **hyperparameters}, before)
+    return run_prepared(ml, {**OWN, **hyperparameters}, before)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_an_evaluation_of_the_checkpoint(tmp_path, agent):
 
 
 def test_batch_rl_of_coachs_own_presets(tmp_path):
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "CartPole_DQN_BatchRL"})
+    job = run_prepared(tmp_path, {"RLCOACH_PRESET": "CartPole_DQN_BatchRL"})
     assert job.status == 1
     assert job.failure == (
         "The preset's graph manager is a BatchRLGraphManager, for batch RL, which Coach has for TensorFlow alone, "

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 from agent_presets import write_agent
-from jobs import run_training
+from jobs import run_prepared
 
 CARTPOLE = """
 from rl_coach.base_parameters import EmbedderScheme, MiddlewareScheme
@@ -69,6 +69,6 @@ for network in agent_params.network_wrappers.values():
 )
 def test_balances_the_pole(tmp_path, agent, changes):
     before = partial(write_agent, agent=agent, changes=CARTPOLE + changes)
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "seed": "1"}, before)
+    job = run_prepared(tmp_path, {"RLCOACH_PRESET": "preset-own", "seed": "1"}, before)
     assert job.status == 0, job.log
     assert job.metadata()["evaluation_reward"] >= 150, "of 200; at random about 22"

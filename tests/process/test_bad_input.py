@@ -13,6 +13,7 @@ from jobs import (
     Job,
     free_port,
     process_environment,
+    run_prepared,
     run_training,
     start_server,
     write_inputs,
@@ -91,7 +92,7 @@ def assert_refused(job: Job, sentence: str) -> None:
     ],
 )
 def test_hyperparameters(tmp_path, hyperparameters, sentence):
-    assert_refused(run_training(tmp_path, hyperparameters), sentence)
+    assert_refused(run_prepared(tmp_path, hyperparameters), sentence)
 
 
 def test_hyperparameters_that_are_no_json(tmp_path):
@@ -129,7 +130,7 @@ def test_configuration_that_is_not_sagemakers(tmp_path, name, content, sentence)
 def test_a_reason_from_an_earlier_job_is_not_kept(tmp_path):
     (tmp_path / "output").mkdir()
     (tmp_path / "output/failure").write_text("of long ago")
-    assert_refused(run_training(tmp_path, {"discount": "1.5"}), "discount is 1.5")
+    assert_refused(run_prepared(tmp_path, {"discount": "1.5"}), "discount is 1.5")
 
 
 @pytest.mark.parametrize("submitted", ["s3://no-such-bucket-at-all/source.tar.gz", "/nowhere/source.tar.gz"])
@@ -139,7 +140,7 @@ def test_a_source_that_cannot_be_unpacked(tmp_path, submitted):
 
 
 def test_training_that_diverges_keeps_the_last_good_checkpoint(tmp_path):
-    job = run_training(tmp_path, {**SHORT_PPO, "training_learning_rate": "1e17"})
+    job = run_prepared(tmp_path, {**SHORT_PPO, "training_learning_rate": "1e17"})
     assert job.status == 1, job.log
     assert "Training has diverged" in job.failure
     assert not list(tmp_path.rglob(".saving"))
@@ -159,7 +160,7 @@ def checkpoint_channel(tmp_path, ppo_job):
 
 
 def test_the_other_presets_checkpoint(tmp_path, checkpoint_channel):
-    job = run_training(tmp_path, {**EVALUATE, "RLCOACH_PRESET": DQN})
+    job = run_prepared(tmp_path, {**EVALUATE, "RLCOACH_PRESET": DQN})
     assert_refused(job, f"is of {PPO}, expected one of {DQN}")
 
 
@@ -167,7 +168,7 @@ def test_a_checkpoint_that_would_run_code(tmp_path, checkpoint_channel):
     (checkpoint_channel / "checkpoint.json").unlink()  # stock Coach writes none: no checksums
     (file,) = checkpoint_channel.glob("*.srs")
     file.write_bytes(b"cos\nsystem\n(S'echo owned'\ntR.")
-    job = run_training(tmp_path, EVALUATE)
+    job = run_prepared(tmp_path, EVALUATE)
     assert_refused(job, "os.system does not belong into a checkpoint")
     assert "owned" not in job.log.replace(job.failure, "")
 
@@ -175,7 +176,7 @@ def test_a_checkpoint_that_would_run_code(tmp_path, checkpoint_channel):
 @pytest.mark.parametrize("folder", ["model", "output"])
 def test_an_output_folder_that_cannot_be_written(tmp_path, folder):
     (tmp_path / folder).write_text("a file where a folder should be")
-    job = run_training(tmp_path, {})
+    job = run_prepared(tmp_path, {})
     assert job.status == 1, job.log
     assert f"{tmp_path / folder}" in job.log
     assert "cannot be written" in job.log
@@ -210,7 +211,7 @@ def test_a_server_told_a_port_that_is_none(tmp_path, ppo_job):
 @pytest.mark.parametrize("accelerate", ["0", "1"])
 def test_an_environment_that_gives_nan(tmp_path, accelerate):
     code = write_own_environment(tmp_path, reward='float("nan") if self.steps == 700 else action - 0.5')
-    job = run_training(
+    job = run_prepared(
         tmp_path,
         {"RLCOACH_PRESET": "preset-own", "accelerate": accelerate, "evaluation_freq_env_steps": "500"}
         | ({"parallel_environments": "1"} if accelerate == "1" else {}),
@@ -220,7 +221,7 @@ def test_an_environment_that_gives_nan(tmp_path, accelerate):
     assert "Traceback" not in job.log
     checkpoint = tmp_path / "output/data/checkpoint"
     assert (checkpoint / ".coach_checkpoint").is_file(), "the last good checkpoint is whole"
-    done = run_training(
+    done = run_prepared(
         tmp_path / "again",
         {"RLCOACH_PRESET": "preset-own", "sagemaker_program": "evaluate-coach.py", "evaluate_steps": "10"},
         before=lambda ml: (

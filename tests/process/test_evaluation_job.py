@@ -10,7 +10,7 @@ from jobs import (
     PPO,
     SHORT_PPO,
     give_checkpoint,
-    run_training,
+    run_prepared,
     start_training,
 )
 from sagemaker_rl.training.trial import EPISODES
@@ -18,7 +18,7 @@ from sagemaker_rl.training.trial import EPISODES
 
 def test_evaluation_restores_the_checkpoint(ppo_job, tmp_path):
     give_checkpoint(tmp_path, ppo_job)
-    evaluation = run_training(
+    evaluation = run_prepared(
         tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "15000", "sagemaker_program": "evaluate-coach.py"}
     )
     assert evaluation.status == 0, evaluation.log
@@ -56,10 +56,10 @@ def test_sigterm_ends_an_evaluation(ppo_job, tmp_path, accelerate):
 
 def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
     width = {"rl.agent_params.network_wrappers.main.middleware_parameters.activation_function": "relu"}
-    training = run_training(tmp_path / "training", {**SHORT_PPO, **width})
+    training = run_prepared(tmp_path / "training", {**SHORT_PPO, **width})
     assert training.status == 0, training.log
     give_checkpoint(tmp_path, training)
-    evaluation = run_training(
+    evaluation = run_prepared(
         tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
     )
     assert evaluation.status == 0, evaluation.log
@@ -70,6 +70,6 @@ def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
 def test_evaluation_plays_as_many_episodes_as_asked(ppo_job, tmp_path):
     give_checkpoint(tmp_path, ppo_job)
     short = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "evaluate_episodes": "2"}
-    job = run_training(tmp_path, {**short, "sagemaker_program": "evaluate-coach.py"})
+    job = run_prepared(tmp_path, {**short, "sagemaker_program": "evaluate-coach.py"})
     assert job.status == 0, job.log
     assert json.loads((tmp_path / "output/data/evaluation.json").read_text())["episodes"] == 2

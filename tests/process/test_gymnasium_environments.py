@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from jobs import CSV, ROOT, give_checkpoint, run_training
+from jobs import CSV, ROOT, give_checkpoint, run_prepared
 from own_environments import train_own
 from PIL import Image
 from sagemaker_rl.policy.artifact import Policy
@@ -45,7 +45,7 @@ def with_project(ml):
 
 @pytest.fixture(scope="module")
 def greenhouse(tmp_path_factory):
-    job = run_training(tmp_path_factory.mktemp("greenhouse"), GREENHOUSE, before=with_project)
+    job = run_prepared(tmp_path_factory.mktemp("greenhouse"), GREENHOUSE, before=with_project)
     assert job.status == 0, job.log
     return job
 
@@ -75,7 +75,7 @@ def test_its_evaluation_is_drawn(greenhouse):
 def test_it_is_evaluated(greenhouse, tmp_path):
     give_checkpoint(tmp_path, greenhouse)
     program = {"sagemaker_program": "evaluate-coach.py", "evaluate_steps": "100"}
-    job = run_training(tmp_path, {**GREENHOUSE, **program}, before=with_project)
+    job = run_prepared(tmp_path, {**GREENHOUSE, **program}, before=with_project)
     assert job.status == 0, job.log
     result = json.loads((tmp_path / "output/data/evaluation.json").read_text())
     assert set(result["returns"]) == {100.0}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from agent_presets import write_agent
-from jobs import run_training
+from jobs import run_prepared
 from sagemaker_rl.policy.artifact import Policy
 
 LIMIT = """
@@ -39,7 +39,7 @@ def write_project(ml: Path) -> None:
 
 def test_the_critic_looks_beyond_the_time_limit(tmp_path):
     """A reward of 1 for ever is worth 1 / (1 - 0.9) everywhere; 20 steps of it are worth 6 on average."""
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "seed": "1"}, before=write_project)
+    job = run_prepared(tmp_path, {"RLCOACH_PRESET": "preset-own", "seed": "1"}, before=write_project)
     assert job.status == 0, job.log
     lines = job.log.splitlines()
     assert "Path> Path=accelerated, Environments=1" in lines

@@ -27,6 +27,7 @@ from jobs import (
     Job,
     give_checkpoint,
     process_environment,
+    run_prepared,
     run_training,
     start_training,
     write_own_environment,
@@ -222,17 +223,17 @@ def parameters_digest(job: Job) -> str:
 @pytest.mark.parametrize(("fixture", "short"), JOBS[:3])
 def test_a_seed_gives_the_same_weights_again(fixture, short, request, tmp_path):
     job = request.getfixturevalue(fixture)
-    again = run_training(tmp_path / "again", short)
+    again = run_prepared(tmp_path / "again", short)
     assert parameters_digest(again) == parameters_digest(job)
 
 
 def test_synced_checkpoints_are_written_and_started_from(tmp_path, dqn_job):
     (tmp_path / "checkpoints").mkdir()
     short = {**SHORT_DQN, "improve_steps": "200", "evaluation_freq_env_steps": "200"}
-    first = run_training(tmp_path, short)
+    first = run_prepared(tmp_path, short)
     assert first.status == 0, first.log
     assert (tmp_path / "checkpoints/.coach_checkpoint").read_text().startswith("0_Step-200")
-    second = run_training(tmp_path, short)
+    second = run_prepared(tmp_path, short)
     assert "Starting from the weights" in second.log
     assert (tmp_path / "checkpoints/.coach_checkpoint").read_text().startswith("1_Step-200")
 
@@ -309,7 +310,7 @@ def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path, accelerate):
     evaluated = tmp_path / "evaluated"
     give_checkpoint(evaluated, job)
     shutil.copytree(code, evaluated / "code")
-    evaluation = run_training(evaluated, {**own, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"})
+    evaluation = run_prepared(evaluated, {**own, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"})
     assert evaluation.status == 0, evaluation.log
 
 
@@ -319,7 +320,7 @@ NOTEBOOK = json.loads((ROOT / "benchmarks/notebook-hyperparameters.json").read_t
 
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_the_notebooks_own_hyperparameters_learn_to_climb(tmp_path, seed):
-    job = run_training(tmp_path, {**NOTEBOOK, "seed": seed})
+    job = run_prepared(tmp_path, {**NOTEBOOK, "seed": seed})
     assert job.status == 0, job.log
     assert job.metadata()["environment_steps"] == 150_000
     assert job.metadata()["evaluation_reward"] >= 95
@@ -328,7 +329,7 @@ def test_the_notebooks_own_hyperparameters_learn_to_climb(tmp_path, seed):
 @pytest.mark.parametrize("accelerate", ["0", "1"])
 def test_an_environment_that_cannot_be_drawn_trains_without_gifs(tmp_path, accelerate):
     write_own_environment(tmp_path, reward="float(action)")
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "accelerate": accelerate})
+    job = run_prepared(tmp_path, {"RLCOACH_PRESET": "preset-own", "accelerate": accelerate})
     assert job.status == 0, job.log
     assert "GIFs=none, Reason=own:Own has no render()" in job.log
     assert not list((tmp_path / "output").rglob("*.gif"))
@@ -341,7 +342,7 @@ def test_an_environment_that_cannot_be_drawn_trains_without_gifs(tmp_path, accel
 
 def test_a_job_whose_policy_cannot_be_put_on_trial_has_not_failed(tmp_path):
     write_own_environment(tmp_path, reward="1 / (self.steps < 150)")  # only a trial takes so many steps
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "parallel_environments": "50"})
+    job = run_prepared(tmp_path, {"RLCOACH_PRESET": "preset-own", "parallel_environments": "50"})
     assert job.status == 0, job.log
     reason = "ZeroDivisionError: division by zero"
     assert f"Report> Missing=trial of the policy, Reason={reason}" in job.log
