@@ -25,7 +25,7 @@ ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 else
 	$(BIN)/python -m pytest tests/serving
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(MOVING) tests/process tests/browser tests/unit
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(MOVING) tests/process/test_training_job.py tests/process tests/browser tests/unit
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/docs tests/aws tests/container $(addprefix --ignore ,$(MOVING))
 endif
 
