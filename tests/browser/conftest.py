@@ -11,7 +11,7 @@ from jobs import PPO, Job, run_prepared
 from playwright.sync_api import Browser, sync_playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright's event loop would be in the way of tests that run one
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
