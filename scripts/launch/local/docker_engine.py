@@ -1,6 +1,7 @@
 """The engine that runs jobs and endpoints in the two images."""
 
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,9 @@ class DockerEngine:
         self, image: str, command: str, name: str, writable: Path | None = None, **options: Any
     ) -> "ContainerWorkload":
         container = None
+        unique = f"{name}-{uuid.uuid4().hex[:6]}"  # another checkout on this machine may have one of the same name
         try:
-            container = self._client.containers.create(image, command, name=name, labels=self._labels, **options)
+            container = self._client.containers.create(image, command, name=unique, labels=self._labels, **options)
             container.start()
         except APIError as error:
             if container is not None:
