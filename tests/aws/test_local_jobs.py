@@ -78,7 +78,7 @@ def test_ctrl_c_asks_whether_to_stop_the_job(this_machine, answer, status):
     assert process.returncode == 130
     assert "Stop training job asked too? [y/N]" in out
     assert ("asked goes on" if status == "Completed" else "asked is being stopped") in out
-    this_machine.wait(lambda: this_machine.record("asked")["status"] not in ("InProgress", "Stopping"), 300)
+    this_machine.wait(lambda: this_machine.record("asked")["status"] not in ("InProgress", "Stopping"))
     assert this_machine.record("asked")["status"] == status
     this_machine.wait(lambda: this_machine.left_running() == [], 10)
 

@@ -297,9 +297,11 @@ def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path, accelerate):
     assert process.stdout is not None
     next(line for line in process.stdout if line.startswith("Evaluation>"))
     next(line for line in process.stdout if line.startswith("Training>"))
+    sent = time.monotonic()
     process.send_signal(signal.SIGTERM)
     log = process.stdout.read()
     assert process.wait() == 0, log
+    assert time.monotonic() - sent < 10
     assert "Stopped by SIGTERM after " in log
     assert log.count("Evaluation>") <= 1, "it went on"
     job = Job(tmp_path, 0, log)

@@ -11,14 +11,14 @@ from gym.envs.classic_control import Continuous_MountainCarEnv
 from load import under_load
 from sagemaker_rl.policy.artifact import Policy
 
-EPISODES = 25
-STEPS = 2_000
-SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "9"))
+EPISODES = 100
+STEPS = 10_000
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "15"))
 """Of the soak; by hand: ``SOAK_SECONDS=600 make test PYTEST_ARGS="tests/serving -k soak"``."""
 
 
 def mean_return(act) -> float:
-    """Drive the patient car from some starts, all in step, for up to ``STEPS`` steps."""
+    """Drive the patient car from 100 starts, all in step."""
     cars: list[gym.Env] = [Continuous_MountainCarEnv() for _ in range(EPISODES)]
     observations = np.array([car.reset(seed=seed) for seed, car in enumerate(cars)], dtype=np.float32)
     returns, driving = np.zeros(EPISODES), np.arange(EPISODES)
@@ -65,7 +65,7 @@ def test_a_soak_leaves_memory_flat(start, ppo_model):
             before = resident(workers)
             time.sleep(2 * SOAK_SECONDS / 3)
             after = resident(workers)
-        assert load.statuses[200] > 10 * SOAK_SECONDS
+        assert load.statuses[200] > 100 * SOAK_SECONDS
         assert not load.failed
         assert not load.wrong
         assert server.workers() == workers

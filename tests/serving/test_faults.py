@@ -57,17 +57,67 @@ def until(condition, seconds: float) -> float:
 def test_a_killed_worker_is_replaced_and_only_what_it_had_in_hand_fails(start, ppo_model):
     with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="2") as server:
         with under_load(server.url) as load:
-            until(lambda: load.statuses[200] > 100, 60)
+            time.sleep(1)
             for _ in range(3):
                 before = set(server.workers())
                 assert len(before) == 2
                 os.kill(min(before), signal.SIGKILL)
-                until(lambda b=before: len(server.workers()) == 2 and set(server.workers()) != b, 20)
-                answered = load.statuses[200]
-                until(lambda a=answered: load.statuses[200] > a + 100, 60)
+                taken = until(lambda b=before: len(server.workers()) == 2 and set(server.workers()) != b, 1)
+                time.sleep(1)
+        assert load.statuses[200] > 1000
         assert set(load.failed) <= {503}, load.failed
         assert sum(load.failed.values()) <= 3 * 8  # no more than there were clients at each kill
         assert not load.wrong
+        assert taken < 1
+
+
+def test_what_a_killed_worker_had_in_hand_is_answered_by_503(start, slow_model):
+    with (
+        start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server,
+        ThreadPoolExecutor() as threads,
+        httpx.Client(base_url=server.url, trust_env=False) as idle,
+    ):
+        assert idle.post("/invocations", content="0").text == "slept"
+        request = threads.submit(server.invoke, "30")
+        time.sleep(0.5)
+        os.kill(server.workers()[0], signal.SIGKILL)
+        answer = request.result()
+        assert answer.status_code == 503
+        assert "has ended" in answer.json()["detail"]
+        assert answer.headers["Retry-After"]
+        assert idle.post("/invocations", content="0").text == "slept"  # on the connection that it had before
+
+
+def test_ping_says_503_while_no_worker_can_answer(start, ppo_model):
+    with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="2") as server:
+        stopped = server.workers()
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.2)
+        response = httpx.get(f"{server.url}/ping", timeout=2, trust_env=False)  # no longer than SageMaker waits
+        assert response.status_code == 503
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: httpx.get(f"{server.url}/ping", trust_env=False).status_code == 200, 2)
+
+
+def test_a_worker_that_never_answers_is_replaced(start, slow_model):
+    with start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS="1") as server:
+        start_time = time.monotonic()
+        assert server.invoke("60").status_code == 503
+        assert time.monotonic() - start_time < 3
+        assert server.invoke("0").text == "slept"
+
+
+def test_beyond_the_queue_requests_are_refused(start, slow_model):
+    with start(slow_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_RL_MAX_QUEUE="3") as server:
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda _: httpx.post(f"{server.url}/invocations", content="0.5"), range(8)))
+        statuses = sorted(answer.status_code for answer in answers)
+        assert statuses == [200] * 3 + [503] * 5
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert refused.headers["Retry-After"]
+        assert "requests are waiting already" in refused.json()["detail"]
 
 
 def test_sigterm_drains(start, slow_model):
@@ -103,10 +153,11 @@ def test_sigterm_counts_before_the_server_is_ready(start, ppo_model, seconds):
 def test_sigterm_under_load_loses_no_request(start, ppo_model):
     with start(ppo_model) as server:
         with under_load(server.url) as load:
-            until(lambda: load.statuses[200] > 300, 60)
+            time.sleep(1)
             server.terminate()
             assert server.wait() == 0
             counted = dict(load.statuses)
+        assert counted[200] > 500
         # refused connections, once it has closed; never a connection that breaks off
         assert set(counted) <= {200, 503, "ConnectError"}, counted
         assert not load.wrong
@@ -117,7 +168,9 @@ def test_a_client_that_stays_silent_ends_with_408_and_holds_nobody_up(start, ppo
         silent = [connect(server) for _ in range(20)]
         for number, connection in enumerate(silent):
             connection.sendall(b"POST /invocations HTTP/1.1\r\n" + b"content-length: 10\r\n\r\n[0." * (number % 2))
+        start_time = time.monotonic()
         assert server.invoke(BODY).status_code == 200
+        assert time.monotonic() - start_time < 0.5
         for connection in silent:
             answer = connection.recv(65536)
             assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n"), answer
@@ -134,8 +187,10 @@ def test_a_client_that_reads_slowly_holds_nobody_up(start, ppo_model):
             b"POST /invocations HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows)
         )
         time.sleep(1.5)
-        for _ in range(20):  # none of them waits for the slow one, which reads nothing meanwhile
+        for _ in range(20):
+            start_time = time.monotonic()
             assert server.invoke(BODY).status_code == 200
+            assert time.monotonic() - start_time < 0.2
         answer = b""
         while part := slow.recv(65536):
             answer += part
@@ -182,8 +237,8 @@ def test_ping_is_quick_under_full_load(start, ppo_model):
                 pings.append(time.perf_counter() - start_time)
                 time.sleep(0.02)
             answered, _ = full_load.communicate("enough")
-        assert int(answered) > 1000
-        assert sorted(pings)[int(0.9 * len(pings))] < 0.5
+        assert int(answered) > 20_000
+        assert sorted(pings)[int(0.99 * len(pings))] < 0.05
 
 
 def test_a_broken_model_ends_it_with_the_reason(start, ppo_model, tmp_path):
@@ -214,7 +269,7 @@ def test_503_until_the_model_is_loaded(start, ppo_model, tmp_path):
     )
     with start(model, healthy=False) as server:
         statuses = []
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 15
         while 200 not in statuses and time.monotonic() < deadline:
             try:
                 statuses.append(httpx.get(f"{server.url}/ping", timeout=2, trust_env=False).status_code)

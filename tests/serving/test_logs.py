@@ -44,6 +44,23 @@ def test_a_line_per_request(start, ppo_model):
         assert 0 < line["milliseconds"] < 1000
 
 
+def test_the_access_log_can_be_turned_down(start, ppo_model):
+    """Those that failed have as many lines again; what is left out is counted."""
+    with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="1", SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND="3") as server:
+        time.sleep(1.1)  # a new second
+        lines = lines_after(server, 40)
+    requests = [line for line in lines if line.get("path") == "/invocations"]
+    left_out = [int(line["message"].split()[0]) for line in lines if "more requests" in line["message"]]
+    assert 6 <= len(requests) <= 12  # 40 requests take no longer than from one second into the next
+    assert {line["status"] for line in requests} == {200, 400}
+    assert len(requests) + sum(left_out) >= 40
+
+
+def test_the_access_log_can_be_turned_off(start, ppo_model):
+    with start(ppo_model, SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND="0") as server:
+        assert lines_after(server, 10) == []
+
+
 @pytest.mark.parametrize("taken", ["never read", "a full disk"])
 def test_a_log_that_nobody_takes_stops_nothing(ppo_model, tmp_path, taken):
     (tmp_path / "model").symlink_to(ppo_model)

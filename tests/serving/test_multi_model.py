@@ -89,21 +89,28 @@ def test_the_life_of_a_model(endpoint):
     assert client.post("/invocations", content=SAMPLE).status_code == 404
 
 
-def test_what_cannot_be_loaded(endpoint):
-    """What is wrong in the request itself: ``tests/unit/serving/test_multi_model_api.py``."""
-    for folder, detail in (
-        ("nowhere/model", "expected a folder below"),
-        ("outside", "expected a folder below"),
-        ("empty/model", "There is no policy.json"),
-        ("broken/model", "policy-0000.params is not the file"),
-    ):
-        url = f"{endpoint.folder}/{folder}"
-        response = endpoint.client().post("/models", json={"model_name": "x", "url": url})
-        assert response.status_code == 400, response.text
-        assert detail in response.json()["detail"]
-    response = load(endpoint, "huge")
-    assert response.status_code == 507
-    assert response.json()["detail"] == "There is not enough memory for model 'huge': unload another one first."
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"model_name": "x"}, "expected {"),
+        ({"model_name": "a/b", "url": "{folder}/car/model"}, "without a slash"),
+        ({"model_name": "", "url": "{folder}/car/model"}, "up to 256 characters"),
+        ({"model_name": "x", "url": "/etc"}, "expected a folder below"),
+        ({"model_name": "x", "url": "{folder}/outside"}, "expected a folder below"),
+        ({"model_name": "x", "url": "{folder}/car/../../.."}, "expected a folder below"),
+        ({"model_name": "x", "url": "{folder}/nowhere"}, "expected a folder below"),
+        ({"model_name": "x", "url": "{folder}/\0"}, "expected a folder below"),
+        ({"model_name": "x", "url": "{folder}/empty/model"}, "There is no policy.json"),
+        ({"model_name": "x", "url": "{folder}/broken/model"}, "policy-0000.params is not the file"),
+        ([], "expected {"),
+    ],
+)
+def test_what_cannot_be_loaded(endpoint, body, detail):
+    if isinstance(body, dict) and "url" in body:
+        body = {**body, "url": body["url"].replace("{folder}", endpoint.folder)}
+    response = endpoint.client().post("/models", json=body)
+    assert response.status_code == 400, response.text
+    assert detail in response.json()["detail"]
     assert endpoint.client().get("/models").json() == {"models": []}
 
 
@@ -126,6 +133,15 @@ def test_a_full_endpoint_says_507(endpoint):
     assert load(endpoint, "third", "car").status_code == 200
 
 
+def test_a_model_that_does_not_fit_into_memory_is_507(endpoint):
+    assert load(endpoint, "car").status_code == 200
+    response = load(endpoint, "huge")
+    assert response.status_code == 507
+    assert response.json()["detail"] == "There is not enough memory for model 'huge': unload another one first."
+    assert endpoint.client().get("/models/huge").status_code == 404
+    assert endpoint.client().post("/models/car/invoke", content=SAMPLE).status_code == 200
+
+
 def test_a_replaced_worker_knows_the_models(endpoint):
     assert load(endpoint, "car").status_code == 200
     for pid in endpoint.workers():
@@ -136,6 +152,23 @@ def test_a_replaced_worker_knows_the_models(endpoint):
     for _ in range(10):
         with httpx.Client(base_url=endpoint.url, trust_env=False, timeout=10) as client:
             assert client.post("/models/car/invoke", content=SAMPLE).status_code == 200
+
+
+def test_the_same_model_asked_for_at_once_is_loaded_once(endpoint):
+    with ThreadPoolExecutor(6) as threads:
+        statuses = sorted(
+            threads.map(
+                lambda _: (
+                    httpx.post(
+                        f"{endpoint.url}/models",
+                        json={"model_name": "car", "url": f"{endpoint.folder}/car/model"},
+                        trust_env=False,
+                    ).status_code
+                ),
+                range(6),
+            )
+        )
+    assert statuses == [200] + [409] * 5
 
 
 def resident(server) -> int:

@@ -1,4 +1,4 @@
-"""The served OpenAPI description, and hundreds of requests that schemathesis derives from it: none may be a 5xx."""
+"""The served OpenAPI description, and thousands of requests that schemathesis derives from it: none may be a 5xx."""
 
 import json
 
@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 
 DESCRIPTION = ROOT / "container_src/sagemaker_rl/serving/openapi.json"
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
-EXAMPLES = 100
+EXAMPLES = 300
 schema = schemathesis.openapi.from_dict(json.loads(DESCRIPTION.read_text(encoding="utf-8")))
 
 

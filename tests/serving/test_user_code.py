@@ -99,6 +99,7 @@ def test_what_it_raises(serve):
     ("source", "reason"),
     [
         ("def model_fn(model_dir):\n    raise OSError('no such weights')\n", "OSError: no such weights"),
+        ("import nowhere\n" + DOUBLES, "ModuleNotFoundError: No module named 'nowhere'"),
         (FAILS + "def predict_fn(data, model):\n    return 1\n", "ValueError: Cannot use transform_fn"),
     ],
 )

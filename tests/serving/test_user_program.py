@@ -26,7 +26,9 @@ def serve(start, ppo_model, tmp_path):
     ("program", "source", "reason"),
     [
         ("deploy-mxnet-coach.py", ONNX_HANDLER, "the model holds no ONNX file"),
+        ("deploy-coach.py", ONNX_HANDLER, "the model holds no ONNX file"),
         ("train-coach.py", LAUNCHER, "it defines none of model_fn, input_fn, predict_fn, output_fn, transform_fn"),
+        ("train.sh", "#!/bin/sh\npython train-coach.py\n", "it defines none of model_fn"),
     ],
 )
 def test_the_artifact_answers_in_its_place(serve, server, program, source, reason):
