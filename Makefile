@@ -45,8 +45,8 @@ lint: $(VENV)/tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	PYTHONPATH=container_src:scripts $(BIN)/lint-imports
 
-clean:  ## remove the environment; runs/ is yours and stays
-	rm -rf $(VENV)
+clean:  ## remove the environments; runs/ is yours and stays
+	rm -rf $(VENV) $(VENV)-mutation .mutation
 
 # rl-coach and gym are built from source with the pinned setuptools: hence two steps, the second without isolation.
 # Of all the modules that are installed a job imports a tenth: those are compiled, the others when they are imported.

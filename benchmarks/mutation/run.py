@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cosmic_ray.mutating import mutate_and_test
-from cosmic_ray.work_item import MutationSpec, TestOutcome
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome
 from covering_tests import MEASURED, NO_ENGINE, CoveringTests, measure
 from operators import family, mutants
 
@@ -118,7 +118,9 @@ def run(work: tuple[MutationSpec, float]) -> dict[str, Any]:
     command = f"{PYTHON} -m pytest -x -q -p no:cacheprovider @chosen-tests.txt" if tests else "true"
     begun = time.monotonic()
     outcome = mutate_and_test([mutant], command, START_SECONDS + PATIENCE * seconds)
-    killed = outcome.test_outcome != TestOutcome.SURVIVED
+    if outcome.worker_outcome != WorkerOutcome.NORMAL:
+        raise RuntimeError(f"{result['place']} was not shown to its tests: {outcome.output}")
+    killed = outcome.test_outcome == TestOutcome.KILLED
     diff = "\n".join(
         line for line in (outcome.diff or "").splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
     )
