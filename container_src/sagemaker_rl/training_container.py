@@ -12,16 +12,14 @@ import contextlib
 import json
 import os
 import runpy
-import signal
 import sys
 from pathlib import Path
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import failures
+from sagemaker_rl.job import failures, stopping
 from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters
 from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.script_mode import run_users_program
-from sagemaker_rl.job.stopping import STOP
 from sagemaker_rl.report.job import write_report
 
 DEFAULT_PROGRAM = "train-coach.py"
@@ -30,7 +28,7 @@ DEFAULT_PROGRAM = "train-coach.py"
 def main() -> None:
     """Carry out the command line's one argument, ``train``, and end the process."""
     # Until the job itself listens there is nothing to save.
-    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+    stopping.handle(lambda number, frame: os._exit(0))
     command = " ".join(sys.argv[1:])
     if command != "train":
         print(f"Error: The command is {command!r}, expected 'train'.", file=sys.stderr)
@@ -82,7 +80,7 @@ def run_job() -> None:
     """
     from sagemaker_training import errors
 
-    STOP.install()
+    stopping.STOP.install()
     paths = MLPaths.from_environment()
     reason = failures.run(lambda: _run_program(paths), paths.failure)
     write_report(paths)

@@ -32,8 +32,8 @@ def run(job: Callable[[], None], failure_file: Path) -> str | None:
     """
     try:
         job()
-    except Stopped:
-        print("Stopped by SIGTERM.", flush=True)
+    except Stopped as stopped:
+        print(f"Stopped by {stopped}.", flush=True)
         return None
     except ProgramFailed as error:
         if failure_file.exists():

@@ -1,7 +1,7 @@
 """Script mode: the user's own source, unpacked, its requirements installed, its program run.
 
 As sagemaker-training does it (https://github.com/aws/sagemaker-training-toolkit, its entry_point.py), with a reason for
-whatever fails, and SIGTERM passed on to what runs.
+whatever fails, and SIGTERM or Ctrl-C passed on to what runs.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import disks, exit_reasons, outputs
+from sagemaker_rl.job import disks, exit_reasons, outputs, stopping
 from sagemaker_rl.job.failures import ProgramFailed
 from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.stopping import Stopped
@@ -31,20 +31,20 @@ def run_users_program(paths: MLPaths) -> None:
     Raises:
         InputError: The source cannot be unpacked, or the program cannot be started, or its requirements not installed.
         ProgramFailed: It failed.
-        Stopped: SIGTERM ended it.
+        Stopped: SIGTERM or Ctrl-C ended it.
     """
     from sagemaker_training import environment
 
     env = environment.Environment()
     program = _unpack(env, paths.code)
     # Between the two, the source is as the user sent it, and nothing of it has been imported or installed.
-    with _passing_sigterm_on() as stop:
+    with _passing_signals_on() as stop:
         try:
             _install(program, paths.code)
             _run(env, program, paths)
         except (InputError, ProgramFailed):
-            if stop.requested and not paths.failure.exists():
-                raise Stopped from None
+            if stop.requested_by and not paths.failure.exists():
+                raise Stopped(stop.requested_by) from None
             raise
 
 
@@ -132,28 +132,30 @@ def _of_the_program(stderr: str) -> str:
 
 @dataclass
 class _StopRequest:
-    requested: bool = False
+    requested_by: str = ""
 
 
 @contextlib.contextmanager
-def _passing_sigterm_on() -> Iterator[_StopRequest]:
-    """Pass SIGTERM on to the programs that are started inside the context; raise ``Stopped`` while there is none."""
+def _passing_signals_on() -> Iterator[_StopRequest]:
+    """Pass SIGTERM and SIGINT on to programs that are started inside the context; raise ``Stopped`` while none runs."""
     import psutil
 
     helpers = set(psutil.Process().children())  # the upload of intermediate output must outlive the user's program
     stop = _StopRequest()
 
     def pass_on(number: int, frame: object) -> None:
-        stop.requested = True
+        stop.requested_by = signal.Signals(number).name
         programs = set(psutil.Process().children()) - helpers
         if not programs:
-            raise Stopped
+            raise Stopped(stop.requested_by)
         for child in programs:
             with contextlib.suppress(psutil.NoSuchProcess):
-                child.terminate()
+                child.send_signal(number)
 
-    before = signal.signal(signal.SIGTERM, pass_on)
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    stopping.handle(pass_on)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""SIGTERM ends a job: at once while it gets ready; while it trains, when the networks' weights are consistent.
+"""SIGTERM or Ctrl-C ends a job: at once while it gets ready; in training, when the networks' weights are consistent.
 
 SageMaker stops a job with SIGTERM, and with SIGKILL 120 s later. In a container Python is process 1, to which the
 kernel delivers no signal that it has no handler for: hence a handler from the first moment on.
@@ -7,30 +7,43 @@ kernel delivers no signal that it has no handler for: hence a handler from the f
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""That ask a job to stop; the second is Ctrl-C."""
 
 
 class Stopped(BaseException):
-    """The job was asked to stop; no ``except Exception`` on the way swallows it."""
+    """The job was asked to stop, by the signal of this name; no ``except Exception`` on the way swallows it."""
+
+
+def handle(handler: Callable[[int, Any], Any]) -> None:
+    """Have ``handler`` called with the number of each of SIGNALS.
+
+    SIGINT stays ignored where it is: a shell has it so in the background, for its Ctrl-C is not meant.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 class StopSignal:
-    """Turns SIGTERM into ``Stopped``: raised at once, or, while deferred, by the next ``check``."""
+    """Turns SIGTERM and Ctrl-C into ``Stopped``: raised at once, or, while deferred, by the next ``check``."""
 
     def __init__(self) -> None:
-        self._received = False
+        self._received = ""
         self._deferred = False
 
     def install(self) -> None:
-        """Become the process's handler of SIGTERM."""
-        signal.signal(signal.SIGTERM, self._receive)
+        """Become the process's handler of both."""
+        handle(self._receive)
         sys.unraisablehook = _report_unraisable
 
     def _receive(self, number: int, frame: Any) -> None:
-        self._received = True
+        self._received = signal.Signals(number).name
         if not self._deferred:
-            raise Stopped
+            raise Stopped(self._received)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
@@ -42,9 +55,9 @@ class StopSignal:
             self._deferred = before
 
     def check(self) -> None:
-        """Raise ``Stopped`` if the signal has arrived."""
+        """Raise ``Stopped`` if a signal has arrived."""
         if self._received:
-            raise Stopped
+            raise Stopped(self._received)
 
     def guard(self, owner: Any, method: str) -> None:
         """Check before every call of ``owner``'s ``method``."""
@@ -64,4 +77,4 @@ def _report_unraisable(unraisable: Any) -> None:
 
 
 STOP = StopSignal()
-"""The only one: a process has one handler of SIGTERM."""
+"""The only one: a process has one handler of a signal."""

@@ -174,10 +174,10 @@ class TrainingJob:
         with STOP.deferred():
             try:
                 self._improve(run, best)
-            except Stopped:
+            except Stopped as stopped:
                 self.progress.stopped = True
                 self._save_checkpoint()  # of the last policy, to go on from
-                print(f"Stopped by SIGTERM after {self._steps_trained()} environment steps.", flush=True)
+                print(f"Stopped by {stopped} after {self._steps_trained()} environment steps.", flush=True)
             run.close()
             if options.keep_best:
                 self._restore_best(best)

@@ -16,13 +16,13 @@ def raising(error: BaseException):
     return job
 
 
-@pytest.mark.parametrize("end", [None, SystemExit(), SystemExit(0), Stopped()])
+@pytest.mark.parametrize("end", [None, SystemExit(), SystemExit(0), Stopped("SIGINT")])
 def test_a_job_that_went_well_leaves_no_reason(tmp_path, capsys, end):
     assert failures.run(raising(end) if end else lambda: None, tmp_path / "failure") is None
     assert not list(tmp_path.iterdir())
     printed = capsys.readouterr()
     assert printed.err == ""
-    assert printed.out == ("Stopped by SIGTERM.\n" if isinstance(end, Stopped) else "")
+    assert printed.out == ("Stopped by SIGINT.\n" if isinstance(end, Stopped) else "")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""SIGTERM at the moments at which Python cannot raise anything."""
+"""SIGTERM and Ctrl-C, also at the moments at which Python cannot raise anything."""
 
 import signal
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from jobs import CONTAINER_SRC
-from sagemaker_rl.job.stopping import Stopped, StopSignal
+from sagemaker_rl.job.stopping import SIGNALS, Stopped, StopSignal
 
 PROGRAM = """
 import os, signal
@@ -51,21 +51,33 @@ def test_what_swallows_the_stop_leaves_it_to_the_next_check(forks, in_finalizer,
 
 @pytest.fixture
 def stop(monkeypatch):
-    """A signal of the test's own; the process's handler is put back."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """A signal of the test's own; the process's handlers are put back."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     signal_of_test = StopSignal()
     signal_of_test.install()
     yield signal_of_test
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
-def test_sigterm_is_raised_at_once_or_by_the_next_check(stop):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_is_raised_at_once_or_by_the_next_check(stop, name):
     stop.check()
-    with pytest.raises(Stopped):
-        signal.raise_signal(signal.SIGTERM)
-    with pytest.raises(Stopped):
+    with pytest.raises(Stopped, match=f"^{name}$"):
+        signal.raise_signal(signal.Signals[name])
+    with pytest.raises(Stopped, match=f"^{name}$"):
         stop.check()
+
+
+def test_ctrl_c_stays_ignored_in_the_background(stop):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop.install()
+    signal.raise_signal(signal.SIGINT)
+    stop.check()
+    with pytest.raises(Stopped, match=r"^SIGTERM$"):
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_it_waits_until_the_outermost_context_is_left(stop):

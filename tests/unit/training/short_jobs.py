@@ -20,7 +20,7 @@ from jobs import CSV, ROOT
 from sagemaker_rl.coach.preset_values import set_value
 from sagemaker_rl.coach.presets import import_preset
 from sagemaker_rl.job.ml_paths import MLPaths
-from sagemaker_rl.job.stopping import STOP
+from sagemaker_rl.job.stopping import SIGNALS, STOP
 from sagemaker_rl.policy.artifact import Policy
 
 PERIOD, EPISODE = 40, 10
@@ -66,14 +66,15 @@ class Job:
         return Policy.load(self.paths.model).parameters()
 
 
-def make_graph_manager(changes=(), stop_at: int = 0) -> Any:
+def make_graph_manager(changes=(), stop_at: int = 0, stop_by: int = signal.SIGTERM) -> Any:
     """Return the corridor's graph manager, not created yet, with an environment whose rewards become less and less.
 
     So the first evaluation is the best.
 
     Args:
         changes: values of the preset, by their paths without ``rl.``.
-        stop_at: the environment step in which SIGTERM arrives, counted in training and evaluation; 0 for none.
+        stop_at: the environment step in which a signal arrives, counted in training and evaluation; 0 for none.
+        stop_by: that signal.
     """
     graph_manager = import_preset(ROOT / "tests/resources/custom_environment/preset-corridor.py")
     corridor = importlib.import_module(CORRIDOR)
@@ -85,7 +86,7 @@ def make_graph_manager(changes=(), stop_at: int = 0) -> Any:
             Fading.taken += 1
             observation, _, _, info = super().step(action)
             if stop_at and Fading.taken == stop_at + 1:  # Coach takes one as it makes the environment
-                signal.raise_signal(signal.SIGTERM)
+                signal.raise_signal(stop_by)
             return observation, -float(Fading.taken), self.steps == EPISODE, info
 
     corridor.Fading = Fading
@@ -97,23 +98,25 @@ def make_graph_manager(changes=(), stop_at: int = 0) -> Any:
 
 @contextlib.contextmanager
 def a_process() -> Iterator[io.StringIO]:
-    """Give what is printed; networks are numbered, and SIGTERM is handled, as in a job's own process."""
+    """Give what is printed; networks are numbered, and signals are handled, as in a job's own process."""
     import mxnet as mx
 
     printed = io.StringIO()
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.redirect_stdout(printed),
         mx.name.NameManager(),
     ):
-        patch.setattr(STOP, "_received", False)
+        patch.setattr(STOP, "_received", "")
         patch.setattr(sys, "unraisablehook", sys.unraisablehook)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
         STOP.install()
         try:
             yield printed
         finally:
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def run_job(
@@ -121,6 +124,7 @@ def run_job(
     fast: bool,
     changes=(),
     stop_at: int = 0,
+    stop_by: int = signal.SIGTERM,
     prepare: Callable[[Any], None] = lambda graph_manager: None,
     seed: int = 3,
     **options: Any,
@@ -132,13 +136,14 @@ def run_job(
         fast: on the fast path, else by stock Coach.
         changes: see make_graph_manager.
         stop_at: see there.
+        stop_by: see there.
         prepare: changes the graph manager further.
         seed: of the job.
         options: of the job.
     """
     from sagemaker_rl.training import loop
 
-    graph_manager = make_graph_manager(changes, stop_at)
+    graph_manager = make_graph_manager(changes, stop_at, stop_by)
     prepare(graph_manager)
     paths = MLPaths(folder)
     paths.create_outputs()

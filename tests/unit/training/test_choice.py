@@ -21,7 +21,7 @@ def test_sigterm_is_noticed_before_a_gradient_step(tmp_path, monkeypatch, agent)
     from sagemaker_rl.training.choice import StockRun  # once Coach is repaired
 
     StockRun(graph_manager)
-    monkeypatch.setattr(STOP, "_received", True)
+    monkeypatch.setattr(STOP, "_received", "SIGTERM")
     for network in agent_of(graph_manager).networks.values():
         with pytest.raises(Stopped):
             network.online_network.accumulate_gradients({}, [])

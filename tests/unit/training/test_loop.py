@@ -1,6 +1,7 @@
 """A training job from its schedule to its model, on both paths: what it plays, prints and leaves, and how it stops."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -109,14 +110,14 @@ def test_the_last_policy_is_kept_where_the_best_is_not_asked_for(tmp_path, fast)
 
 @PATHS
 @pytest.mark.parametrize(
-    ("stop_at", "steps", "evaluations"),
-    [(PERIOD + 5, PERIOD, 0), (PERIOD + 2 * EPISODE + 15, PERIOD + 15, 1)],
+    ("stop_by", "stop_at", "steps", "evaluations"),
+    [("SIGTERM", PERIOD + 5, PERIOD, 0), ("SIGINT", PERIOD + 2 * EPISODE + 15, PERIOD + 15, 1)],
     ids=["in the first evaluation", "in the second training"],
 )
-def test_sigterm_leaves_the_last_checkpoint_and_the_best_policy(tmp_path, fast, stop_at, steps, evaluations):
+def test_a_stop_leaves_the_last_checkpoint_and_the_best_policy(tmp_path, fast, stop_by, stop_at, steps, evaluations):
     (tmp_path / "checkpoints").mkdir()
-    job = run_job(tmp_path, fast, stop_at=stop_at)
-    assert f"Stopped by SIGTERM after {steps} environment steps.\n" in job.log
+    job = run_job(tmp_path, fast, stop_at=stop_at, stop_by=signal.Signals[stop_by])
+    assert f"Stopped by {stop_by} after {steps} environment steps.\n" in job.log
     assert len(job.lines("Evaluation")) == evaluations
     assert job.checkpoint() == f"{evaluations}_Step-{steps}.ckpt"
     metadata = job.metadata()
