@@ -1,6 +1,7 @@
 """What else projects written for AWS's images import from ``sagemaker_rl``."""
 
 import importlib
+from types import SimpleNamespace
 
 import pytest
 from sagemaker_rl import docker_utils, onnx_utils
@@ -21,6 +22,45 @@ def test_a_host_has_an_address():
     assert docker_utils.get_ip_from_host(timeout=1, host_name="localhost") == "127.0.0.1"
 
 
-def test_a_host_without_address_is_named():
-    with pytest.raises(InputError, match=r"Host 'no-such-host\.invalid' has no address after 0 s"):
-        docker_utils.get_ip_from_host(timeout=0, host_name="no-such-host.invalid")
+@pytest.fixture
+def clock(monkeypatch):
+    """Have a host of no name for so many seconds, and time pass only in pauses; return how long each was."""
+    pauses = []
+
+    def resolve(name):
+        if sum(pauses) < clock.seconds:
+            raise OSError("Name or service not known")
+        return f"the address of {name}"
+
+    clock = SimpleNamespace(seconds=0.0, pauses=pauses)
+    replaced = SimpleNamespace(gethostbyname=resolve, gethostname=lambda: "this-host")
+    monkeypatch.setattr(docker_utils, "socket", replaced)
+    monkeypatch.setattr(docker_utils, "time", SimpleNamespace(monotonic=lambda: 50 + sum(pauses), sleep=pauses.append))
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("seconds", "timeout", "pauses"), [(0, 5, []), (3, 100, [1, 1, 1]), (5, 5, [1] * 5), (0.5, 0.5, [0.5])]
+)
+def test_a_host_may_take_a_while_to_get_a_name(clock, seconds, timeout, pauses):
+    clock.seconds = seconds
+    assert docker_utils.get_ip_from_host(timeout, "another") == "the address of another"
+    assert clock.pauses == pauses
+
+
+def test_this_host_is_meant_if_none_is_named(clock):
+    assert docker_utils.get_ip_from_host() == "the address of this-host"
+
+
+@pytest.mark.parametrize(("timeout", "pauses"), [(3, 3), (0, 0)])
+def test_a_host_without_address_is_named(clock, timeout, pauses):
+    clock.seconds = 1000
+    with pytest.raises(InputError, match=rf"^Host 'a' has no address after {timeout} s: Name or service not known\.$"):
+        docker_utils.get_ip_from_host(timeout, "a")
+    assert len(clock.pauses) == pauses
+
+
+def test_it_is_tried_for_a_hundred_seconds(clock):
+    clock.seconds = 1000
+    with pytest.raises(InputError, match="'this-host' has no address after 100 s"):
+        docker_utils.get_ip_from_host()

@@ -1,14 +1,20 @@
 """The training image's entry point, before it runs the job's program."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import sagemaker_training.errors
 from jobs import process_environment, write_inputs
 from sagemaker_rl import training_container
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.failures import ProgramFailed
 from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import SIGNALS, STOP
 
 PROGRAM = """
 import sys
@@ -117,3 +123,90 @@ def test_a_bundled_program_that_fails(bundled, name, status):
 def test_only_entry_points_are_run(bundled, name):
     with pytest.raises(InputError, match=rf"^Hyperparameter sagemaker_program is {name!r}, (did you mean|known are) "):
         training_container._run_bundled_program(name)
+
+
+@pytest.fixture
+def job(ml, monkeypatch):
+    """Have ``main`` and ``run_job`` work in the tree; return what they called. Handlers are put back."""
+    calls = []
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(sys, "argv", ["training_container.py", "train"])
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(ml.root))
+    monkeypatch.setenv("SAGEMAKER_TRAINING_MODULE", "another")
+    monkeypatch.setattr(training_container, "write_report", lambda paths: calls.append(("report", paths)))
+    monkeypatch.setitem(
+        sys.modules,
+        "sagemaker_training",
+        SimpleNamespace(trainer=SimpleNamespace(train=lambda: calls.append("train")), errors=sagemaker_training.errors),
+    )
+    yield SimpleNamespace(ml=ml, calls=calls)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_until_the_job_listens_a_signal_ends_the_process_at_once(job, monkeypatch, number):
+    ends = []
+    monkeypatch.setattr(os, "_exit", ends.append)
+    training_container.main()
+    signal.raise_signal(number)
+    assert ends == [0]
+    assert job.calls == ["train"]
+    assert os.environ["SAGEMAKER_TRAINING_MODULE"] == "sagemaker_rl.training_container:run_job"
+    assert not (job.ml.root / "output/success").exists()
+
+
+@pytest.mark.parametrize(("arguments", "said"), [([], "''"), (["serve"], "'serve'"), (["train", "now"], "'train now'")])
+def test_another_command_is_refused(job, monkeypatch, capsys, arguments, said):
+    monkeypatch.setattr(sys, "argv", ["training_container.py", *arguments])
+    with pytest.raises(SystemExit) as end:
+        training_container.main()
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"Error: The command is {said}, expected 'train'.\n"
+    assert job.calls == []
+
+
+def test_a_tree_that_is_not_right_ends_the_job_with_a_report(job):
+    (job.ml.config / "resourceconfig.json").unlink()
+    with pytest.raises(SystemExit) as end:
+        training_container.main()
+    assert end.value.code == 1
+    assert job.calls == [("report", job.ml)]
+    assert "resourceconfig.json is missing" in job.ml.failure.read_text()
+
+
+def test_a_job_that_fails_tells_sagemaker_training_why(job, monkeypatch):
+    monkeypatch.setattr(training_container, "_run_program", lambda paths: 1 / 0)
+    with pytest.raises(sagemaker_training.errors.ClientError, match=r"^ZeroDivisionError: division by zero$"):
+        training_container.run_job()
+    assert job.calls == [("report", job.ml)]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_job_that_was_asked_to_stop_has_gone_well(job, monkeypatch, capsys, number):
+    monkeypatch.setattr(STOP, "_received", "")
+    monkeypatch.setattr(training_container, "_run_program", lambda paths: signal.raise_signal(number))
+    job.ml.failure.unlink()
+    training_container.run_job()
+    assert capsys.readouterr().out == f"Stopped by {number.name}.\n"
+    assert job.calls == [("report", job.ml)]
+    assert not job.ml.failure.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "ran"),
+    [
+        ({}, ("bundled", "train-coach.py")),
+        ({"sagemaker_program": "evaluate-coach.py"}, ("bundled", "evaluate-coach.py")),
+        ({"sagemaker_submit_directory": "s3://x", "sagemaker_program": "a.py"}, ("user's", "a.py")),
+    ],
+)
+def test_the_program_is_the_users_only_with_a_source(job, monkeypatch, given, ran):
+    program = given.get("sagemaker_program")
+    monkeypatch.setattr(training_container, "_run_bundled_program", lambda name: job.calls.append(("bundled", name)))
+    monkeypatch.setattr(training_container, "run_users_program", lambda paths: job.calls.append(("user's", program)))
+    (job.ml.hyperparameters).write_text(json.dumps(given))
+    training_container._run_program(job.ml)
+    assert job.calls == [ran]

@@ -123,3 +123,22 @@ def test_an_evaluation_of_another_extent_is_refused(tmp_path, steps, said):
     graph_manager, _ = install(tmp_path, True)
     with pytest.raises(InputError, match=f"^The launcher evaluates for {said}, expected EnvironmentSteps or "):
         graph_manager.evaluate(eval(steps, vars(core_types)))
+
+
+@pytest.mark.parametrize("evaluates", [True, False])
+def test_a_trial_has_a_share_of_the_jobs_seconds(tmp_path, monkeypatch, evaluates):
+    from rl_coach.core_types import EnvironmentEpisodes
+    from sagemaker_rl.training import trial
+
+    given = []
+    monkeypatch.setattr(trial, "put_on_trial", lambda graph_manager, paths, seconds: given.append((paths, seconds)))
+    with a_process():
+        graph_manager, paths = install(tmp_path, True, evaluates)
+        if evaluates:
+            graph_manager.evaluate(EnvironmentEpisodes(2))
+            taken = json.loads((paths.output_data / "evaluation.json").read_text())["seconds"]
+        else:
+            graph_manager.improve()
+            taken = json.loads((paths.intermediate / "metadata.json").read_text())["train_seconds"]
+    assert given == [(paths, pytest.approx((0.5 if evaluates else 0.1) * taken, abs=1e-3))]
+    assert taken > 0
