@@ -1,7 +1,9 @@
 """The methods of a launcher's graph manager do what a job does: an evaluation on both paths, and a training."""
 
+import itertools
 import json
 import statistics
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,10 +130,15 @@ def test_an_evaluation_of_another_extent_is_refused(tmp_path, steps, said):
 @pytest.mark.parametrize("evaluates", [True, False])
 def test_a_trial_has_a_share_of_the_jobs_seconds(tmp_path, monkeypatch, evaluates):
     from rl_coach.core_types import EnvironmentEpisodes
-    from sagemaker_rl.training import trial
+    from sagemaker_rl.training import evaluation, loop, trial
+    from sagemaker_rl.training.accelerated.run import AcceleratedRun
 
     given = []
     monkeypatch.setattr(trial, "put_on_trial", lambda graph_manager, paths, seconds: given.append((paths, seconds)))
+    closed, close = [], AcceleratedRun.close
+    monkeypatch.setattr(AcceleratedRun, "close", lambda run: closed.append(close(run)))
+    for module in (evaluation, loop):  # 4 s pass between two looks at the clock
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=itertools.count(100, 4).__next__))
     with a_process():
         graph_manager, paths = install(tmp_path, True, evaluates)
         if evaluates:
@@ -140,5 +147,22 @@ def test_a_trial_has_a_share_of_the_jobs_seconds(tmp_path, monkeypatch, evaluate
         else:
             graph_manager.improve()
             taken = json.loads((paths.intermediate / "metadata.json").read_text())["train_seconds"]
-    assert given == [(paths, pytest.approx((0.5 if evaluates else 0.1) * taken, abs=1e-3))]
-    assert taken > 0
+    assert given == [(paths, pytest.approx((0.5 if evaluates else 0.1) * taken))]
+    assert len(closed) == 1
+    assert taken == (4 if evaluates else 12)  # the clock is looked at as it begins, and after each of three evaluations
+
+
+@pytest.mark.parametrize(
+    ("unit", "number", "extent"), [("Steps", 1, (1, 3)), ("Steps", 70, (70, 3)), ("Episodes", 2, (1, 2))]
+)
+def test_the_extent_of_an_evaluation_is_in_steps_or_episodes(tmp_path, monkeypatch, unit, number, extent):
+    from rl_coach import core_types
+    from sagemaker_rl.training import evaluation
+
+    given = []
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: given.append(arguments[4:]))
+    with a_process():
+        graph_manager, _ = install(tmp_path, True, evaluation_episodes=3)
+        graph_manager.evaluate(getattr(core_types, f"Environment{unit}")(number))
+    assert given == [(evaluation.Extent(*extent), 5, True)]
+    assert graph_manager.task_parameters.evaluate_only == 1  # what else Coach plays

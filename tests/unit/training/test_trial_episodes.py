@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from graphs import CORRIDOR, make_graph
 from jobs import DQN, PPO
-from sagemaker_rl.coach.environments import environment_maker
+from sagemaker_rl.coach.environments import CheckedEnv, environment_maker
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import introduction
 from sagemaker_rl.job.ml_paths import MLPaths
@@ -89,9 +89,14 @@ def reason_of(paths) -> str:
     return text.partition("was not put on trial: ")[2].partition('"')[0]
 
 
-def test_the_trial_of_a_whole_job(corridor):
+def test_the_trial_of_a_whole_job(corridor, monkeypatch):
     graph_manager, paths = corridor
+    played, play = [], trial.play
+    monkeypatch.setattr(trial, "play", lambda *given: played.append(given) or play(*given))
     trial.put_on_trial(graph_manager, paths, 0.0)
+    ((_, make, *others),) = played
+    assert type(make()) is CheckedEnv  # which takes its own actions
+    assert others == [20_201_122, 20.0, STOP.check]
     result = Trial.load(paths.output_data / FILE)
     assert (result.starts.shape, result.returns.shape) == ((100, 1), (100,))
     assert [path.shape for path in result.paths] == [(result.lengths[index], 3) for index in range(3)]
@@ -126,6 +131,7 @@ def test_an_environment_that_writes_in_a_trial_is_played_no_further(corridor, tm
 def test_a_job_that_was_stopped_is_not_put_on_trial(corridor, monkeypatch):
     graph_manager, paths = corridor
     monkeypatch.setattr(STOP, "_received", "SIGTERM")
+    monkeypatch.setattr(trial.export, "export_policy", lambda *given: pytest.fail("exported"))
     trial.put_on_trial(graph_manager, paths, 0.0)
     assert reason_of(paths) == "the job was stopped."
 
