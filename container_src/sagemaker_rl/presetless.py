@@ -35,7 +35,7 @@ def _defines(program: Path, name: str) -> bool:
     """Tell whether a program defines a class, and may be imported."""
     try:
         statements = ast.parse(program.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the last two of one nested too deeply
         return False
     guarded = any(isinstance(node, ast.If) and "__name__" in ast.unparse(node.test) for node in statements)
     return guarded and any(isinstance(node, ast.ClassDef) and node.name == name for node in statements)

@@ -38,6 +38,8 @@ def test_the_class_of_that_name_in_a_program(asked):
         "Mine",
         **{
             "a-broken": "class Mine(:\n",
+            "a-deep": "-" * 4_000 + "1",
+            "a-deeper": "-" * 20_000 + "1",
             "b-unguarded": mine.format(of="b") + 'raise SystemExit("trains")\n',
             "c-of-another": (LAUNCHER + MINE.replace("Mine", "Yours")).format(of="c") + GUARD,
             "d-no-launcher": "class Mine:\n    pass\n" + GUARD,

@@ -30,7 +30,7 @@ def why_not_run(folder: Path, program: str) -> str:
         return nothing_defined
     try:
         tree = ast.parse((folder / "code" / program).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):  # the last two of one nested too deeply
         return ""  # running it says what is wrong
     names = _names_of_module(tree)
     if "*" not in names and not names.intersection(FUNCTIONS):

@@ -1,6 +1,7 @@
 """A user's own functions around a model, in this process: what they are given, and what becomes of their answers."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -119,6 +120,17 @@ def test_modules_of_one_name_in_two_models(load, tmp_path):
     for name, model in zip(("first", "second", "code"), models, strict=True):
         assert model.transform(b"model", {}).body == f"weights of {name} from {tmp_path / name}".encode()
     assert not list(tmp_path.rglob("*.pyc"))
+
+
+def test_a_model_that_is_loaded_again_sees_a_new_file(load, tmp_path):
+    """Also one that was added within the clock tick of the first load, by which Python remembers a folder."""
+    code = tmp_path / "model/code"
+    load()
+    before = code.stat()
+    (code / "inference.py").write_text("import later\n" + TRANSFORM.replace("helper.WORD", "later.WORD"))
+    (code / "later.py").write_text("WORD = 'new weights'\n")
+    os.utime(code, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert UserModel(tmp_path / "model").transform(b"model", {}).body.startswith(b"new weights from ")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ def why(model, source: str, program: str = "inference.py") -> str:
         "try:\n    from fast import predict_fn\nexcept ImportError:\n    from slow import predict_fn",
         "if True:\n    def predict_fn(data, model): pass",
         "print 'of Python 2'",
+        "print('a null byte: \0')",
+        "-" * 4_000 + "1",  # nested too deeply for Python's compiler
+        "-" * 20_000 + "1",  # and for its parser
         "def model_fn(model_dir):\n    import onnx  # 'model.onnx' is named in a comment only",
         "from sagemaker_rl.serving.handler import input_fn, model_fn, output_fn, predict_fn",
     ],
