@@ -65,11 +65,12 @@ def test_what_does_not_render_has_no_gifs(tmp_path, capsys, has_render):
     assert graph_manager.environments[0].visualization_parameters.dump_gifs is has_render
 
 
-def test_an_environment_that_is_not_there_is_a_sentence(tmp_path):
+def test_an_environment_that_is_not_there_is_a_sentence_before_coach_begins(tmp_path, capsys):
     graph_manager = import_preset(PRESET)
     graph_manager.env_params.level = "corridor:Coridor"
     with pytest.raises(InputError, match=r"^Environment corridor:Coridor cannot be imported: corridor has no Coridor"):
         create_graph(graph_manager, tmp_path, seed=3)
+    assert capsys.readouterr().out == ""
 
 
 def test_placeholders_of_what_coach_never_calls_are_gone(tmp_path):
