@@ -1,9 +1,11 @@
 """What a job leaves: which of its files are fetched, whether all are there, and which checkpoint is a job's."""
 
 import argparse
+import gzip
 import io
 import json
 import tarfile
+import zlib
 from types import SimpleNamespace
 
 import pytest
@@ -125,26 +127,33 @@ def of_type(name: str, kind: bytes) -> bytes:
     return stream.getvalue()
 
 
+def followed_by_garbage(archive: bytes) -> bytes:
+    """Return an archive whose compressed data go on after the end of the tar, and are none."""
+    compressor = zlib.compressobj(wbits=31)
+    return compressor.compress(gzip.decompress(archive)) + compressor.flush(zlib.Z_SYNC_FLUSH) + b"\xff" * 20
+
+
 WHOLE = packed(("a", b"1"), ("deep/b", bytes(range(256)) * 100))
+DAMAGED = "X cannot be unpacked: it is damaged, or no tar.gz ("
+BAD_ARCHIVES = {
+    "absolute": (packed(("/etc/x", b"1")), "X holds '/etc/x', expected only plain files below its own folder."),
+    "dots": (packed(("a", b"1"), ("deep/../../x", b"1")), "X holds 'deep/../../x', expected only plain files"),
+    "a symbolic link": (of_type("a", tarfile.SYMTYPE), "X holds 'a'"),
+    "a link": (of_type("a", tarfile.LNKTYPE), "X holds 'a'"),
+    "a pipe": (of_type("a", tarfile.FIFOTYPE), "X holds 'a'"),
+    "a device": (of_type("a", tarfile.CHRTYPE), "X holds 'a'"),
+    "cut off": (WHOLE[:-4], DAMAGED),
+    "another checksum": (WHOLE[:-8] + bytes(4) + WHOLE[-4:], f"{DAMAGED}CRC check failed"),
+    "zeros": (WHOLE[:50] + bytes(10) + WHOLE[60:], DAMAGED),
+    "garbage": (followed_by_garbage(WHOLE), f"{DAMAGED}Error -3 while decompressing"),
+    "no archive": (b"no archive", DAMAGED),
+    "nothing": (b"", DAMAGED),
+}
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (packed(("/etc/x", b"1")), "X holds '/etc/x', expected only plain files below its own folder."),
-        (packed(("a", b"1"), ("deep/../../x", b"1")), "X holds 'deep/../../x', expected only plain files"),
-        (of_type("a", tarfile.SYMTYPE), "X holds 'a'"),
-        (of_type("a", tarfile.LNKTYPE), "X holds 'a'"),
-        (of_type("a", tarfile.FIFOTYPE), "X holds 'a'"),
-        (of_type("a", tarfile.CHRTYPE), "X holds 'a'"),
-        (WHOLE[:-4], "X cannot be unpacked: it is damaged, or no tar.gz ("),
-        (WHOLE[:-8] + bytes(4) + WHOLE[-4:], "X cannot be unpacked: it is damaged, or no tar.gz (CRC check failed"),
-        (WHOLE[:50] + bytes(10) + WHOLE[60:], "X cannot be unpacked"),
-        (b"no archive", "X cannot be unpacked"),
-        (b"", "X cannot be unpacked"),
-    ],
-)
-def test_an_archive_that_is_damaged_or_leads_elsewhere_is_refused(tmp_path, content, sentence):
+@pytest.mark.parametrize("kind", BAD_ARCHIVES)
+def test_an_archive_that_is_damaged_or_leads_elsewhere_is_refused(tmp_path, kind):
+    content, sentence = BAD_ARCHIVES[kind]
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(UsageError) as caught:
         unpack(tmp_path / "x", tmp_path / "to", "X")

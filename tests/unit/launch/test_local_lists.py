@@ -50,7 +50,9 @@ def endpoint(name: str, minute: int, config: str = "by-hand") -> None:
 
 def rows(capsys, *arguments: str) -> list[tuple[str, ...]]:
     list_script.main(["--local", *arguments])
-    return [(line[:15].strip(), *line[15:].split()[:2]) for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    return [(line[:15].strip(), *line[15:].split()[:2]) for line in printed.out.splitlines()]
 
 
 def test_jobs_are_listed_by_kind_and_the_newest_first(capsys):
