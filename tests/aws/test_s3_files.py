@@ -1,4 +1,5 @@
-"""Files in S3: found by whole names on all pages, copied whole or not at all, whatever breaks off in the middle."""
+"""Copies from and to S3 are whole or not there, whatever is refused or breaks off; which files are of an address is
+shown in ``tests/unit/launch/test_addresses.py``."""
 
 import os
 import random
@@ -14,28 +15,15 @@ from local_aws import ACCOUNT, REGION
 
 pytest_plugins = ("proxy",)
 
-FILES = {
-    "p": b"1",
-    "p/a.csv": b"22",
-    "p/b/c.csv": b"333",
-    "p/b.csv": b"4444",
-    "p-2/a.csv": b"55555",
-    "pa.csv": b"666666",
-    "q/p/a.csv": b"7777777",
-}
-"""Names that begin alike, a file called as a folder is, and sizes that tell which file is which."""
-MARKERS = ("p/", "p/b/", "empty/")
-"""What S3's console makes for a folder."""
+FILES = {"p": b"1", "p/a.csv": b"22", "p/b/c.csv": b"333", "p/b.csv": b"4444", "p-2/a.csv": b"55555"}
 
 
 @pytest.fixture
 def s3(aws):
     client = aws.client("s3")
-    for bucket in ("cars", "cars-2"):
-        client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    for key, content in {**FILES, **dict.fromkeys(MARKERS, b"")}.items():
+    client.create_bucket(Bucket="cars", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for key, content in FILES.items():
         client.put_object(Bucket="cars", Key=key, Body=content)
-    client.put_object(Bucket="cars-2", Key="p/a.csv", Body=b"of another bucket")
     return client
 
 
@@ -57,38 +45,6 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("page", ["2", "1000"])
-def test_files_are_found_by_whole_names_on_all_pages(storage, monkeypatch, page):
-    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", page)
-    below = [("a.csv", 2), ("b.csv", 4), ("b/c.csv", 3)]
-    for uri, expected in {
-        "s3://cars/p": [("", 1), *below],
-        "s3://cars/p/": below,
-        "s3://cars/p/b": [("c.csv", 3)],
-        "s3://cars/p/a.csv": [("", 2)],
-        "s3://cars/p/a": [],
-        "s3://cars/p-2": [("a.csv", 5)],
-        "s3://cars/empty": [],
-        "s3://cars/q": [("p/a.csv", 7)],
-        "s3://cars": sorted((key, len(content)) for key, content in FILES.items()),
-        "s3://cars-2/": [("p/a.csv", 17)],
-    }.items():
-        assert [(file.path, file.size) for file in storage.find(uri)] == expected, uri
-
-
-def test_files_are_downloaded_under_their_names(storage, tmp_path):
-    written = storage.download("s3://cars/p/", tmp_path / "all")
-    assert files(tmp_path / "all") == {"a.csv": b"22", "b.csv": b"4444", "b/c.csv": b"333"}
-    assert written == [tmp_path / "all" / name for name in ("a.csv", "b.csv", "b/c.csv")]
-    assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
-    storage.download("s3://cars/p/", tmp_path / "some", "b*")
-    assert files(tmp_path / "some") == {"b.csv": b"4444", "b/c.csv": b"333"}
-    assert storage.download("s3://cars/p/b.csv", tmp_path / "new/one") == [tmp_path / "new/one"]
-    assert (tmp_path / "new/one").read_bytes() == b"4444"
-    with pytest.raises(UsageError, match=r"^There is nothing at s3://cars/empty\.$"):
-        storage.download("s3://cars/empty", tmp_path / "none")
-
-
 def test_a_name_that_leads_out_of_the_folder_is_not_followed(storage, tmp_path):
     from moto.s3.models import s3_backends
 
@@ -106,7 +62,7 @@ def test_files_are_uploaded_below_an_address(storage, s3, tmp_path, key):
     storage.upload(tmp_path / "in", "s3://cars/p/", key)
     storage.upload(tmp_path / "in/a.csv", "s3://cars/one/b.csv", key)
     uploaded = {"p/a.csv": b"a", "p/deep/b.csv": b"bb", "one/b.csv": b"a"}
-    assert keys(s3) == {**FILES, **dict.fromkeys(MARKERS, b""), **uploaded}
+    assert keys(s3) == {**FILES, **uploaded}
     for name in uploaded:
         described = s3.head_object(Bucket="cars", Key=name)
         assert described.get("SSEKMSKeyId") == key
@@ -188,10 +144,12 @@ def cutting(path: str, length: int, times: int = 1000, begin: str = ""):
     return spoil
 
 
-@pytest.mark.parametrize("old", [None, b"old, and longer than the new one"])
+OLD = b"old, and longer than the new one"
+
+
 @pytest.mark.parametrize(
-    ("path", "length", "begin"),
-    [("/cars/p/b.csv", 0, ""), ("/cars/p/b.csv", 3, ""), ("/cars/p/large", 1000, "8388608")],
+    ("path", "length", "begin", "old"),
+    [("/cars/p/b.csv", 0, "", None), ("/cars/p/b.csv", 3, "", OLD), ("/cars/p/large", 1000, "8388608", OLD)],
     ids=["at once", "before the last byte", "in the second part"],
 )
 def test_a_download_that_breaks_off_leaves_what_was_there(
@@ -208,12 +166,6 @@ def test_a_download_that_breaks_off_leaves_what_was_there(
     assert str(caught.value).startswith(f"s3://cars/p/{name} cannot be read to its end: ")
     assert len(str(caught.value).splitlines()) == 1
     assert files(tmp_path) == ({name: old} if old else {})
-
-
-def test_a_download_that_breaks_off_twice_goes_on(storage, between, tmp_path, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", between(cutting("/cars/p/b.csv", 3, times=2))[0])
-    Storage(Clients(REGION)).download("s3://cars/p/", tmp_path)
-    assert files(tmp_path) == {"a.csv": b"22", "b.csv": b"4444", "b/c.csv": b"333"}
 
 
 def test_a_folder_is_downloaded_up_to_the_file_that_breaks_off(storage, between, tmp_path, monkeypatch):
@@ -257,7 +209,7 @@ def test_an_upload_that_breaks_off_leaves_what_was_there(storage, s3, between, t
     explained = aws_errors.explain(caught.value)
     assert type(explained) is JobFailed
     assert len(str(explained).splitlines()) == 1
-    assert keys(s3) == {**FILES, **dict.fromkeys(MARKERS, b""), "p/a.csv": b"new a"}  # sent before it
+    assert keys(s3) == {**FILES, "p/a.csv": b"new a"}  # sent before it
     assert s3.list_multipart_uploads(Bucket="cars").get("Uploads", []) == []
 
 
