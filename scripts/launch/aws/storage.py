@@ -181,10 +181,9 @@ def _explaining(uri: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _explained(uri, error) from None
-    except S3UploadFailedError as error:  # boto3 puts it in the place of S3's own
-        if isinstance(error.__context__, ClientError):
-            raise _explained(uri, error.__context__) from None
-        raise
+    except S3UploadFailedError as error:
+        assert isinstance(error.__context__, ClientError), "boto3 puts it in the place of S3's own"
+        raise _explained(uri, error.__context__) from None
     except RetriesExceededError as error:
         raise JobFailed(f"{uri} cannot be read to its end: {error.last_exception}.") from None
 
