@@ -86,16 +86,21 @@ ONE_LOADER = functools.cache(loaders.create_loader)
 
 
 @pytest.fixture
-def script(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Script:
-    """Run a script as from the command line: ``script("train.py", "--dry-run", AWS_REGION="us-east-1")``.
-
-    It runs in this process, which has imported already what a script needs a second to import, and looks without a
-    pause at what it waits for. That it runs as a process of its own too is shown by ``tests/docs``.
-    """
+def quick_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have clients look without a pause at what they wait for, and repeat a refused call at once."""
     monkeypatch.setattr(Clients, "seconds_between_polls", 0.001)
     monkeypatch.setattr(Clients, "seconds_that_logs_lag", 0.001)
     monkeypatch.setattr(botocore.session, "create_loader", ONE_LOADER)
-    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)  # after a refused call
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda self, context: 0.0)
+
+
+@pytest.fixture
+def script(aws: Aws, quick_clients: None) -> Script:
+    """Run a script as from the command line: ``script("train.py", "--dry-run", AWS_REGION="us-east-1")``.
+
+    It runs in this process, which has imported already what a script needs a second to import. That it runs as a
+    process of its own too is shown by ``tests/docs``.
+    """
 
     def run(name: str, *arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         changed = {key: value for key, value in {**aws.environment, **environment}.items() if value != "(unset)"}

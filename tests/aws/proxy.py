@@ -17,6 +17,12 @@ class Between(BaseHTTPRequestHandler):
     asked = 0
     protocol_version = "HTTP/1.0"
 
+    def parse_request(self):
+        is_whole = super().parse_request()
+        if is_whole and "Expect" in self.headers:  # else a client waits a second before it sends a file
+            self.handle_expect_100()
+        return is_whole
+
     def do_ANY(self):
         type(self).asked += 1
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -247,13 +246,3 @@ def test_an_image_that_is_not_in_ecr(script, aws, model, tmp_path, between, name
     others = IMAGE.replace(ACCOUNT, "999999999999")
     done = script(name, "--image", others, *GIVEN[2:], model, *rest)
     assert "There is no image" not in done.stderr
-
-
-def test_an_endpoints_log_is_not_of_one_before_it(script, aws, model):
-    put_logs(aws, "AllTraffic/old", "last week's")
-    time.sleep(1)
-    assert script("deploy.py", *GIVEN, model).returncode == 0
-    put_logs(aws, "AllTraffic/i-2", "first")
-    put_logs(aws, "AllTraffic/i-1", "second")
-    done = script("logs.py", "--endpoint-name", "rl-mountain-car")
-    assert done.stdout == "[i-2] first\n[i-1] second\n"

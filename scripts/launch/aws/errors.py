@@ -62,7 +62,9 @@ def explain(error: Exception) -> UsageError | JobFailed | None:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
         failed = status >= 500 or code in SERVER_FAULT_CODES or code in THROTTLING_CODES
         return JobFailed(sentence) if failed else UsageError(sentence)
-    if isinstance(error, exceptions.HTTPClientError | exceptions.EndpointConnectionError):
+    if isinstance(
+        error, exceptions.HTTPClientError | exceptions.EndpointConnectionError | exceptions.ConnectTimeoutError
+    ):
         return _explain_connection(error)
     if isinstance(error, exceptions.BotoCoreError | boto3.exceptions.Boto3Error):
         return JobFailed(" ".join(str(error).split()).rstrip(".") + ".")

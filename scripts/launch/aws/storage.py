@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from boto3.exceptions import RetriesExceededError, S3UploadFailedError
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from launch.atomic_files import replacing
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
-from launch.cli.errors import UsageError
+from launch.cli.errors import JobFailed, UsageError
 
 
 @dataclass(frozen=True)
@@ -175,17 +176,27 @@ def address_of(text: str) -> str:
 
 @contextlib.contextmanager
 def _explaining(uri: str) -> Iterator[None]:
-    """Turn S3's errors into UsageErrors that name the address."""
+    """Turn S3's errors into UsageErrors that name the address, and a copy that breaks off into a JobFailed."""
     try:
         yield
     except ClientError as error:
-        if aws_errors.code_of(error) == "NoSuchBucket":
-            raise UsageError(f"There is no bucket {split(uri)[1]}, which {uri} names.") from None
-        if aws_errors.is_not_found(error):
-            raise UsageError(f"There is nothing at {uri}.") from None
-        if aws_errors.code_of(error) in aws_errors.FORBIDDEN_CODES:
-            raise UsageError(f"AWS does not let you read or write {uri}.") from None
-        raise
+        raise _explained(uri, error) from None
+    except S3UploadFailedError as error:
+        assert isinstance(error.__context__, ClientError), "boto3 puts it in the place of S3's own"
+        raise _explained(uri, error.__context__) from None
+    except RetriesExceededError as error:
+        raise JobFailed(f"{uri} cannot be read to its end: {error.last_exception}.") from None
+
+
+def _explained(uri: str, error: ClientError) -> Exception:
+    """Return the UsageError that names the address; the error itself if it is not of the address."""
+    if aws_errors.code_of(error) == "NoSuchBucket":
+        return UsageError(f"There is no bucket {split(uri)[1]}, which {uri} names.")
+    if aws_errors.is_not_found(error):
+        return UsageError(f"There is nothing at {uri}.")
+    if aws_errors.code_of(error) in aws_errors.FORBIDDEN_CODES:
+        return UsageError(f"AWS does not let you read or write {uri}.")
+    return error
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ def find(arguments: argparse.Namespace, clients: Clients, job: str) -> Checkpoin
         return Checkpoint(text, None, {})
     folder = Path(text.removeprefix("file://"))
     if folder.is_dir():
-        if not any(folder.glob("*.coach_checkpoint")) and not (folder / ".coach_checkpoint").exists():
+        if not any(folder.glob("*.coach_checkpoint")):
             raise UsageError(f"The checkpoint is {text!r}, expected a folder with Coach's .coach_checkpoint in it.")
         target = join(session.home_address(arguments, clients), job, "checkpoint")
         if split(target)[0] == "file":

@@ -1,5 +1,6 @@
 """Fixtures of several of these tests."""
 
+import functools
 import json
 import signal
 import socketserver
@@ -9,11 +10,22 @@ from types import SimpleNamespace
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
+import botocore.session
 import pytest
+from botocore import loaders
 from launch.cli import interruption
 
 STREAMS = ("/build", "/push", "/images/create", "/logs")
 """Ends of paths whose answers are streams of objects."""
+
+
+ONE_LOADER = functools.cache(loaders.create_loader)
+"""Reads botocore's models of the services, which are large, once: each session would read them anew."""
+
+
+@pytest.fixture(autouse=True)
+def _one_loader(monkeypatch):
+    monkeypatch.setattr(botocore.session, "create_loader", ONE_LOADER)
 
 
 @pytest.fixture

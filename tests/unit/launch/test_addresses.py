@@ -2,7 +2,7 @@
 
 import pytest
 from launch.aws.clients import Clients
-from launch.aws.storage import Storage, StoredFile, address_of, join, split
+from launch.aws.storage import Storage, StoredFile
 from launch.cli.errors import UsageError
 
 FILES = {
@@ -57,9 +57,13 @@ def folder(tmp_path):
         ("s3://bucket/cars/mine/a", [StoredFile("c.txt", 3)]),
         ("s3://bucket/cars2", [StoredFile("mine/b.txt", 7)]),
         ("s3://bucket-2", [StoredFile("cars/mine/z.txt", 0)]),
+        ("s3://bucket/cars/mine/folder", []),
+        ("s3://bucket", [StoredFile(name, len(content)) for name, content in sorted(FILES.items())]),
     ],
 )
-def test_files_in_a_bucket(s3, uri, files):
+@pytest.mark.parametrize("page", ["2", "1000"])
+def test_files_in_a_bucket_on_all_pages(s3, monkeypatch, uri, files, page):
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", page)
     assert s3.find(uri) == files
 
 
@@ -78,7 +82,11 @@ def test_a_copy_has_the_files_of_its_address_alone(s3, folder, tmp_path, kind):
     names = {"a.txt": b"4444", "a/c.txt": b"333", "b.txt": b"22"}
     assert {str(path.relative_to(target)): path.read_bytes() for path in written} == names
     assert {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()} == names.keys()
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o644}
     assert [path.name for path in s3.download(uri, tmp_path / "some", "b.*")] == ["b.txt"]
+    one = tmp_path / "new/one"
+    assert s3.download(f"{uri.rstrip('/')}/a/c.txt", one) == [one]
+    assert one.read_bytes() == b"333"
     assert s3.download(uri, tmp_path / "none", "*.gif") == []
     with pytest.raises(UsageError, match=r"^There is nothing at .*/min\.$"):
         s3.download(uri.rstrip("/").removesuffix("e"), tmp_path / "none")
@@ -95,31 +103,3 @@ def test_what_is_uploaded_is_found_below_the_address(s3, folder):
     ]
     s3.upload(folder / "cars/mine2", "s3://bucket-2/up2")
     assert s3.find("s3://bucket-2/up2") == [StoredFile("", 6)]
-
-
-@pytest.mark.parametrize(
-    ("uri", "parts"),
-    [
-        ("s3://bucket/cars/mine", ("s3", "bucket", "cars/mine")),
-        ("s3://cars/cars/mine", ("s3", "cars", "cars/mine")),
-        ("s3://bucket", ("s3", "bucket", "")),
-        ("s3://bucket/a b?c#d", ("s3", "bucket", "a b?c#d")),
-        ("file:///a/b", ("file", "", "/a/b")),
-    ],
-)
-def test_an_address_has_three_parts(uri, parts):
-    assert split(uri) == parts
-
-
-@pytest.mark.parametrize("uri", ["s3:///key", "http://bucket/key", "file://a/b", "bucket/key", ""])
-def test_other_addresses_are_refused(uri):
-    with pytest.raises(UsageError) as refused:
-        split(uri)
-    assert str(refused.value) == f"The address is {uri!r}, expected s3://bucket/prefix or file:///folder."
-
-
-def test_addresses_are_joined_by_single_slashes(tmp_path, monkeypatch):
-    assert join("s3://b/c/", "/d/", "", "e/f") == "s3://b/c/d/e/f"
-    monkeypatch.chdir(tmp_path)
-    assert address_of("a/../b") == f"file://{tmp_path}/b"
-    assert address_of("s3://a/../b") == "s3://a/../b"

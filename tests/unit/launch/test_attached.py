@@ -65,3 +65,65 @@ def test_an_interrupted_endpoint_leaves_nothing(interruptible, archive, moment):
                 interrupt()
     assert workload.stopped
     assert not engine.ml.exists()
+
+
+class Leaving(FakeWorkload):
+    """A job that prints two lines, leaves files in its tree, and ends with a status."""
+
+    def __init__(self, status: int, failure: str | None) -> None:
+        super().__init__(["one", "two"])
+        self.status, self.failure, self.engine = status, failure, FakeEngine(self)
+
+    def wait(self):
+        ml = self.engine.ml
+        for name, text in {"model/policy.json": "{}", "output/data/x": "new", "output/failure": self.failure}.items():
+            if text is not None:
+                (ml / name).parent.mkdir(parents=True, exist_ok=True)
+                (ml / name).write_text(text)
+        self.input = sorted(str(path.relative_to(ml / "input/data")) for path in (ml / "input/data").rglob("*.csv"))
+        return self.status
+
+
+@pytest.mark.parametrize(
+    ("status", "failure", "reason"),
+    [(0, "none", None), (3, "It is bad.", "It is bad."), (3, None, "exit status 3"), (-9, None, "exit status -9")],
+)
+def test_a_job_leaves_its_outputs_and_says_why_it_failed(tmp_path, status, failure, reason):
+    """In the place of an earlier one's; its channels are folders of this machine."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.csv").write_text("1")
+    (tmp_path / "run/output/data").mkdir(parents=True)
+    (tmp_path / "run/output/data/old").touch()
+    source = {"S3DataSource": {"S3Uri": f"file://{tmp_path}/in"}}
+    request = {**REQUEST, "InputDataConfig": [{"ChannelName": name, "DataSource": source} for name in ("x", "y")]}
+    workload, lines = Leaving(status, failure), []
+    if reason:
+        with pytest.raises(errors.JobFailed) as caught:
+            attached.run_training_job(workload.engine, request, tmp_path / "run", lines.append)
+        assert str(caught.value) == f"{reason} (the log is {tmp_path}/run/job.log)"
+    else:
+        attached.run_training_job(workload.engine, request, tmp_path / "run", lines.append)
+    assert lines == ["one", "two"]
+    assert workload.stopped
+    assert workload.input == ["x/a.csv", "y/a.csv"]
+    assert (tmp_path / "run/job.log").read_text() == "one\ntwo\n"
+    assert [path.name for path in (tmp_path / "run/output/data").iterdir()] == ["x"]
+    with tarfile.open(tmp_path / "run/model.tar.gz") as tar:
+        assert tar.getnames() == ["policy.json"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["job.log", "model.tar.gz", "output"]
+
+
+def test_an_endpoint_is_waited_for_until_it_is_healthy(monkeypatch):
+    answers = iter([503, 503, 200])
+
+    class Starting(Healthy):
+        def do_GET(self):
+            self.send_response(next(answers) if self.path == "/ping" else 404)
+            self.end_headers()
+
+    with server_of(Starting) as url:
+        attached._wait_until_healthy(url, lambda: True)
+        assert list(answers) == []
+    monkeypatch.setattr(attached, "SECONDS_TO_START", 0)
+    with pytest.raises(errors.JobFailed, match=r"^The endpoint was not healthy within 0 s\.$"):
+        attached._wait_until_healthy(url, lambda: True)

@@ -4,11 +4,13 @@ import base64
 import io
 import json
 import re
+import sys
 import tarfile
 from types import SimpleNamespace
 
 import pytest
 from launch import project
+from launch.aws import registry
 from launch.aws.registry import Registry
 from launch.cli.errors import JobFailed, UsageError
 from launch.local import host_network, images, labels
@@ -299,6 +301,35 @@ def test_an_image_is_pushed_under_its_tag(engine, target):
     engine.answers["POST", "/push"] = (500, {"message": "it is\nbusy."})
     with pytest.raises(JobFailed, match=r"training:v1 cannot be pushed: it is busy\.$"):
         target.push("mountain-car-training:abc", "training", "v1")
+
+
+def test_a_terminal_shows_how_much_of_an_image_is_pushed(engine, target, monkeypatch):
+    """Of all layers together; one that the registry has already has no size, and one may tell more than its size."""
+    shown: list[tuple[int, int]] = []
+
+    class Recorded(registry.tqdm):
+        def update(self, n: float = 1) -> None:
+            super().update(n)
+            shown.append((self.n, self.total))
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(registry, "tqdm", Recorded)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    events = [
+        {"status": "The push refers to"},
+        {"id": "a", "status": "Pushing", "progressDetail": {"current": 1, "total": 4}},
+        {"id": "b", "status": "Pushing", "progressDetail": {"current": 30, "total": 20}},
+        {"id": "c", "status": "Layer already exists", "progressDetail": {}},
+        {"id": "a", "status": "Pushing", "progressDetail": {"current": 3, "total": 4}},
+        {"id": "a", "status": "Pushed", "progressDetail": {}},
+        {"id": "d", "status": "Pushed"},
+    ]
+    engine.answers["POST", "/push"] = (200, events)
+    target.push("mountain-car-training:abc", "training", "v1")
+    assert shown == [(0, 0), (1, 4), (21, 24), (21, 24), (23, 24), (24, 24), (24, 24)]
 
 
 def test_the_digest_of_a_tag_in_the_registry(engine, target):

@@ -1,7 +1,7 @@
 """What local mode does with the values of a parameter that it honours."""
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 from launch.local import honoured_parameters
 
 
@@ -54,3 +54,42 @@ def test_a_parameter_of_one_value_and_an_unknown_one_are_refused():
         honoured_parameters.check("CreateTransformJob", request)
     with pytest.raises(ClientError, match=r"DataProcessing.InputFilter is '\$', which local mode does not know"):
         honoured_parameters.check("CreateTransformJob", {**transform_request(), "DataProcessing": {"InputFilter": "$"}})
+
+
+def test_what_is_left_out_is_said_once(capsys):
+    """Also what is in it, and of a value that is honoured alone with another one; what is honoured is not named."""
+    variant = {"VariantName": "v", "ModelName": "m", "InstanceType": "local", "VolumeSizeInGB": 5}
+    request = {
+        "EndpointConfigName": "x",
+        "ProductionVariants": [{**variant, "InitialInstanceCount": count} for count in (1, 2, 3)],
+        "DataCaptureConfig": {
+            "InitialSamplingPercentage": 5,
+            "DestinationS3Uri": "s3://b",
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        },
+        "Tags": [{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}],
+        "KmsKeyId": "k",
+    }
+    honoured_parameters.check("CreateEndpointConfig", request)
+    names = [
+        "ProductionVariants.VolumeSizeInGB",
+        "ProductionVariants.InitialInstanceCount",
+        "DataCaptureConfig.InitialSamplingPercentage",
+        "DataCaptureConfig.DestinationS3Uri",
+        "DataCaptureConfig.CaptureOptions.CaptureMode",
+        "Tags.Key",
+        "Tags.Value",
+        "KmsKeyId",
+    ]
+    first, listed = capsys.readouterr().err.rstrip().split(": ")
+    assert first == "Local mode leaves out of CreateEndpointConfig"
+    assert sorted(listed.split(", ")) == sorted(names)
+    honoured_parameters.check("UpdateEndpoint", {"EndpointName": "x", "EndpointConfigName": "y"})
+    assert capsys.readouterr().err == ""
+
+
+def test_a_request_that_the_api_would_not_take():
+    with pytest.raises(ParamValidationError, match='Missing required parameter in input: "EndpointConfigName"'):
+        honoured_parameters.check("UpdateEndpoint", {"EndpointName": "x"})
+    with pytest.raises(KeyError, match="DeleteEndpoint"):
+        honoured_parameters.check("DeleteEndpoint", {"EndpointName": "x"})

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from launch.local import records
@@ -95,3 +97,22 @@ def test_a_process_is_not_another_of_its_number():
     assert ProcessId.parse(str(this)) == this
     assert not ProcessId(this.pid, this.start_time + 1).is_alive
     assert not ProcessId.of(2**22 + 1).is_alive
+
+
+def test_a_process_that_nobody_has_waited_for_has_ended(tmp_path):
+    """Its number is still its own; and its name, which stands before the start time, may be anything."""
+    program = tmp_path / "a) Z 1 2 3"
+    program.symlink_to(sys.executable)
+    process = subprocess.Popen([program, "-c", "input()"], stdin=subprocess.PIPE)
+    alive = ProcessId.of(process.pid)
+    assert alive.is_alive
+    assert process.stdin is not None
+    process.stdin.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+    assert ProcessId.of(process.pid) == ProcessId(process.pid, 0)
+    assert not alive.is_alive
+    assert not ProcessId.of(process.pid).is_alive
+    process.wait()
+    for text in ("", "12", "12:", ":3", "12:x"):
+        with pytest.raises(ValueError, match="invalid literal"):
+            ProcessId.parse(text)
