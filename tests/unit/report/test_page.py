@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from bokeh.document.models import DocumentModelManager
 from job_folders import CAR, HEADER, change_job, make_trial, render_text, text_of
 from jobs import CSV
 from launch.sagemaker.report import MAX_RUNS
@@ -27,10 +28,14 @@ def sections_of(text: str) -> dict[str, str]:
     return {name: text[begin:end] for name, begin, end in zip(("", *headings), places, places[1:], strict=False)}
 
 
-def test_each_part_of_a_jobs_page_has_its_place(folder):
+def test_each_part_of_a_jobs_page_has_its_place(folder, monkeypatch):
     given = {"keep_best": "0", "discount": "0.9", "seed": "3", "RLCOACH_PRESET": '"a-preset"', "rl.x": "1"}
     (folder / "description.json").write_text(json.dumps({"HyperParameters": given}))
+    walks = []
+    recompute = DocumentModelManager.recompute
+    monkeypatch.setattr(DocumentModelManager, "recompute", lambda models: walks.append(1) or recompute(models))
     content = page.render([Run.read(folder)])
+    assert len(walks) == 1  # through all charts, however many there are: it takes half as long as to draw them
     assert content.startswith("<!DOCTYPE html>")
     assert content.count("<title>Training of PatientContinuousMountainCar</title>") == 1
     text = text_of(content)
