@@ -82,6 +82,11 @@ def test_a_damaged_one_is_noted(folder, gif, content):
     assert note.startswith(f"{gif.name} cannot be read: ")
 
 
+def test_what_cannot_move_is_one_picture(folder, gif):
+    Image.new("RGB", (30, 20), "red").save(gif, format="PPM")
+    assert ", in 1 picture." in load_picture(Run.read(folder)).text
+
+
 def test_there_may_be_none():
     run = Run("a")
     assert load_picture(run) is None
