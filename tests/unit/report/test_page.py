@@ -193,7 +193,8 @@ def test_a_job_of_which_only_sagemaker_knows(tmp_path):
 
 def test_an_empty_folder(tmp_path):
     assert "There is no evaluation yet." in render_text(tmp_path)
-    content = page.render([Run("a", job={"kind": "evaluation"})])
+    page.write((Run("a", job={"kind": "evaluation"}),), tmp_path / page.FILE)
+    content = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<title>Evaluation of a</title>" in content
     assert '<div class="verdict">' in content
     assert "An evaluation job trains nothing." in content

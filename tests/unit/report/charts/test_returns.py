@@ -56,6 +56,7 @@ def test_the_distribution_of_a_runs_returns():
     assert len(bars["top"]) == BINS
     assert (bars["left"][0], bars["right"][-1]) == (pytest.approx(0.5), pytest.approx(11.5))
     assert bars["top"].sum() == 5
+    assert chart.figure.renderers[0].glyph.bottom == 0
     assert chart.table.header == ["Run", "From", "To", "Episodes"]
     width = 11 / BINS
     assert chart.table.rows == [
