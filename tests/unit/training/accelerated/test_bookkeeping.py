@@ -300,13 +300,15 @@ def test_a_gif_that_cannot_be_written_is_an_error_of_the_run(run, tmp_path, monk
 
     monkeypatch.setattr("rl_coach.logger.experiment_path", str(tmp_path / "a-file"))
     (tmp_path / "a-file").write_text("")
-    for end in (run._write_gif, run.close):
-        recording = Recording()
-        recording.append(lambda: np.full((20, 30, 3), 200, dtype=np.uint8))
-        run.gifs.submit(RecordedEpisode(recording, 12, -3.5))
-        with pytest.raises(NotADirectoryError):
-            end()
-        run.gifs._writing = None
+    recording = Recording()
+    recording.append(lambda: np.full((20, 30, 3), 200, dtype=np.uint8))
+    run.gifs.submit(RecordedEpisode(recording, 12, -3.5))
+    with pytest.raises(NotADirectoryError):
+        run._write_gif()
+    run.gifs._writing = None
+    run.recorded = RecordedEpisode(recording, 13, -3.5)
+    with pytest.raises(NotADirectoryError):
+        run.close()
 
 
 def test_an_evaluation_keeps_what_the_video_filters_keep(run):
