@@ -14,8 +14,8 @@ class FirstEpisodeOfEvaluation(VideoDumpFilter):
     def __init__(self, every: int = 1) -> None:
         self.every = every
         self.evaluations = 0
-        self.evaluating = False
-        self.keeping = False
+        self.keeping: bool | None = None
+        """Whether the evaluation's current episode is kept; None between two evaluations."""
 
     def begin_evaluation(self) -> bool:
         """Count an evaluation; return whether its first episode is kept."""
@@ -28,10 +28,9 @@ class FirstEpisodeOfEvaluation(VideoDumpFilter):
         ``environment`` holds the attributes of Coach's Environment.
         """
         if environment["_phase"] != RunPhase.TEST:
-            self.evaluating = False
+            self.keeping = None
             return False
-        if not self.evaluating:
-            self.evaluating = True
+        if self.keeping is None:
             self.keeping = self.begin_evaluation()
         keep = self.keeping
         if episode_terminated:

@@ -55,8 +55,10 @@ def test_coachs_own_path_explores_alike(tmp_path):
     """Of a policy made by Coach from the preset: epsilon and the durations give the share of steps that explore."""
     from rl_coach.core_types import RunPhase
 
-    policy = agent_of(make_graph(tmp_path, DQN)).exploration_policy
+    agent = agent_of(make_graph(tmp_path, DQN))
+    policy = agent.exploration_policy
     assert type(policy).__name__ == "HeldEGreedy"
+    assert agent.ap.exploration.max_duration == policy.held.max_duration == 40
     values = np.array([0.0, 1.0, 0.0])
     shares = {}
     for phase in (RunPhase.HEATUP, RunPhase.TRAIN, RunPhase.TEST):
@@ -69,6 +71,42 @@ def test_coachs_own_path_explores_alike(tmp_path):
     share_held = 20.5 / (20.5 + 9)  # steps held, and steps until an action is held: (1 - 0.1) / 0.1
     assert shares[RunPhase.TRAIN] == pytest.approx(share_held, abs=0.06)
     assert shares[RunPhase.TEST] == 0
+
+
+def test_epsilon_takes_a_step_with_every_action_in_training():
+    from rl_coach.core_types import RunPhase
+    from rl_coach.schedules import LinearSchedule
+    from rl_coach.spaces import DiscreteActionSpace
+    from sagemaker_rl.exploration import HeldEGreedy, HeldEGreedyParameters
+
+    assert HeldEGreedyParameters().max_duration == 40
+    policy = HeldEGreedy(DiscreteActionSpace(3), LinearSchedule(0.0, 1.0, 10), 0.25, max_duration=5)
+    assert (policy.held.num_actions, policy.held.max_duration, len(policy.held.actions)) == (3, 5, 1)
+    seen = {}
+    for phase in (RunPhase.TRAIN, RunPhase.TEST, RunPhase.HEATUP):
+        policy.change_phase(phase)
+        before = policy.epsilon_schedule.current_value
+        seen[phase] = policy.get_control_param()
+        action, probabilities = policy.get_action(np.array([0.0, 0.0, 1.0]))
+        assert (type(action), probabilities.tolist()) == (int, np.eye(3)[action].tolist())
+        assert bool(policy.epsilon_schedule.current_value > before) is (phase == RunPhase.TRAIN)
+        policy.held.steps_left[:] = 3
+        assert not policy.requires_action_values()
+        policy.reset()
+        assert policy.requires_action_values()
+    assert seen == {RunPhase.TRAIN: 0.0, RunPhase.TEST: 0.25, RunPhase.HEATUP: 1.0}
+
+
+def test_actions_that_are_taken_do_not_change_with_those_that_are_held():
+    from sagemaker_rl.exploration import HeldActions
+
+    held, random = HeldActions(100, 3, 4), np.random.default_rng(0)
+    assert held.decide(random, 1.0).all()
+    assert not HeldActions(100, 3, 4).decide(random, 0.0).any()
+    taken = held.take(None)
+    before = taken.copy()
+    held.actions += 1
+    assert taken.tolist() == before.tolist()
 
 
 def test_a_car_that_reaches_the_flag_lets_go(tmp_path):

@@ -119,9 +119,14 @@ def _embed(all_charts: Sequence[Mapping[Any, list[Chart]]]) -> tuple[str, str, d
     charts = [chart for by_section in all_charts for in_section in by_section.values() for chart in in_section]
     if not charts:
         return "", "", {}
-    from bokeh.embed import components  # as late as the charts themselves
+    from bokeh.document import Document  # as late as the charts themselves
+    from bokeh.embed import components
     from bokeh.resources import Resources
 
+    document = Document()
+    with document.models.freeze():  # else Bokeh walks through all charts again with each one that is added
+        for chart in charts:
+            document.add_root(chart.figure)
     script, divs = components([chart.figure for chart in charts])
     library = Resources(mode="inline", components=["bokeh"]).render_js()
     return library, script, {id(chart): div for chart, div in zip(charts, divs, strict=True)}

@@ -34,8 +34,8 @@ def test_it_passes_on_what_children_write():
 
 
 def test_it_keeps_the_end_and_passes_all_on():
-    done = run("""subprocess.run(["sh", "-c", "seq 1000000 >&2; echo the end >&2"])""")
-    assert len(done.stderr.splitlines()) == 1_000_003
+    done = run("""subprocess.run(["sh", "-c", "seq 100000 >&2; echo the end >&2"])""")
+    assert len(done.stderr.splitlines()) == 100_003
     assert done.stdout == "True True False\n"
 
 

@@ -77,8 +77,12 @@ def change_job(folder, **fields):
 
 
 def render_text(*folders) -> str:
-    """Return what a reader of the page reads, in one line."""
-    content = page.render([Run.read(folder) for folder in folders])
+    """Return what a reader of the page about these jobs reads, in one line."""
+    return text_of(page.render([Run.read(folder) for folder in folders]))
+
+
+def text_of(content: str) -> str:
+    """Return what a reader of a page reads, in one line."""
     assert len(content.encode()) <= MAX_BYTES
     body = content[content.rindex("<body>") :]
     body = re.sub(r"<(script|style).*?</\1>", "", body, flags=re.S)

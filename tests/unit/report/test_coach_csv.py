@@ -99,7 +99,8 @@ def test_a_series_is_where_its_column_is_finite(folder):
     (folder / "output/intermediate" / CSV).write_text(ROWS)
     episodes, seconds, values = Run.read(folder).series("Training Reward")
     assert (episodes.tolist(), seconds.tolist(), values.tolist()) == ([2, 11], [0.5, 2.5], [-7, 8])
-    assert Run.read(folder).series("Another").values.tolist() == []
+    assert [part.tolist() for part in Run.read(folder).series("Another")] == [[], [], []]
+    assert [part.tolist() for part in Run("a").series("Training Reward")] == [[], [], []]
 
 
 def test_a_csv_that_cannot_be_read(folder):

@@ -1,23 +1,46 @@
 """The table that compares several runs."""
 
-import shutil
+import numpy as np
+from job_folders import make_trial
+from sagemaker_rl.report.comparison import compare_runs
+from sagemaker_rl.report.run import Run
+from sagemaker_rl.report.styles import style_runs
 
-from job_folders import make_trial, render_text
-from sagemaker_rl.report.trial import FILE as TRIAL_FILE
+EVALUATIONS = np.array([10.0, 40.0, -5.5, np.nan])
 
 
-def test_several_runs_are_compared(folder):
-    other = folder.parent / "another-job"
-    shutil.copytree(folder, other)
-    job = other / "output/intermediate/job.json"
-    job.write_text(job.read_text().replace('"value": 0.9', '"value": 0.8'))
-    make_trial(mean_return=98.0).save(other / "output/data" / TRIAL_FILE)
-    text = render_text(folder, other)
-    assert "2 runs compared" in text
-    row = text[text.index("The runs No. Run Status") :]
-    assert "1 a-job Completed" in row
-    assert "2 another-job Completed a-preset 3 0.8 1,000 4.0 250 40.00 98.00 97.40" in row
-    assert "a-job Completed a-preset 3 0.9 1,000 4.0 250 40.00 99.20 98.60" in row
-    assert "at first, at its best, at the end: run 1: 10.00, 40.00, 30.25; run 2: 10.00" in text
-    learning = text[text.index("Did it learn?", text.index("The runs")) : text.index("What does it do where?", 900)]
-    assert "a-job" not in learning.replace("as a table", "")
+def setting(name, value, changed):
+    return {"name": name, "value": value, "changed": changed}
+
+
+def test_each_run_has_a_row_and_what_any_run_changed_a_column():
+    settings = [setting("gae_lambda", 0.997, False), setting("discount", 0.9, True), setting("beta", 2, False)]
+    job = {"preset": "a-preset", "seed": 3, "environment": "patient_envs:PatientContinuousMountainCar"}
+    metadata = {"environment_steps": 1_000, "train_seconds": 4.0}
+    known = Run(
+        "a-job",
+        job={**job, "settings": settings},
+        metadata=metadata,
+        columns={"Evaluation Reward": EVALUATIONS},
+        trial=make_trial(),
+    )
+    other = Run("another-job", job={"settings": [setting("beta", 1, True)]}, failure="x")
+    table = compare_runs(style_runs([known, other]))
+    assert dict(zip(table.header, table.rows[0], strict=True)) == {
+        "No.": "1",
+        "Run": "a-job",
+        "Status": "Completed",
+        "Preset": "a-preset",
+        "Seed": "3",
+        "beta": "2",
+        "discount": "0.9",
+        "Steps": "1,000",
+        "Seconds": "4.0",
+        "Steps/s": "250",
+        "Best evaluation": "40.00",
+        "Unseen starts": "99.20",
+        "Worst": "98.60",
+        "Below best known": "0.61",
+    }
+    assert table.header[:7] == ["No.", "Run", "Status", "Preset", "Seed", "beta", "discount"]
+    assert table.rows[1] == ["2", "another-job", "Failed", "", "", "1", *[""] * 8]

@@ -2,11 +2,10 @@
 
 import dataclasses
 import json
-import shutil
 
 import numpy as np
 import pytest
-from job_folders import HEADER, change_job, make_trial, render_text
+from job_folders import HEADER, make_trial
 from jobs import CSV
 from sagemaker_rl.report.run import Run, Setting
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
@@ -23,17 +22,6 @@ def test_a_trial_of_arrays_that_do_not_fit(folder, array):
     dataclasses.replace(trial, **{array: getattr(trial, array)[1:]}).save(folder / "output/data" / TRIAL_FILE)
     run = Run.read(folder)
     assert (run.trial, run.notes) == (None, ["trial.npz cannot be read: it holds no episodes."])
-
-
-def test_a_trial_is_read_as_it_was_written(folder):
-    trial, read = make_trial(), Run.read(folder).trial
-    for name in ("starts", "returns", "lengths", "paths"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(trial, name))
-    for axis, written in zip(read.policy_map.axes, trial.policy_map.axes, strict=True):
-        np.testing.assert_array_equal(axis, written)
-    np.testing.assert_array_equal(read.policy_map.actions, trial.policy_map.actions)
-    np.testing.assert_array_equal(read.policy_map.values, trial.policy_map.values)
-    assert (read.no_map, make_trial(dimensions=3).no_map != "") == ("", True)
 
 
 def test_the_last_episode_is_that_of_the_highest_number(folder):
@@ -107,26 +95,66 @@ def test_a_damaged_file_is_named(folder, name, content):
     )
 
 
-def test_a_damaged_picture_and_trace_are_left_out(folder):
-    gifs = folder / "output/intermediate/gifs"
-    (gifs / "2026-11-23-10-00-00_episode-40_score-99.5.gif").write_bytes(b"GIF89a")
-    (gifs / "episode-40.csv").write_bytes(b"\xff")
-    assert "There is no moving picture of an evaluation." in render_text(folder)
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"step,action[0]\n", b'step,action[0]\n0,"' + b"x" * 200_000 + b'"\n', b"step\n1,2\n"]
+)
+def test_a_damaged_trace_is_left_out(folder, content):
+    (folder / "output/intermediate/gifs/episode-40.csv").write_bytes(content)
+    run = Run.read(folder)
+    assert (run.trace, run.notes) == (None, [])
+    assert run.gif is not None
 
 
-def test_what_was_given_to_the_job_itself_is_shown(folder):
-    given = {"keep_best": "0", "discount": "0.9", "seed": "3", "RLCOACH_PRESET": '"a-preset"', "rl.x": "1"}
-    (folder / "description.json").write_text(json.dumps({"HyperParameters": given}))
-    change_job(folder, path="stock Coach: accelerate is 0")
-    text = render_text(folder)
-    assert "keep_best 0 given" in text
-    assert "Path stock Coach: accelerate is 0" in text
-    assert text.count("given") == 1 + text.count("were given")
-    assert "rl.x" not in text
-    other = folder.parent / "another-job"
-    shutil.copytree(folder, other)
-    (other / "description.json").unlink()
-    assert "Seed discount keep_best Steps" in render_text(folder, other)
+def test_a_picture_may_have_no_trace(folder):
+    (folder / "output/intermediate/gifs/episode-40.csv").unlink()
+    run = Run.read(folder)
+    assert (run.trace, run.gif is None) == (None, False)
+
+
+def test_a_file_that_cannot_be_read_is_named(folder):
+    file = folder / "output/intermediate/job.json"
+    file.write_text("[" * 100_000)
+    (note,) = Run.read(folder).notes
+    assert note.startswith("job.json cannot be read: maximum recursion depth exceeded")
+    file.unlink()
+    file.mkdir()
+    (note,) = Run.read(folder).notes
+    assert note.startswith("job.json cannot be read: [Errno 21] Is a directory")
+
+
+def test_an_evaluation_is_known_by_its_result_or_by_its_kind(folder):
+    assert not Run.read(folder).is_evaluation
+    intermediate, final = (folder / f"output/{name}/evaluation.json" for name in ("intermediate", "data"))
+    intermediate.write_text('{"mean_return": 1}')
+    assert Run.read(folder).evaluation == {"mean_return": 1}
+    final.write_text('{"mean_return": 2}')
+    assert Run.read(folder).evaluation == {"mean_return": 2}
+    assert Run.read(folder).is_evaluation
+    assert [Run("a", job={"kind": kind}).is_evaluation for kind in ("evaluation", "training")] == [True, False]
+    assert Run("a", evaluation={"mean_return": 0}).status == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("file", "description", "reason"),
+    [(" a b \n", "c", "a b"), (" \n", " c ", "c"), (None, "c", "c"), (None, "", "")],
+)
+def test_the_reason_of_a_failure_is_the_jobs_or_sagemakers(folder, file, description, reason):
+    if file is not None:
+        (folder / "output/failure").write_text(file)
+    (folder / "description.json").write_text(json.dumps({"FailureReason": description}))
+    assert Run.read(folder).failure == reason
+
+
+def test_the_best_known_is_of_the_same_starts(folder):
+    run = Run.read(folder)
+    assert run.environment == "PatientContinuousMountainCar"
+    assert run.best_known == pytest.approx(99.81, abs=0.01)
+    assert run.regret == round(run.best_known - run.trial.returns.mean(), 2)
+    assert run.timeouts == 0
+    run.trial.returns[4] = np.nan
+    assert (run.best_known, run.regret) == (None, None)
+    for other in (Run("a", job={"environment": "own:Own"}, trial=run.trial), Run("a", job=run.job)):
+        assert (other.best_known, other.regret, other.timeouts) == (None, None, 0)
 
 
 def test_a_job_that_was_killed_has_not_completed(folder):
@@ -135,11 +163,33 @@ def test_a_job_that_was_killed_has_not_completed(folder):
     assert Run.read(folder).status == "Nothing is known of its end"
 
 
-def test_the_last_evaluation_of_stock_coach_has_the_time_of_the_end(folder):
-    file = folder / "output/intermediate" / CSV
-    file.write_text(f"{HEADER}\n1,,,-10,,,\n")
-    run = Run.read(folder)
-    assert run.series("Evaluation Reward")[1].tolist() == [4.0]
-    assert "Reward over wall time" in render_text(folder)
+@pytest.mark.parametrize(
+    ("rows", "metadata", "seconds"),
+    [
+        ("1,,,-10", '{"train_seconds": 4.0}', [4.0]),
+        ("1,,,-10", '{"train_seconds": "4.0"}', [np.nan]),
+        ("1,,,-10\n2,,,-5\n3,,2,", '{"train_seconds": 4}', [np.nan, 4.0]),
+        ("1,2.5,,-10\n2,3.5,,-5", '{"train_seconds": 4}', [2.5, 3.5]),
+        ("1,,,", '{"train_seconds": 4}', []),
+    ],
+)
+def test_the_last_evaluation_of_stock_coach_has_the_time_of_the_end(folder, rows, metadata, seconds):
+    (folder / "output/intermediate" / CSV).write_text(f"{','.join(HEADER.split(',')[:4])}\n{rows}\n")
+    (folder / "output/intermediate/metadata.json").write_text(metadata)
+    np.testing.assert_array_equal(Run.read(folder).series("Evaluation Reward").seconds, seconds)
+
+
+def test_a_csv_may_have_no_times(folder):
+    (folder / "output/intermediate" / CSV).write_text("Episode #,Evaluation Reward\n7,-3\n8,-2\n")
+    series = Run.read(folder).series("Evaluation Reward")
+    np.testing.assert_array_equal(series.seconds, [np.nan, 4.0])
     (folder / "output/intermediate/metadata.json").unlink()
-    assert "There is no chart over wall time: the rewards have no times." in render_text(folder)
+    series = Run.read(folder).series("Evaluation Reward")
+    np.testing.assert_array_equal(series.seconds, [np.nan, np.nan])
+    assert (series.episodes.tolist(), series.values.tolist()) == ([7, 8], [-3, -2])
+
+
+def test_of_several_csvs_the_first_workers_is_read(folder):
+    second = folder / "output/intermediate" / CSV.replace("worker_0", "worker_1")
+    second.write_text("Episode #,Evaluation Reward\n7,-3\n")
+    assert len(Run.read(folder).series("Evaluation Reward").values) == 4

@@ -3,7 +3,7 @@
 import numpy as np
 from sagemaker_rl.report.charts.learning import draw_rewards_by_episode
 from sagemaker_rl.report.run import Run
-from sagemaker_rl.report.styles import COLOURS, OPTIMUM_COLOUR, style_runs
+from sagemaker_rl.report.styles import COLOURS, DASH, OPTIMUM_COLOUR, style_runs
 
 
 def test_every_line_can_be_seen_on_white_and_in_the_dark(folder):
@@ -21,3 +21,16 @@ def test_every_line_can_be_seen_on_white_and_in_the_dark(folder):
     for run_count in (1, 3):
         (chart,) = draw_rewards_by_episode(style_runs([Run.read(folder)] * run_count))
         assert all(renderer.glyph.line_alpha == 1 for renderer in chart.figure.renderers)
+
+
+def test_runs_have_numbers_colours_and_from_the_seventh_on_dashes():
+    runs = [Run(f"job-{number}") for number in range(14)]
+    styled = style_runs(runs)
+    assert [each.run for each in styled] == runs
+    assert [each.label for each in styled] == [f"Run {number}" for number in range(1, 15)]
+    assert [each.number for each in styled[8:10]] == ["9", "10"]
+    assert [each.colour for each in styled] == [*COLOURS, *COLOURS[:2]]
+    assert [each.dash for each in styled] == [()] * 6 + [DASH] * 6 + [()] * 2
+    (alone,) = style_runs(runs[3:4])
+    assert (alone.label, alone.number, alone.colour, alone.dash) == ("", "", COLOURS[0], ())
+    assert [each.label for each in style_runs(runs[:2])] == ["Run 1", "Run 2"]

@@ -3,11 +3,15 @@
 import json
 
 import pytest
-from job_folders import make_trial, render_text, set_environment, write_evaluations
+from job_folders import CAR, make_trial, set_environment, write_evaluations
 from sagemaker_rl.report.cars import PATIENCE
+from sagemaker_rl.report.optimum import find_optimum
 from sagemaker_rl.report.run import Run
 from sagemaker_rl.report.trial import FILE as TRIAL_FILE
 from sagemaker_rl.report.verdict import verdict
+
+BEST_KNOWN = find_optimum(CAR).mean
+"""99.8099."""
 
 
 def verdict_of(folder):
@@ -16,15 +20,13 @@ def verdict_of(folder):
 
 def test_it_says_how_good_it_is(folder):
     write_evaluations(folder, -14.46, -12, 99.13)
-    text = render_text(folder)
-    way = "99% of the way to the best known 99.81"
-    assert f"It learned: from -14.46 in the first evaluation to 99.13 in the best, {way}." in text
     run = Run.read(folder)
     assert 0.55 < run.regret < 0.65
-    assert f"within {run.regret:.2f} of the best known {run.best_known:.2f}. The worst is 98.60." in text
-    assert f"99.20 below it; on average it is {run.regret:.2f}" not in text
-    assert f"on average it is {run.regret:.2f}." in text
-    assert f"The best known policy has {run.best_known:.2f} on average from these starts" in text
+    assert verdict(run) == [
+        "It learned: from -14.46 in the first evaluation to 99.13 in the best, 99% of the way to the best known 99.81.",
+        f"On 100 unseen starts its mean return is 99.20: within {run.regret:.2f} of the best known "
+        f"{run.best_known:.2f}. The worst is 98.60.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,7 @@ def test_it_says_how_good_it_is(folder):
         ((-14, -14.5), "It did not get better than its first evaluation, -14.00."),
         ((-14.46, -0.001), "went from -14.46 in the first evaluation to 0.00 at best, 0.00 at the end."),
         ((99.9, 99.95), "went from 99.90 in the first evaluation to 99.95 at best, 99.95 at the end. On 100"),
+        ((BEST_KNOWN, 99.95), "went from 99.81 in the first evaluation to 99.95 at best, 99.95 at the end. On 100"),
     ],
 )
 def test_it_does_not_claim_to_have_learned(folder, rewards, sentence):
@@ -61,6 +64,14 @@ def test_a_policy_far_below_the_best_known(folder):
     assert f"its mean return is -3.88: {run.regret:.2f} below the best known 99.81." in text
     assert "7 of the 100 never reached the flag: their episodes ended after 10,000 steps." in text
     assert "within" not in text
+
+
+def test_without_unseen_starts_nothing_is_said_of_them(folder):
+    (folder / "output/data" / TRIAL_FILE).unlink()
+    assert verdict_of(folder).endswith(
+        "40.00 at best, 30.25 at the end. That is 33% of the way from the first to the "
+        "best known 99.81, less than the 50% that are called learned here."
+    )
 
 
 @pytest.mark.parametrize(("lost", "sentence"), [(1, "The last evaluation is no"), (2, "The last 2 evaluations are no")])
@@ -102,14 +113,18 @@ def test_a_job_that_has_ended_says_so_of_its_evaluations(folder, status):
 def test_a_zero_has_no_minus(folder):
     make_trial(mean_return=-0.001, below=0.001).save(folder / "output/data" / TRIAL_FILE)
     assert verdict_of(folder).endswith("mean return is 0.00: 99.81 below the best known 99.81. The worst is 0.00.")
-    text = render_text(folder)
-    assert "100 episodes from 0.00 to 0.00, median 0.00." in text
-    assert "-0.00 " not in text
 
 
 @pytest.mark.parametrize(
     ("rewards", "learned"),
-    [((-100, -0.10), False), ((-100, -0.08), True), ((-100, 3, -99), True), ((-100, 99.82), True)],
+    [
+        ((-100, -0.10), False),
+        ((-100, -0.08), True),
+        ((-100, 3, -99), True),
+        ((-100, 99.82), True),
+        ((-BEST_KNOWN, 0), True),
+        ((-BEST_KNOWN, -1e-9), False),
+    ],
 )
 def test_half_of_the_way_is_learning(folder, rewards, learned):
     """Half of the way from -100 to 99.81 is -0.095."""
@@ -142,6 +157,21 @@ def test_a_job_that_failed_says_why_first(folder):
 
 
 def test_an_evaluation_says_its_own_result(folder):
-    (folder / "output/data/evaluation.json").write_text('{"mean_return": 7.5, "std_return": 0.25, "episodes": 3}')
+    evaluation = folder / "output/data/evaluation.json"
+    evaluation.write_text('{"mean_return": 7.5, "std_return": 0.25, "episodes": 3}')
     sentence = "This evaluation: mean return 7.50, standard deviation 0.25, 3 episodes. On 100 unseen starts"
     assert verdict_of(folder).startswith(sentence)
+    evaluation.write_text('{"mean_return": 7, "std_return": "x"}')
+    assert verdict_of(folder).startswith(
+        "This evaluation: mean return 7.00, standard deviation not a number, ? episodes. On"
+    )
+
+
+def test_a_policy_as_good_as_the_best_known_to_a_hundredth(folder):
+    """At a regret that rounds to 0 nothing is below; at one of 0.01 it is within."""
+    best = Run.read(folder).best_known
+    for below, sentence in ((0.004, "as good as the best known 99.81."), (0.006, "within 0.01 of the best known")):
+        make_trial(mean_return=best - below).save(folder / "output/data" / TRIAL_FILE)
+        assert sentence in verdict_of(folder)
+    make_trial(mean_return=best * 0.9 + 0.004).save(folder / "output/data" / TRIAL_FILE)
+    assert ": within 9.98 of the best known 99.81." in verdict_of(folder)

@@ -75,13 +75,45 @@ def test_the_csv_has_a_row_per_training_episode_and_the_evaluation_in_the_one_af
     assert run.episodes_played == 8 + 6
 
 
-def test_a_csv_without_a_last_evaluation_ends_with_its_episode(run):
+def test_a_csv_without_a_last_evaluation_ends_with_its_episode(run, capsys):
     from rl_coach.core_types import EnvironmentSteps
 
     run.train_and_act(EnvironmentSteps(40))
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Training>")]
+    assert [line.partition("Total reward=")[2].partition(",")[0] for line in said] == ["20.0", "20.0"]
     run.close()
     run.close()  # again: nothing is left
     assert [row["Episode #"] for row in rows_of(run)] == ["1", "2"]
+
+
+def test_a_row_is_what_the_agent_says_of_its_episode(run):
+    agent = run.agent
+    agent.current_episode, agent.training_iteration, agent.training_epoch = 5, 7, 2
+    agent.current_episode_steps_counter, agent.total_steps_counter = 11, 90
+    agent.total_shaped_reward_in_current_episode, agent.total_reward_in_current_episode = 0.5, -4.0
+    agent.exploration_policy.epsilon_schedule.current_value = 0.25
+    run.table.evaluation = {"Evaluation Reward": 3.0}
+    run.table.add(1.5)
+    assert not run.table.path.exists()
+    agent.current_episode = 6
+    run.table.add(2.5)
+    run.table.flush()
+    first, second = rows_of(run)
+    assert {name: float(value) for name, value in first.items() if value} == {
+        "Episode #": 5,
+        "Training Iter": 7,
+        "Epoch": 2,
+        "In Heatup": 0,
+        "Episode Length": 11,
+        "Total steps": 90,
+        "Epsilon": 0.25,
+        "Shaped Training Reward": 0.5,
+        "Training Reward": -4,
+        "Update Target Network": 0,
+        "Wall-Clock Time": 1.5,
+        "Evaluation Reward": 3,
+    }
+    assert (second["Episode #"], second["Wall-Clock Time"], second["Evaluation Reward"]) == ("6", "2.5", "")
 
 
 def test_signals_are_means_of_what_is_finite_and_begin_anew(run):
@@ -259,6 +291,24 @@ def test_a_gif_is_written_when_training_goes_on(run, tmp_path, monkeypatch):
     assert len(list((tmp_path / "gifs").iterdir())) == 2
     with pytest.raises(RuntimeError, match="shutdown"):
         run.gifs.submit(RecordedEpisode(recording, 14, 0.0))
+
+
+def test_a_gif_that_cannot_be_written_is_an_error_of_the_run(run, tmp_path, monkeypatch):
+    """As a full disk is: a training does not go on, nor end, as if nothing had happened."""
+    from sagemaker_rl.coach.recording import Recording
+    from sagemaker_rl.training.accelerated.gif_writer import RecordedEpisode
+
+    monkeypatch.setattr("rl_coach.logger.experiment_path", str(tmp_path / "a-file"))
+    (tmp_path / "a-file").write_text("")
+    recording = Recording()
+    recording.append(lambda: np.full((20, 30, 3), 200, dtype=np.uint8))
+    run.gifs.submit(RecordedEpisode(recording, 12, -3.5))
+    with pytest.raises(NotADirectoryError):
+        run._write_gif()
+    run.gifs._writing = None
+    run.recorded = RecordedEpisode(recording, 13, -3.5)
+    with pytest.raises(NotADirectoryError):
+        run.close()
 
 
 def test_an_evaluation_keeps_what_the_video_filters_keep(run):

@@ -247,10 +247,14 @@ def test_weights_that_are_no_numbers_end_a_training(tmp_path):
         run.play_and_learn()
 
 
-def test_a_stop_is_noticed_before_each_gradient_step(tmp_path):
+def test_a_stop_is_noticed_before_each_gradient_step_and_the_log_has_each_epoch(tmp_path, capsys):
     run = ppo_run(tmp_path, optimization_epochs=3)
     stops = []
     run.check_stop = lambda: stops.append(run.learner.optimizer.steps)
     for _ in range(5):
         run.play_and_learn()
     assert stops == [0, 1, 2, 3, 4, 5]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Policy training> Surrogate")]
+    assert [line.partition("training epoch=")[2].partition(",")[0] for line in lines] == ["0", "1", "2"]
+    rate = run.learner.optimizer.learning_rate
+    assert all(line.endswith(f"learning_rate={rate}") for line in lines)
