@@ -65,6 +65,18 @@ def test_sigterm_leaves_a_whole_checkpoint(run, train, tmp_path):
     assert json.loads((evaluated / "output/data/evaluation.json").read_text())["episodes"] == 1
 
 
+@pytest.mark.parametrize("seconds", [0.1, 0.3])
+def test_sigterm_in_the_first_moments_is_not_lost(run, tmp_path, seconds):
+    from jobs import write_inputs
+
+    write_inputs(tmp_path, {**SHORT_PPO, "improve_steps": "10000000"}, host="algo-1")
+    container = start_train(run, tmp_path)
+    time.sleep(seconds)
+    container.kill("SIGTERM")
+    assert container.wait(timeout=10)["StatusCode"] == 0
+    assert "Path>" not in container.logs().decode()
+
+
 def test_an_environment_of_ones_own_through_script_mode(train, tmp_path):
     job = train(tmp_path, script_mode(tmp_path, CUSTOM, "train-coach.py", seed="1"))
     assert job.status == 0, job.log
