@@ -60,6 +60,7 @@ class SageMakerCoachPresetLauncher:
         "accelerate",
         "parallel_environments",
         "keep_best",
+        "resume",
         "num_workers",
     )
     """Names that are about the job and not about the preset."""
@@ -175,9 +176,9 @@ class SageMakerCoachPresetLauncher:
 
     def _take_up_changes(self, checkpoint: Path) -> None:
         """Let what the job of a checkpoint changed in this preset be applied first."""
-        from sagemaker_rl.training import checkpoints
+        from sagemaker_rl.training import checkpoints, generations
 
-        description = checkpoints.describe(checkpoints.find(checkpoint))
+        description = checkpoints.describe(generations.find(checkpoint))
         if description.get("preset") != self.preset_name:
             return  # restoring refuses it, in its own words
         own = dict(self.hyperparameters.hp_dict)

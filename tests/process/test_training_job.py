@@ -227,15 +227,30 @@ def test_a_seed_gives_the_same_weights_again(fixture, short, request, tmp_path):
     assert parameters_digest(again) == parameters_digest(job)
 
 
-def test_synced_checkpoints_are_written_and_started_from(tmp_path, dqn_job):
-    (tmp_path / "checkpoints").mkdir()
-    short = {**SHORT_DQN, "improve_steps": "200", "evaluation_freq_env_steps": "200"}
-    first = run_prepared(tmp_path, short)
-    assert first.status == 0, first.log
-    assert (tmp_path / "checkpoints/.coach_checkpoint").read_text().startswith("0_Step-200")
-    second = run_prepared(tmp_path, short)
-    assert "Starting from the weights" in second.log
-    assert (tmp_path / "checkpoints/.coach_checkpoint").read_text().startswith("1_Step-200")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_job_that_is_interrupted_ends_with_the_weights_of_one_that_was_not(tmp_path, number):
+    own = {"RLCOACH_PRESET": "preset-corridor", "seed": "3", "improve_steps": "4096", "save_model": "1"}
+    at_once, ml = tmp_path / "at-once", tmp_path / "interrupted"
+    for folder in (at_once, ml):
+        shutil.copytree(ROOT / "tests/resources/custom_environment", folder / "code")
+    uninterrupted = run_prepared(at_once, own)
+    assert uninterrupted.status == 0, uninterrupted.log
+    (ml / "checkpoints").mkdir()
+    process = start_training(ml, own)
+    assert process.stdout is not None
+    for _ in range(2):
+        next(line for line in process.stdout if line.startswith(f"Checkpoint> Saved in={ml}/checkpoints"))
+    process.send_signal(number)
+    log, _ = process.communicate()
+    assert "Model> Saved in=" in log or number == signal.SIGKILL
+    again = run_prepared(ml, own)
+    assert again.status == 0, again.log
+    assert "Checkpoint> Going on from=" in again.log
+    assert 0 < again.log.count("Evaluation>") < uninterrupted.log.count("Evaluation>")
+    assert parameters_digest(again) == parameters_digest(uninterrupted)
+    once_more = run_prepared(ml, own)
+    assert "Evaluation>" not in once_more.log
+    assert parameters_digest(once_more) == parameters_digest(uninterrupted)
 
 
 @pytest.mark.parametrize("seconds", [0.2, 0.6, 1.2, 2.0])

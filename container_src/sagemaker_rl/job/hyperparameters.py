@@ -119,6 +119,17 @@ def checked_flag(name: str, value: Any) -> bool:
         raise InputError(f"Hyperparameter {name} is {value!r}, expected 0 or 1.") from None
 
 
+def checked_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return a hyperparameter that is one of a few words.
+
+    Raises:
+        InputError: It is none of them.
+    """
+    if value not in choices:
+        raise InputError(f"Hyperparameter {name} is {value!r}, expected {' or '.join(choices)}.")
+    return str(value)
+
+
 def as_text(value: Any) -> str:
     """Return a decoded value as a program's argument has it; ``decode`` reads it again."""
     return str(value) if isinstance(value, str | bool | int | float) else json.dumps(value)

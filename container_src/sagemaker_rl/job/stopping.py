@@ -7,6 +7,7 @@ kernel delivers no signal that it has no handler for: hence a handler from the f
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,6 +34,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._received = ""
+        self._since = 0.0
         self._deferred = False
 
     def install(self) -> None:
@@ -42,6 +44,7 @@ class StopSignal:
 
     def _receive(self, number: int, frame: Any) -> None:
         self._received = signal.Signals(number).name
+        self._since = time.monotonic()
         if not self._deferred:
             raise Stopped(self._received)
 
@@ -54,9 +57,9 @@ class StopSignal:
         finally:
             self._deferred = before
 
-    def check(self) -> None:
-        """Raise ``Stopped`` if a signal has arrived."""
-        if self._received:
+    def check(self, patience: float = 0.0) -> None:
+        """Raise ``Stopped`` if a signal has arrived, and ``patience`` seconds have passed since."""
+        if self._received and time.monotonic() >= self._since + patience:
             raise Stopped(self._received)
 
     def guard(self, owner: Any, method: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.coach.normalization import STATISTICS_KEYS, normalizations_of
+from sagemaker_rl.training.state_file import State
 
 
 class BestPolicy:
@@ -31,13 +32,14 @@ class BestPolicy:
         self.steps = 0
         """Environment steps that its policy had been trained for."""
 
-    def consider(self, reward: float | None, steps: int) -> None:
-        """Remember the policy as it is now if its evaluation was no worse than any before."""
+    def consider(self, reward: float | None, steps: int) -> bool:
+        """Remember the policy as it is now if its evaluation was no worse than any before; return whether it was."""
         if reward is None or not math.isfinite(reward) or (self.reward is not None and reward < self.reward):
-            return
+            return False
         self.reward, self.steps = reward, steps
         self._weights = {key: parameter.data().asnumpy() for key, parameter in self._parameters.items()}
         self._states = [{key: np.array(getattr(s, key)) for key in STATISTICS_KEYS} for s in self._statistics]
+        return True
 
     def restore(self) -> None:
         """Give the agent what was remembered; nothing if there was no evaluation."""
@@ -47,3 +49,14 @@ class BestPolicy:
             self._parameters[key].set_data(mx.nd.array(weights))
         for statistics, state in zip(self._statistics, self._states, strict=False):
             vars(statistics).update(state)
+
+    def state(self) -> State:
+        """Return what is remembered."""
+        weights = [{"saver": saver, "name": name, "value": value} for (saver, name), value in self._weights.items()]
+        return {"reward": self.reward, "steps": self.steps, "weights": weights, "statistics": self._states}
+
+    def remember(self, state: State) -> None:
+        """Remember what ``state`` returned."""
+        self.reward, self.steps = state["reward"], state["steps"]
+        self._weights = {(each["saver"], each["name"]): each["value"] for each in state["weights"]}
+        self._states = [dict(each) for each in state["statistics"]]

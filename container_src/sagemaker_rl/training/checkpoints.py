@@ -14,7 +14,7 @@ import pickle
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ STATISTICS_MEMBERS = {
 """All that a pickled dictionary of NumPy arrays needs; anything else in a ``.srs`` file is not Coach's."""
 
 
-def save(graph_manager: Any, folders: Iterable[Path], preset: str, changes: list[tuple[str, Any]]) -> None:
-    """Save a checkpoint into each folder and remove the one before it.
+def save(graph_manager: Any, folder: Path, preset: str, changes: list[tuple[str, Any]]) -> None:
+    """Save a checkpoint into a folder and remove the one before it.
 
     Coach writes into a staging folder; files move in one by one. ``checkpoint.json`` comes after those that it names,
     and makes them the folder's checkpoint; without Coach's own state file, the last, a folder holds none. So it holds a
@@ -50,48 +50,64 @@ def save(graph_manager: Any, folders: Iterable[Path], preset: str, changes: list
 
     Args:
         graph_manager: whose networks and filters are saved.
-        folders: where to.
+        folder: where to.
         preset: the preset's name.
         changes: what the job's hyperparameters changed in it, as (path, value), for whoever restores it.
 
     Raises:
-        InputError: A folder cannot be written, or the weights are not finite: the checkpoint before stays.
+        InputError: The folder cannot be written, or the weights are not finite: the checkpoint before stays.
+    """
+    with staged(graph_manager, folder, preset, changes) as staging:
+        _move_in(staging, folder, name_of(staging))
+    print(f"Checkpoint> Saved in={folder / name_of(folder)}", flush=True)
+
+
+@contextlib.contextmanager
+def staged(
+    graph_manager: Any,
+    folder: Path,
+    preset: str,
+    changes: list[tuple[str, Any]],
+    write_more: Callable[[Path], None] = lambda staging: None,
+) -> Iterator[Path]:
+    """Give a whole checkpoint in a folder inside ``folder``, to be moved to its place; what is left of it goes.
+
+    Args:
+        graph_manager, folder, preset, changes: as in ``save``.
+        write_more: writes further files of the checkpoint into the folder that it gets.
+
+    Raises:
+        InputError: The folder cannot be written, or the weights are not finite.
     """
     import mxnet as mx
 
     check_finite(graph_manager)
-    folders = list(folders)
-    staging = folders[0] / ".saving"
-    written = folders[0]
+    staging = folder / ".saving"
     try:
-        newest = _stage(graph_manager, staging, preset, changes)
-        for folder in folders:
-            written = folder
-            _move_in(staging, folder, newest)
-        print(f"Checkpoint> Saved in={folders[0] / newest}", flush=True)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        _write_coachs_files(graph_manager, staging)
+        write_more(staging)
+        digests = {file.name: sha256(file) for file in sorted(staging.iterdir()) if file.name != STATE_FILE}
+        description = {"preset": preset, "changes": changes, "name": name_of(staging), "sha256": digests}
+        (staging / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
+        yield staging
     except (OSError, mx.MXNetError) as error:
-        reason = disks.why_not_written(written, error)
-        raise InputError(f"Checkpoint folder {written} cannot be written: {reason}.") from None
+        reason = disks.why_not_written(folder, error)
+        raise InputError(f"Checkpoint folder {folder} cannot be written: {reason}.") from None
     finally:
-        for leftover in (staging, *(folder / ".incoming" for folder in folders)):
+        for leftover in (staging, folder / ".incoming"):
             shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _stage(graph_manager: Any, staging: Path, preset: str, changes: list[tuple[str, Any]]) -> str:
-    """Have Coach write a checkpoint into ``staging``, and describe it; return its name."""
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
+def _write_coachs_files(graph_manager: Any, staging: Path) -> None:
+    """Have Coach write a checkpoint into ``staging``."""
     graph_manager.task_parameters.checkpoint_save_dir = str(staging)
     graph_manager.checkpoint_state_updater = None  # it holds the path of the folder it was made for
     with contextlib.redirect_stdout(io.StringIO()):  # it would name the staging folder
         graph_manager.save_checkpoint()
-    newest = _newest_prefix(staging)
     for saver in graph_manager.checkpoint_saver:
-        _check_written(staging / f"{newest}.{saver.path}")
-    digests = {file.name: sha256(file) for file in sorted(staging.iterdir()) if file.name != STATE_FILE}
-    description = {"preset": preset, "changes": changes, "name": newest, "sha256": digests}
-    (staging / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2), encoding="utf-8")
-    return newest
+        _check_written(staging / f"{name_of(staging)}.{saver.path}")
 
 
 def _check_written(file: Path) -> None:
@@ -125,8 +141,8 @@ def _move_in(staging: Path, folder: Path, newest: str) -> None:
             file.unlink()
 
 
-def _newest_prefix(folder: Path) -> str:
-    """Return the name that the state file gives; empty if it is none."""
+def name_of(folder: Path) -> str:
+    """Return the name of the checkpoint in a folder, as Coach's state file has it; empty if that has none."""
     name = (folder / STATE_FILE).read_bytes().decode("utf-8", "replace").strip()
     return name if NAME.fullmatch(name) else ""
 
@@ -184,16 +200,14 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
         raise InputError(
             f"The checkpoint in {folder} is of {saved_by}, expected one of {preset}: set RLCOACH_PRESET accordingly."
         )
-    prefix = _newest_prefix(folder)
+    prefix = name_of(folder)
     if not _files_of(folder, prefix):
         raise InputError(f"The checkpoint in {folder} is damaged: {STATE_FILE} names no checkpoint that is there.")
     prefix = description.get(
         "name", prefix
     )  # a job killed while saving leaves a state file that is older than the rest
     files = _files_of(folder, prefix)
-    for name, digest in description.get("sha256", {}).items():
-        if not (folder / name).is_file() or sha256(folder / name) != digest:
-            raise InputError(f"The checkpoint in {folder} is damaged: {name} is not the file that was saved.")
+    check_digests(folder, description)
     _check(graph_manager, files, preset)
     # Coach takes the statistics with the highest number in the folder, which a job killed while saving may have left
     # there alone: let it see the files of the named checkpoint only.
@@ -203,6 +217,13 @@ def restore(graph_manager: Any, folder: Path, preset: str) -> None:
         (Path(only) / STATE_FILE).write_text(prefix, encoding="utf-8")
         graph_manager.task_parameters.checkpoint_restore_path = only
         graph_manager.restore_checkpoint()
+
+
+def check_digests(folder: Path, description: dict[str, Any]) -> None:
+    """Raise InputError if a file is not as the checkpoint's description says."""
+    for name, digest in description.get("sha256", {}).items():
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
+            raise InputError(f"The checkpoint in {folder} is damaged: {name} is not the file that was saved.")
 
 
 def _check(graph_manager: Any, files: list[Path], preset: str) -> None:

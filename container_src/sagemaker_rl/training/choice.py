@@ -1,5 +1,7 @@
 """Which code runs a job: the fast path (``accelerated``), or stock Coach."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from sagemaker_rl.coach import signals, written_files
@@ -7,15 +9,25 @@ from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.job import introduction, outputs
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP
+from sagemaker_rl.training import stock_state
+from sagemaker_rl.training.state_file import State
+
+PATIENCE = 20.0
+"""Seconds in which a job that is to stop ends the training it is in, so that it can go on from there."""
 
 
 class StockRun:
     """Stock Coach: its graph manager, and what the improve loop needs beside it."""
 
+    is_heating_up = False
+    phase_end: float | None = None
+    _interrupted_end: float | None = None
+    is_at_rest = True
+    at_rest: Callable[[], None]
+
     def __init__(self, graph_manager: Any) -> None:
         self.sync = graph_manager.sync
         self.heatup = graph_manager.heatup
-        self.train_and_act = graph_manager.train_and_act
         self.evaluate = graph_manager.evaluate
         self._graph_manager = graph_manager
         self._agent = agent_of(graph_manager)
@@ -23,6 +35,29 @@ class StockRun:
         STOP.guard(graph_manager.environments[0], "step")
         for network in self._agent.networks.values():
             STOP.guard(network.online_network, "accumulate_gradients")  # every gradient step of every agent
+
+    def train_and_act(self, steps: Any) -> None:
+        """Play and train for Coach's ``steps``, or for what is left of those of an interrupted job."""
+        from rl_coach.core_types import RunPhase
+
+        counter = self._graph_manager.total_steps_counters[RunPhase.TRAIN]
+        end = (counter + steps).num_steps if self._interrupted_end is None else self._interrupted_end
+        self.phase_end, self._interrupted_end = end, None
+        self._graph_manager.train_and_act(type(steps)(max(0, end - counter[type(steps)])))
+
+    def state(self) -> State:
+        """Return what another run of the same preset goes on with, in a new episode."""
+        return {**stock_state.state_of(self._graph_manager), "phase_end": self.phase_end}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state.
+
+        Raises:
+            DamagedState: It is another preset's.
+        """
+        stock_state.restore(self._graph_manager, state)
+        self.phase_end = self._interrupted_end = state["phase_end"]
+        self._means.episodes_seen = self._agent.current_episode
 
     def play_at_least(self, steps: int, episodes: int) -> list[float]:
         """Play whole episodes, at least so many environment steps and so many episodes; return their returns."""
@@ -81,6 +116,7 @@ def choose_run(
         return StockRun(graph_manager)
     copies = parallel_environments if trains else 1
     run = support.run_class_of(graph_manager)(graph_manager, copies, seed, STOP.check)
+    run.check_stop_late = functools.partial(STOP.check, PATIENCE)
     outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
     introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
     return run

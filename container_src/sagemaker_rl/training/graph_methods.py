@@ -15,7 +15,7 @@ from sagemaker_rl.coach.graph import create_graph
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import introduction
 from sagemaker_rl.job.ml_paths import MLPaths
-from sagemaker_rl.training import checkpoints, evaluation, loop, trial
+from sagemaker_rl.training import checkpoints, evaluation, generations, loop, trial
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class GraphMethods:
         self._job = job
         self._seed = job.options.seed
         self._options = job.options
+        self._trainings = 0
         self._install()
 
     def _install(self) -> None:
@@ -85,7 +86,7 @@ class GraphMethods:
             else:
                 self._options = loop.create(graph_manager, job.paths, job.changes, job.options)
             if restore_path:
-                folder = checkpoints.find(job.paths.resolve(restore_path))
+                folder = generations.find(job.paths.resolve(restore_path))
                 checkpoints.restore(graph_manager, folder, job.preset)
                 graph_manager.task_parameters.checkpoint_restore_path = None  # done
             return graph_manager
@@ -95,7 +96,10 @@ class GraphMethods:
         job = self._job
         self._create_if_needed()
         with self._coachs_own() as graph_manager:
-            loop.train(graph_manager, job.paths, job.preset, job.hyperparameters, job.changes, self._options)
+            loop.train(
+                graph_manager, job.paths, job.preset, job.hyperparameters, job.changes, self._options, self._trainings
+            )
+        self._trainings += 1
 
     def evaluate(self, steps: Any) -> bool:
         """Play the policy as Coach's evaluations do, for at least so many steps, in whole episodes.

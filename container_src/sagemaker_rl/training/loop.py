@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.coach.agents import check_action_space, check_changes
@@ -10,15 +11,25 @@ from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
-from sagemaker_rl.job.hyperparameters import checked_count, checked_flag
+from sagemaker_rl.job.hyperparameters import checked_choice, checked_count, checked_flag
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
-from sagemaker_rl.training import checkpoints, trial
+from sagemaker_rl.training import checkpoints, resume, trial
 from sagemaker_rl.training.best_policy import BestPolicy
 from sagemaker_rl.training.choice import choose_run
 from sagemaker_rl.training.schedule import check_schedule
+from sagemaker_rl.training.state_file import DamagedState, State
 
+TAKEN_UP = (
+    "environment_steps",
+    "episodes",
+    "training_iterations",
+    "train_seconds",
+    "evaluation_reward",
+    "policy_steps",
+)
+"""What of a job's progress a job that goes on where it was begins with."""
 EXTENTS = {"EnvironmentEpisodes": "Improve_episodes", "Time": "Improve_seconds"}
 """What the log calls the length of a training that is not in units that count environment steps."""
 
@@ -37,6 +48,8 @@ class Options:
     """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
     keep_best: bool = True
     """Whether to end with the policy of the best evaluation, else with the last."""
+    resume: str = "exact"
+    """What is taken from a checkpoint in the synchronized folder: all there is, or the weights alone."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any], seed: Any = None) -> "Options":
@@ -55,6 +68,7 @@ class Options:
             accelerate=checked_flag("accelerate", given.get("accelerate", 1)),
             parallel_environments=environments,
             keep_best=checked_flag("keep_best", given.get("keep_best", 1)),
+            resume=checked_choice("resume", given.get("resume", "exact"), ("exact", "weights")),
         )
 
 
@@ -108,6 +122,7 @@ def train(
     hyperparameters: dict[str, Any],
     changes: list[tuple[str, Any]],
     options: Options,
+    number: int = 0,
 ) -> None:
     """Train as the preset's schedule says; the results are in the folders of ``paths``.
 
@@ -118,8 +133,10 @@ def train(
         hyperparameters: as the user gave them, for the record.
         changes: what they changed in the preset, for the checkpoint.
         options: of the job.
+        number: of the trainings before it in the same job.
     """
-    TrainingJob(graph_manager, paths, Progress(preset, hyperparameters, options.seed), changes, options).run()
+    progress = Progress(preset, hyperparameters, options.seed)
+    TrainingJob(graph_manager, paths, progress, changes, options, number).run()
 
 
 def _decide_save_model(agent: Any, save_model: bool | None) -> bool:
@@ -143,7 +160,13 @@ class TrainingJob:
     """The run of one training job on a graph that has been created."""
 
     def __init__(
-        self, graph_manager: Any, paths: MLPaths, progress: Progress, changes: list[tuple[str, Any]], options: Options
+        self,
+        graph_manager: Any,
+        paths: MLPaths,
+        progress: Progress,
+        changes: list[tuple[str, Any]],
+        options: Options,
+        number: int = 0,
     ) -> None:
         self.graph_manager = graph_manager
         self.agent = agent_of(graph_manager)
@@ -151,79 +174,161 @@ class TrainingJob:
         self.progress = progress
         self.changes = changes
         self.options = options
-        self.checkpoint_folders = [paths.checkpoint]
-        if paths.synced_checkpoint.is_dir():
-            self.checkpoint_folders.append(paths.synced_checkpoint)
+        self.number = number
+        """Of the trainings before it in the same job: a launcher may begin several."""
+        self.keeper = resume.Keeper(graph_manager, paths, progress.preset, changes)
+        self.goes_on = False
+        """Whether it goes on where another one was."""
+        self.began_at = 0
+        """What Coach's counter of the unit of ``improve_steps`` had when this training began."""
+        self.finished_after: int | None = None
+        """The ``improve_steps`` with which it was finished; None if it was not."""
+        self.started = time.monotonic()
 
     def run(self) -> None:
-        """Restore a synced checkpoint, train, and write the model and the trial of its policy."""
-        self._restore()
+        """Go on from a synchronized checkpoint, train, and write the model and the trial of its policy."""
+        options, paths = self.options, self.paths
+        saved = self._find_state()
         improve_steps = self.graph_manager.improve_steps
         outputs.metric_line(
             "Schedule",
             Preset=self.progress.preset,
             **{EXTENTS.get(type(improve_steps).__name__, "Improve_steps"): improve_steps.num_steps},
-            Seed=self.options.seed,
+            Seed=options.seed,
             Agent=type(self.agent).__name__,
         )
-        options = self.options
-        run = choose_run(
-            self.graph_manager, self.paths, options.seed, options.accelerate, options.parallel_environments
-        )
+        run = choose_run(self.graph_manager, paths, options.seed, options.accelerate, options.parallel_environments)
         best = BestPolicy(self.graph_manager)
+        if saved is not None:
+            self._go_on(run, best, *saved)
+            if saved[1]["training"] > self.number:  # the launcher's next one was interrupted
+                return
         with STOP.deferred():
             try:
                 self._improve(run, best)
             except Stopped as stopped:
                 self.progress.stopped = True
-                self._save_checkpoint()  # of the last policy, to go on from
+                self._save_checkpoint()  # of the last policy
+                if run.is_at_rest:
+                    self.keeper.save(lambda: self._state(run, best))
                 print(f"Stopped by {stopped} after {self._steps_trained()} environment steps.", flush=True)
+            state = None if self.progress.stopped else self._state(run, best)
             run.close()
             if options.keep_best:
                 self._restore_best(best)
+            if not (paths.checkpoint / checkpoints.STATE_FILE).is_file():  # there was nothing left to train
+                self._save_checkpoint()
+            if state is not None:
+                self.keeper.save(lambda: state)
             self._record_progress()
+            self._export()
             if options.save_model:
-                export.export_policy(self.agent, self.graph_manager, self.paths.model, vars(self.progress))
-                print(f"Model> Saved in={self.paths.model}", flush=True)
-            trial.put_on_trial(self.graph_manager, self.paths, trial.SHARE_OF_TRAINING * self.progress.train_seconds)
+                print(f"Model> Saved in={paths.model}", flush=True)
+            trial.put_on_trial(self.graph_manager, paths, trial.SHARE_OF_TRAINING * self.progress.train_seconds)
 
-    def _restore(self) -> None:
-        folder = self.paths.synced_checkpoint
+    def _find_state(self) -> tuple[Path, State] | None:
+        """Return folder and state of the checkpoint to go on from; None to begin with its weights, or with nothing."""
+        folder = self.keeper.find()
+        if folder is not None and self.options.resume == "exact":
+            state = resume.read(folder)
+            if state["training"] < self.number:  # the launcher's one before, of which everything is here
+                return None
+            resume.check_hyperparameters(folder, state, self.progress.preset, self.progress.hyperparameters)
+            print(f"Checkpoint> Going on from={folder}", flush=True)
+            return folder, state
+        folder = folder or self.paths.synced_checkpoint
         if (folder / checkpoints.STATE_FILE).is_file():
             print(f"Checkpoint> Starting from the weights in={folder}", flush=True)
             checkpoints.restore(self.graph_manager, folder, self.progress.preset)
+        return None
+
+    def _state(self, run: Any, best: BestPolicy) -> State:
+        """Return all that a job needs to go on where this one is."""
+        return {
+            **vars(self.progress),
+            "training": self.number,
+            "train_seconds": time.monotonic() - self.started,
+            "best": best.state(),
+            "began_at": self.began_at,
+            "finished_after": self.finished_after,
+            "path": type(run).__name__,
+            "checkpoint_id": self.graph_manager.checkpoint_id,
+            "run": run.state(),
+        }
+
+    def _go_on(self, run: Any, best: BestPolicy, folder: Path, state: State) -> None:
+        """Take up what an interrupted job left in a checkpoint's folder.
+
+        Raises:
+            InputError: It is another job's.
+        """
+        try:
+            if state["path"] != type(run).__name__:
+                raise DamagedState(f"it was run by {state['path']}, and this one is by {type(run).__name__}")
+            run.restore(state["run"])
+            best.remember(state["best"])
+            for name in TAKEN_UP:
+                setattr(self.progress, name, state[name])
+            self.goes_on = True
+            self.started = time.monotonic() - self.progress.train_seconds
+            self.began_at, self.finished_after = state["began_at"], state["finished_after"]
+            self.graph_manager.checkpoint_id = state["checkpoint_id"]
+        except (DamagedState, KeyError, TypeError) as error:
+            raise resume.not_to_be_gone_on_from(folder, str(error)) from None
 
     def _improve(self, run: Any, best: BestPolicy) -> None:
         """Do what Coach's ``GraphManager.improve`` does, with a checkpoint and a metric line after every evaluation."""
         from rl_coach.core_types import RunPhase
 
         graph_manager = self.graph_manager
-        started = time.monotonic()
-        run.sync()
-        run.heatup(graph_manager.heatup_steps)
-        end = graph_manager.total_steps_counters[RunPhase.TRAIN] + graph_manager.improve_steps
-        done = False
-        while not done and graph_manager.total_steps_counters[RunPhase.TRAIN] < end:
+        counter = graph_manager.total_steps_counters[RunPhase.TRAIN]
+        run.at_rest = lambda: self._save_state_if_due(run, best, resume.SECONDS_BETWEEN)
+        improve_steps = graph_manager.improve_steps
+        if not self.goes_on:
+            self.began_at = counter[type(improve_steps)]
+            run.sync()
+        if not self.goes_on or run.is_heating_up:
+            run.heatup(graph_manager.heatup_steps)
+        end = type(improve_steps)(self.began_at + improve_steps.num_steps)
+        done = self.finished_after is not None and improve_steps.num_steps <= self.finished_after
+        while not done and (counter < end or run.phase_end is not None):  # its evaluation is due
             try:
                 run.train_and_act(graph_manager.steps_between_evaluation_periods)
             finally:
                 checkpoints.check_finite(graph_manager)  # stock Coach cannot act on NaN, and says something else
             done = run.evaluate(graph_manager.evaluation_steps)
-            self.progress.train_seconds = time.monotonic() - started
-            self._record_evaluation(best)
+            self.progress.train_seconds = time.monotonic() - self.started
+            is_best = self._record_evaluation(best)
             self._save_checkpoint()
             self._record_progress()
+            if is_best or not self.options.keep_best:
+                self._export()  # also for a job that is killed
             self._print_evaluation(run.take_losses())
+            run.phase_end = None
+            self._save_state_if_due(run, best)
+        self.finished_after = improve_steps.num_steps
 
-    def _record_evaluation(self, best: BestPolicy) -> None:
-        """Record what the last evaluation found; ``best`` keeps the policy if none was better."""
+    def _save_state_if_due(self, run: Any, best: BestPolicy, least_seconds: float = 0.0) -> None:
+        if self.keeper.is_due(least_seconds):
+            self.keeper.save(lambda: self._state(run, best))
+
+    def _export(self) -> None:
+        """Write the model, if the job is to."""
+        if self.options.save_model:
+            export.export_policy(self.agent, self.graph_manager, self.paths.model, vars(self.progress))
+
+    def _record_evaluation(self, best: BestPolicy) -> bool:
+        """Record what the last evaluation found; ``best`` keeps the policy if none was better: return whether it does.
+
+        Without an evaluation, it does not.
+        """
         episodes = self.agent.num_evaluation_episodes_completed
         if episodes:
             self.progress.evaluation_reward = float(
                 self.agent.accumulated_rewards_across_evaluation_episodes / episodes
             )
         self.progress.policy_steps = self._steps_trained()
-        best.consider(self.progress.evaluation_reward, self.progress.policy_steps)
+        return best.consider(self.progress.evaluation_reward, self.progress.policy_steps)
 
     def _print_evaluation(self, losses: dict[str, float | None]) -> None:
         outputs.metric_line(
@@ -247,7 +352,7 @@ class TrainingJob:
             self._save_checkpoint()
 
     def _save_checkpoint(self) -> None:
-        checkpoints.save(self.graph_manager, self.checkpoint_folders, self.progress.preset, self.changes)
+        checkpoints.save(self.graph_manager, self.paths.checkpoint, self.progress.preset, self.changes)
 
     def _steps_trained(self) -> int:
         """Return the environment steps taken in training so far."""

@@ -14,6 +14,9 @@ from launch.local.ml_tree import unpack
 from launch.sagemaker import session, training_jobs
 from launch.sagemaker.following import ENDED
 
+SYNCHRONIZED = "*_Step-*/checkpoint.json"
+"""The files that describe the checkpoints in a folder which a job has synchronized; the newest is the last by name."""
+
 
 class Checkpoint(NamedTuple):
     """A checkpoint, where the job can read it.
@@ -43,7 +46,7 @@ def find(arguments: argparse.Namespace, clients: Clients, job: str) -> Checkpoin
         return Checkpoint(text, None, {})
     folder = Path(text.removeprefix("file://"))
     if folder.is_dir():
-        if not any(folder.glob("*.coach_checkpoint")):
+        if not any(folder.glob("*.coach_checkpoint")) and not any(folder.glob(SYNCHRONIZED)):
             raise UsageError(f"The checkpoint is {text!r}, expected a folder with Coach's .coach_checkpoint in it.")
         target = join(session.home_address(arguments, clients), job, "checkpoint")
         if split(target)[0] == "file":
@@ -82,8 +85,10 @@ def _of_training_job(arguments: argparse.Namespace, clients: Clients, trained: s
 
 def _preset(folder: Path) -> str | None:
     """Return the preset that a checkpoint names; a checkpoint of Coach's own making names none."""
+    synchronized = sorted(folder.glob(SYNCHRONIZED))
     try:
-        return str(json.loads((folder / "checkpoint.json").read_text(encoding="utf-8"))["preset"])
+        file = synchronized[-1] if synchronized else folder / "checkpoint.json"
+        return str(json.loads(file.read_text(encoding="utf-8"))["preset"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

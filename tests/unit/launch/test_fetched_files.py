@@ -233,3 +233,10 @@ def test_the_checkpoint_of_a_job_that_has_ended(home, tmp_path, status, left):
     assert not home.exists()
     assert found("trained", clients).preset == "p"
     assert (home / "trained/checkpoint/.coach_checkpoint").read_bytes() == b"x"
+
+
+def test_a_folder_that_a_job_has_synchronized_is_a_checkpoint(home, tmp_path):
+    for name, preset in (("000009_Step-1", "older"), ("000010_Step-2", "newer")):
+        (tmp_path / "synced" / name).mkdir(parents=True)
+        (tmp_path / "synced" / name / "checkpoint.json").write_text(json.dumps({"preset": preset}))
+    assert found(str(tmp_path / "synced")).preset == "newer"

@@ -43,10 +43,10 @@ def values(graph) -> set[float]:
     return {float(value) for array in found for value in np.unique(array)}
 
 
-def save(graph, folders, value: float) -> None:
+def save(graph, folder, value: float) -> None:
     graph.checkpoint_id = int(value)  # its file names are the same each time
     fill(graph, value)
-    checkpoints.save(graph, folders, PPO, [("rl.value", value)])
+    checkpoints.save(graph, folder, PPO, [("rl.value", value)])
 
 
 def restored(graph, folder):
@@ -63,21 +63,16 @@ def test_a_checkpoint_is_the_old_or_the_new_one(graph, disk, saved_before):
     import mxnet as mx
 
     if saved_before:
-        save(graph, [disk], 1.0)
+        save(graph, disk, 1.0)
     savers = [(mx.nd, "save")]
-    check(disk, lambda: save(graph, [disk], 2.0), lambda: restored(graph, disk), InputError, savers)
+    check(disk, lambda: save(graph, disk, 2.0), lambda: restored(graph, disk), InputError, savers)
 
 
 def test_the_folder_that_cannot_be_written_is_named(graph, tmp_path):
-    folders = [tmp_path / "first", tmp_path / "second"]
-    save(graph, folders, 1.0)
-    assert [restored(graph, folder)[0] for folder in folders] == [{1.0}, {1.0}]
-    shutil.rmtree(folders[1])
-    folders[1].write_text("a file where a folder should be")
-    with pytest.raises(InputError, match=rf"^Checkpoint folder {folders[1]} cannot be written: Not a directory\.$"):
-        save(graph, folders, 2.0)
-    assert restored(graph, folders[0])[0] == {2.0}
-    assert not (folders[0] / ".saving").exists()
+    folder = tmp_path / "checkpoint"
+    folder.write_text("a file where a folder should be")
+    with pytest.raises(InputError, match=rf"^Checkpoint folder {folder} cannot be written: Not a directory\.$"):
+        save(graph, folder, 2.0)
 
 
 @pytest.mark.parametrize("cut", [8, 1000])
@@ -92,22 +87,22 @@ def test_what_mxnet_does_not_write_to_its_end_is_noticed(graph, tmp_path, monkey
         os.truncate(file, Path(file).stat().st_size - cut)
 
     folder = tmp_path / "checkpoint"
-    save(graph, [folder], 1.0)
+    save(graph, folder, 1.0)
     monkeypatch.setattr(mx.nd, "save", write_less)
     with pytest.raises(InputError, match=rf"^Checkpoint folder {folder} cannot be written: "):
-        save(graph, [folder], 2.0)
+        save(graph, folder, 2.0)
     assert not (folder / ".saving").exists()
     assert restored(graph, folder)[0] == {1.0}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_weights_that_are_not_finite_are_not_saved(graph, tmp_path, value):
-    save(graph, [tmp_path], 1.0)
+    save(graph, tmp_path, 1.0)
     fill(graph, value)
     with pytest.raises(
         InputError, match=r"^Training has diverged: \w+ is not finite any more\. .* checkpoint is kept\.$"
     ):
-        checkpoints.save(graph, [tmp_path], PPO, [])
+        checkpoints.save(graph, tmp_path, PPO, [])
     assert restored(graph, tmp_path)[0] == {1.0}
 
 
@@ -115,7 +110,7 @@ def test_weights_that_are_not_finite_are_not_saved(graph, tmp_path, value):
 def folder(graph, disk) -> Path:
     """A checkpoint that was saved after another."""
     for value in (1.0, 2.0):
-        save(graph, [disk], value)
+        save(graph, disk, value)
     return disk
 
 
@@ -278,7 +273,7 @@ def test_statistics_of_a_save_that_was_killed_are_not_mixed_in(graph, folder):
     shutil.copy(old, folder / old.name.replace("2_", "3_", 1))
     (folder / old.name.replace("2_", "3_", 1)).write_bytes(pickle.dumps(statistics_of(2, 9.0)))
     assert restored(graph, folder)[0] == {2.0}
-    save(graph, [folder], 4.0)
+    save(graph, folder, 4.0)
     assert len(list(folder.iterdir())) == 4
 
 

@@ -132,10 +132,9 @@ def test_a_stop_leaves_the_last_checkpoint_and_the_best_policy(tmp_path, fast, s
     assert len([row for row in job.rows() if row["Training Reward"]]) == steps // EPISODE
     if not evaluations:
         return
-    again = run_job(tmp_path, fast, {"improve_steps": PERIOD})
-    assert f"Checkpoint> Starting from the weights in={tmp_path / 'checkpoints'}\n" in again.log
-    assert (tmp_path / "checkpoints/.coach_checkpoint").read_text() == again.checkpoint()
-    assert again.checkpoint() == f"{evaluations + 1}_Step-{PERIOD}.ckpt"
+    again = run_job(tmp_path, fast)
+    assert [line["Steps"] for line in again.lines("Evaluation")] == ["80", "120"]
+    assert again.metadata()["stopped"] is False
 
 
 def test_a_job_of_so_many_seconds_ends_with_the_period_in_which_they_are_over(tmp_path):
@@ -173,6 +172,7 @@ def test_options_are_those_of_the_hyperparameters():
     assert Options.of({}, seed=5).seed == 5
     given = {"seed": 3, "save_model": 0, "accelerate": "false", "parallel_environments": 4096, "keep_best": 0}
     assert Options.of(given, seed=5) == Options(3, False, False, 4096, False)
+    assert (Options.of({}).resume, Options.of({"resume": "weights"}).resume) == ("exact", "weights")
     assert Options.of({"save_model": 1, "parallel_environments": 1, "seed": 2**32 - 1}).save_model is True
     for name, values in {
         "seed": [-1, 2**32, 1.5],
@@ -180,6 +180,7 @@ def test_options_are_those_of_the_hyperparameters():
         "save_model": [2],
         "accelerate": ["x"],
         "keep_best": [None],
+        "resume": ["all", 1],
     }.items():
         for value in values:
             with pytest.raises(InputError, match=f"^Hyperparameter {name} is {value!r}, expected "):

@@ -13,6 +13,7 @@ from sagemaker_rl.training.accelerated.explorations import LONGEST_HOLD, Epsilon
 from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph, to_mxnet
 from sagemaker_rl.training.accelerated.optimizer import adam_for
 from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
+from sagemaker_rl.training.state_file import State, checked
 
 INPUTS = (INPUT, "next_states", "actions", "rewards", "not_done")
 """Of a gradient step: normalized states ``(batch, *shape)`` twice, then ``(batch,)`` each."""
@@ -36,15 +37,27 @@ class Replay:
     def add(self, *columns: np.ndarray) -> None:
         """Add a batch of transitions: states, next states, actions, rewards, and 0 where the next state is an end."""
         rows = np.arange(self.count, self.count + len(columns[0])) % self.size
-        arrays: tuple[np.ndarray, ...] = (self.states, self.next_states, self.actions, self.rewards, self.not_done)
-        for array, column in zip(arrays, columns, strict=True):
+        for array, column in zip(self._arrays(), columns, strict=True):
             array[rows] = column
         self.count += len(rows)
+
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        return self.states, self.next_states, self.actions, self.rewards, self.not_done
 
     def sample(self, size: int, random: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Return ``size`` transitions, as the columns of ``add``."""
         rows = random.integers(len(self), size=size)
         return self.states[rows], self.next_states[rows], self.actions[rows], self.rewards[rows], self.not_done[rows]
+
+    def state(self) -> State:
+        """Return what has been added so far, as columns."""
+        return {"count": self.count, "columns": [array[: len(self)] for array in self._arrays()]}
+
+    def restore(self, state: State) -> None:
+        """Take what ``state`` returned, of a replay of the same size."""
+        self.count = int(state["count"])
+        for array, column in zip(self._arrays(), state["columns"], strict=True):
+            array[: len(self)] = checked(column, array[: len(self)])
 
 
 class DQNLearner:
@@ -132,6 +145,12 @@ class DQNLearner:
             self.dense.push()
             self.dense_target.push()
 
+    def pull(self) -> None:
+        """Take the weights from Coach's own networks."""
+        if self.dense and self.dense_target:
+            self.dense.pull()
+            self.dense_target.pull()
+
 
 class DQNRun(AcceleratedRun):
     """Trains and evaluates a Coach DQNAgent on batches of environments.
@@ -186,9 +205,27 @@ class DQNRun(AcceleratedRun):
     def publish(self) -> None:
         self.learner.publish()
 
+    def learning_state(self) -> State:
+        return {
+            "optimizer": self.learner.optimizer.state(),
+            "replay": self.replay.state(),
+            "held": self.greedy.state(),
+        }
+
+    def restore_learning(self, state: State) -> None:
+        self.learner.pull()
+        self.learner.optimizer.restore(state["optimizer"])
+        self.replay.restore(state["replay"])
+        self.greedy.restore(state["held"])
+
+    def cut_episodes(self, where: np.ndarray) -> None:
+        self.greedy.held.drop(where)
+
     def heatup(self, steps: Any) -> None:
         by_network = self.agent.ap.algorithm.heatup_using_network_decisions
+        self.is_heating_up = True
         self.play(RunPhase.HEATUP, steps, self._explore if by_network else self._act_at_random)
+        self.phase_end, self.is_heating_up = None, False
 
     def _act_at_random(self) -> None:
         actions = len(self.agent.spaces.action.actions)
@@ -225,7 +262,7 @@ class DQNRun(AcceleratedRun):
         states, next_states, *rest = self.replay.sample(gradient_steps * batch_size, self.random)
         columns = [self.normalize(states), self.normalize(next_states), *rest]  # of all gradient steps at once
         for index in range(gradient_steps):
-            self.check_stop()
+            self.check_stop_late()
             rows = slice(index * batch_size, (index + 1) * batch_size)
             agent.training_iteration += 1
             loss, predicted = self.learner.gradient_step([column[rows] for column in columns])

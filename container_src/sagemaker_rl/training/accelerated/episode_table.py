@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.training.state_file import State
+
 
 class EpisodeTable:
     """Coach's CSV, a row per training episode, written as the rows are complete."""
@@ -64,6 +66,21 @@ class EpisodeTable:
                         means[signal.name] = float(value)
             signal.reset()
         return means
+
+    def state(self) -> State:
+        """Return the file's content, and what is not written yet."""
+        content = self.path.read_bytes() if self.path.exists() else b""
+        return {
+            "content": np.frombuffer(content, np.uint8),
+            "pending": self.pending,
+            "evaluation": self.evaluation,
+        }
+
+    def restore(self, state: State) -> None:
+        """Write what the file held, and go on."""
+        if len(state["content"]):
+            self.path.write_bytes(state["content"].tobytes())
+        self.pending, self.evaluation = state["pending"], state["evaluation"]
 
     def close(self, seconds: float) -> None:
         """Write what is left, also an evaluation that no training episode followed."""

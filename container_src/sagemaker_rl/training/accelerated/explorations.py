@@ -11,6 +11,7 @@ from rl_coach.exploration_policies.e_greedy import EGreedy
 from rl_coach.schedules import LinearSchedule
 
 from sagemaker_rl.exploration import HeldActions, HeldEGreedy
+from sagemaker_rl.training.state_file import State, checked
 
 LONGEST_HOLD: dict[type, Callable[[Any], int]] = {
     EGreedy: lambda exploration: 1,
@@ -40,6 +41,15 @@ class EpsilonGreedy:
         """Return an action for every environment, int64 ``(num_envs,)``; ask for the best ones only where needed."""
         held = self.held.decide(self.random, epsilon)
         return self.held.take(None if held.all() else best_actions())
+
+    def state(self) -> State:
+        """Return the actions held."""
+        return {"actions": self.held.actions, "steps_left": self.held.steps_left}
+
+    def restore(self, state: State) -> None:
+        """Hold what ``state`` returned."""
+        self.held.actions = checked(state["actions"], self.held.actions)
+        self.held.steps_left = checked(state["steps_left"], self.held.steps_left)
 
     def step_schedule(self, steps: int) -> None:
         """Take ``steps`` of epsilon's schedule, one for every environment step, as Coach does."""

@@ -11,6 +11,7 @@ import mxnet as mx
 import numpy as np
 
 from sagemaker_rl.training.accelerated.network import DenseNetwork
+from sagemaker_rl.training.state_file import State, checked
 
 TINY = 1e-30
 
@@ -61,6 +62,16 @@ class NumPyAdam(_Adam):
             self.first_moments[np.abs(self.first_moments) < TINY] = 0
             self.second_moments[self.second_moments < TINY] = 0
 
+    def state(self) -> State:
+        """Return the steps taken and the moments."""
+        return {"steps": self.steps, "first": self.first_moments, "second": self.second_moments}
+
+    def restore(self, state: State) -> None:
+        """Go on from what ``state`` returned."""
+        self.steps = int(state["steps"])
+        self.first_moments[...] = checked(state["first"], self.first_moments)
+        self.second_moments[...] = checked(state["second"], self.second_moments)
+
 
 class MXNetAdam(_Adam):
     """Updates a network's own parameters; MXNet's fused operation is that of AdamW, without decay the same."""
@@ -90,6 +101,18 @@ class MXNetAdam(_Adam):
             epsilon=self.optimizer.epsilon,
             out=self.weights,
         )
+
+    def state(self) -> State:
+        """Return the steps taken and the moments."""
+        first, second = ([each.asnumpy() for each in each] for each in (self.first_moments, self.second_moments))
+        return {"steps": self.steps, "first": first, "second": second}
+
+    def restore(self, state: State) -> None:
+        """Go on from what ``state`` returned."""
+        self.steps = int(state["steps"])
+        for moments, saved in ((self.first_moments, state["first"]), (self.second_moments, state["second"])):
+            for moment, array in zip(moments, saved, strict=True):
+                moment[:] = mx.nd.array(checked(array, moment.asnumpy()))
 
 
 def adam_for(network: Any, dense: DenseNetwork | None) -> NumPyAdam | MXNetAdam:

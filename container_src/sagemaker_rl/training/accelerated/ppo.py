@@ -17,6 +17,7 @@ from sagemaker_rl.training.accelerated.optimizer import adam_for
 from sagemaker_rl.training.accelerated.ppo_loss import Loss, StepResult, log_probs_and_entropy
 from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
 from sagemaker_rl.training.checkpoints import check_finite
+from sagemaker_rl.training.state_file import State
 
 EXPLORATIONS = {True: (Categorical, *LONGEST_HOLD), False: (AdditiveNoise,)}
 """Coach's explorations that this run plays, by whether actions are discrete.
@@ -178,6 +179,11 @@ class PPOLearner:
         if self.dense:
             self.dense.push()
 
+    def pull(self) -> None:
+        """Take the weights from Coach's own network."""
+        if self.dense:
+            self.dense.pull()
+
     def _log(self, epoch: int, results: list[StepResult], value_targets: np.ndarray) -> None:
         """Give an epoch's numbers to the signals that Coach's agent gives them to, and print Coach's line."""
         agent = self.agent
@@ -264,6 +270,36 @@ class PPORun(AcceleratedRun):
 
     def publish(self) -> None:
         self.learner.publish()
+
+    def learning_state(self) -> State:
+        columns = zip(*self.rollout, strict=True)
+        return {
+            "optimizer": self.learner.optimizer.state(),
+            "held": self.greedy.state() if self.greedy else None,
+            "rollout": [np.stack(column) for column in columns],
+            "cut_observations": self.cut_observations,
+        }
+
+    def restore_learning(self, state: State) -> None:
+        self.learner.pull()
+        self.learner.optimizer.restore(state["optimizer"])
+        if self.greedy:
+            self.greedy.restore(state["held"])
+        self.rollout = list(zip(*state["rollout"], strict=True))
+        self.cut_observations = list(state["cut_observations"])
+
+    def cut_episodes(self, where: np.ndarray) -> None:
+        """End episodes with the last step of this phase, as a time limit does: their last state keeps its value."""
+        if self.greedy:
+            self.greedy.held.drop(where)
+        if self.rollout:
+            *columns, dones, truncated = self.rollout[-1]
+            where = where & ~dones
+            final_observations = self.observations.copy()
+            if truncated.any():
+                final_observations[truncated] = self.cut_observations.pop()
+            self.rollout[-1] = (*columns, dones | where, truncated | where)
+            self.cut_observations.append(final_observations[truncated | where])
 
     def heatup(self, steps: Any) -> None:
         """Do nothing: an on-policy agent learns nothing from random actions."""
@@ -354,7 +390,7 @@ class PPORun(AcceleratedRun):
         self.agent.action_advantages.add_sample(advantages)
         flat_actions = actions.reshape(len(flat), *actions.shape[2:])
         self.learner.train(
-            states[:needed], flat_actions[:needed], advantages[:needed], value_targets[:needed], self.check_stop
+            states[:needed], flat_actions[:needed], advantages[:needed], value_targets[:needed], self.check_stop_late
         )
         check_finite(self.graph_manager)
         self.agent.training_iteration += 1

@@ -16,6 +16,9 @@ from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.coach.normalization import normalize
 from sagemaker_rl.coach.recording import do_without_gifs
+from sagemaker_rl.job import outputs
+from sagemaker_rl.job.stopping import Stopped
+from sagemaker_rl.training import agent_state, random_streams
 from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
@@ -23,6 +26,7 @@ from sagemaker_rl.training.accelerated.rewards import filter_rewards
 from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, is_car, make_vector_env
 from sagemaker_rl.training.accelerated.video_filters import VideoFilters
 from sagemaker_rl.training.schedule import most_copies
+from sagemaker_rl.training.state_file import DamagedState, State, checked
 
 EVALUATION_STREAM = 1_000_003
 """Added to the seed for the start states of evaluations: a stream of their own."""
@@ -47,6 +51,17 @@ class AcceleratedRun(abc.ABC):
         self.graph_manager = graph_manager
         self.agent = agent_of(graph_manager)
         self.check_stop = check_stop
+        self.check_stop_late = check_stop
+        """The same within a training, which may take a while to end."""
+        self.at_rest: Callable[[], None] = lambda: None
+        """Called between two steps, where ``state`` is whole."""
+        self.is_at_rest = True
+        """Whether ``state`` is whole now."""
+        self.phase_end: float | None = None
+        """What Coach's counter has at the end of the present phase of playing; None after its evaluation."""
+        self._interrupted_end: float | None = None  # of a phase that another run has begun, until it goes on here
+        self.is_heating_up = False
+        """Whether that is the heatup."""
         self.started = time.monotonic()
         self.random = np.random.default_rng(seed)
         make_env = environment_maker(graph_manager)
@@ -95,6 +110,18 @@ class AcceleratedRun(abc.ABC):
         """Give Coach's own networks the weights."""
 
     @abc.abstractmethod
+    def learning_state(self) -> State:
+        """Return what the agent learns with, beside weights (state_file.py)."""
+
+    @abc.abstractmethod
+    def restore_learning(self, state: State) -> None:
+        """Go on from what ``learning_state`` returned; Coach's own networks have its weights."""
+
+    @abc.abstractmethod
+    def cut_episodes(self, where: np.ndarray) -> None:
+        """Leave the episodes of some environments where they are, bool ``(num_envs,)``: others begin there."""
+
+    @abc.abstractmethod
     def play_and_learn(self) -> None:
         """Take one step in every environment, and train if that is due."""
 
@@ -126,15 +153,19 @@ class AcceleratedRun(abc.ABC):
 
         counter = self.graph_manager.total_steps_counters[phase]
         with self.graph_manager.phase_context(phase):
-            end = counter + steps
+            end = counter + steps if self._interrupted_end is None else type(steps)(self._interrupted_end)
+            self.phase_end, self._interrupted_end = end.num_steps, None
             while counter < end:
+                self.at_rest()
                 self.check_stop()
+                self.is_at_rest = False
                 episodes = self.agent.current_episode
                 step()
                 counter[EnvironmentSteps] += self.envs.num_envs
                 counter[EnvironmentEpisodes] += self.agent.current_episode - episodes
                 if phase == RunPhase.TRAIN:  # Coach counts one in every step, whether the agent trains then or not
                     counter[TrainingSteps] += self.envs.num_envs
+                self.is_at_rest = True
 
     def evaluate(self, steps: Any) -> bool:
         """Play the policy for Coach's ``steps``; never says that training is done.
@@ -149,14 +180,21 @@ class AcceleratedRun(abc.ABC):
 
         if not steps.num_steps:
             return False
-        if isinstance(steps, EnvironmentEpisodes):
-            returns = self._play_episodes(steps.num_steps, same_starts=True, record=self._begin_evaluation()).returns
-        else:
-            counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
-            end = counter + steps
-            returns = self._play_episodes(1, same_starts=True, record=self._begin_evaluation()).returns
-            while counter < end:
-                returns = returns + self._play_episodes(1).returns
+        before = agent_state.counters_of(self.graph_manager), self.video_filters.state(), self.episodes_played
+        try:
+            if isinstance(steps, EnvironmentEpisodes):
+                returns = self._play_episodes(steps.num_steps, True, self._begin_evaluation()).returns
+            else:
+                counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
+                end = counter + steps
+                returns = self._play_episodes(1, True, self._begin_evaluation()).returns
+                while counter < end:
+                    returns = returns + self._play_episodes(1).returns
+        except Stopped:  # it is played from its beginning when the job goes on
+            counters, filters, self.episodes_played = before
+            agent_state.restore_counters(self.graph_manager, counters)
+            self.video_filters.restore(filters)
+            raise
         self._log_evaluation(returns)
         return False
 
@@ -184,6 +222,69 @@ class AcceleratedRun(abc.ABC):
         means: dict[str, float | None] = {name: float(np.mean(values)) for name, values in self.losses.items()}
         self.losses = {}
         return means
+
+    # --- What a checkpoint holds -------------------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Return all that is needed to go on from here, where ``is_at_rest``; it holds the run's own arrays."""
+        self.publish()
+        return {
+            "graph": agent_state.state_of(self.graph_manager),
+            "learning": self.learning_state(),
+            "phase_end": self.phase_end,
+            "is_heating_up": self.is_heating_up,
+            "evaluation_seed": self.evaluator.seed,
+            "seconds": time.monotonic() - self.started,
+            "random": random_streams.state_of(self.random),
+            "streams": {name: random_streams.state_of(stream) for name, stream in random_streams.GLOBAL.items()},
+            "envs": self.envs.state(),
+            "observations": self.observations,
+            "returns": self.returns,
+            "shaped_returns": self.shaped_returns,
+            "lengths": self.lengths,
+            "losses": self.losses,
+            "episodes_played": self.episodes_played,
+            "table": self.table.state(),
+            "video_filters": self.video_filters.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of a run of the same preset, seed and number of environments.
+
+        Raises:
+            DamagedState: It is another's.
+        """
+        try:
+            agent_state.restore(self.graph_manager, state["graph"])
+            self.restore_learning(state["learning"])
+            self.phase_end = self._interrupted_end = state["phase_end"]
+            self.is_heating_up = state["is_heating_up"]
+            self.evaluator.seed = state["evaluation_seed"]
+            self.started = time.monotonic() - state["seconds"]
+            random_streams.restore(self.random, state["random"])
+            for name in ("observations", "returns", "shaped_returns", "lengths"):
+                setattr(self, name, checked(state[name], getattr(self, name)))
+            self.losses = {name: list(values) for name, values in state["losses"].items()}
+            self.episodes_played = state["episodes_played"]
+            self.table.restore(state["table"])
+            self.video_filters.restore(state["video_filters"])
+            self._begin_where_episodes_are_lost(~self.envs.restore(state["envs"], self.observations))
+            for name, stream in random_streams.GLOBAL.items():
+                random_streams.restore(stream, state["streams"][name])
+        except DamagedState:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise DamagedState(f"it is of another run ({error!r})") from None
+
+    def _begin_where_episodes_are_lost(self, lost: np.ndarray) -> None:
+        """Begin new episodes in environments, bool ``(num_envs,)``, that did not get to where they had been."""
+        if not lost.any():
+            return
+        reason = "the environment does not come to where it was when it gets the same random numbers and actions"
+        outputs.metric_line("Resume", Episodes_begun_anew=int(lost.sum()), Reason=reason)
+        self.cut_episodes(lost)
+        self.observations = self.envs.begin_episodes(lost, self.observations)
+        self.returns[lost] = self.shaped_returns[lost] = self.lengths[lost] = 0
 
     def close(self) -> None:
         """Write what the CSV still lacks, and the last GIF."""

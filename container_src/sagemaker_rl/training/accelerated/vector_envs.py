@@ -4,6 +4,7 @@ The patient cars have an implementation on arrays whose trajectories equal gym's
 environment becomes a batch of instances.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +16,9 @@ from gym.wrappers import TimeLimit
 
 from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
 from sagemaker_rl.coach.recording import render
+from sagemaker_rl.training import random_streams
+from sagemaker_rl.training.accelerated.episode_replay import EpisodeReplay
+from sagemaker_rl.training.state_file import State, checked
 
 
 class Step(NamedTuple):
@@ -60,6 +64,26 @@ class VectorEnv(Protocol):
 
     def own_action(self, action: Any) -> Any:
         """Return what the environment gets for one of the actions that ``step`` takes."""
+
+    def state(self) -> State:
+        """Return what is needed to go on from here in other environments (state_file.py)."""
+
+    def restore(self, state: State, observations: np.ndarray) -> np.ndarray:
+        """Go on from a state.
+
+        Args:
+            state: as ``state`` returned it, of as many environments.
+            observations: what was to be acted on next.
+
+        Returns:
+            Where it goes on, bool ``(num_envs,)``; the others have to be begun anew, by ``begin_episodes``.
+
+        Raises:
+            DamagedState: The state is of something else.
+        """
+
+    def begin_episodes(self, where: np.ndarray, observations: np.ndarray) -> np.ndarray:
+        """Begin new episodes in some environments, bool ``(num_envs,)``; return all observations, with their first."""
 
 
 def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> VectorEnv:
@@ -137,6 +161,24 @@ class _CarsOnArrays:
     def own_action(self, action: Any) -> Any:
         return action
 
+    def state(self) -> State:
+        return {
+            "random": random_streams.state_of(self.random),
+            "position": self.position,
+            "velocity": self.velocity,
+            "steps": self.steps,
+        }
+
+    def restore(self, state: State, observations: np.ndarray) -> np.ndarray:
+        random_streams.restore(self.random, state["random"])
+        for name in ("position", "velocity", "steps"):
+            setattr(self, name, checked(state[name], getattr(self, name)))
+        return np.array_equal(self._observe(), observations) & np.ones(self.num_envs, dtype=bool)
+
+    def begin_episodes(self, where: np.ndarray, observations: np.ndarray) -> np.ndarray:
+        self._start(where)
+        return self._observe()
+
     def _slope(self) -> np.ndarray:
         return np.fromiter(map(math.cos, (3 * self.position).tolist()), np.float64, self.num_envs)
 
@@ -166,6 +208,10 @@ class _Instances:
     def __init__(self, make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> None:
         self.num_envs = num_envs
         self.envs = [make() for _ in range(num_envs)]
+        self.replays = [
+            EpisodeReplay(env, None if seed is None else functools.partial(env.seed, seed + index))
+            for index, env in enumerate(self.envs)
+        ]
         if seed is not None:
             self.seed(seed)
 
@@ -174,9 +220,15 @@ class _Instances:
             env.seed(seed + index)
 
     def reset(self) -> np.ndarray:
-        return np.stack([np.asarray(env.reset(), dtype=np.float32) for env in self.envs])
+        return np.stack([self._begin_episode(index) for index in range(self.num_envs)])
+
+    def _begin_episode(self, index: int) -> np.ndarray:
+        self.replays[index].begin()
+        return np.asarray(self.envs[index].reset(), dtype=np.float32)
 
     def step(self, actions: np.ndarray) -> Step:
+        for replay, action in zip(self.replays, actions, strict=True):
+            replay.add(action)
         results: list[Any] = [env.step(action) for env, action in zip(self.envs, actions, strict=True)]
         final_observations = np.stack([np.asarray(result[0], dtype=np.float32) for result in results])
         rewards = np.array([result[1] for result in results], dtype=np.float64)
@@ -185,7 +237,7 @@ class _Instances:
         truncated = dones & np.array([bool(result[3].get("TimeLimit.truncated", False)) for result in results])
         observations = final_observations.copy()
         for index in np.flatnonzero(dones):
-            observations[index] = self.envs[index].reset()
+            observations[index] = self._begin_episode(index)
         return Step(final_observations, observations, rewards, dones, truncated)
 
     def view(self, index: int) -> Callable[[], np.ndarray]:
@@ -196,3 +248,16 @@ class _Instances:
     def own_action(self, action: Any) -> Any:
         env: Any = self.envs[0]
         return env.actions.to_environment(action) if isinstance(env, AgentEnv) else action
+
+    def state(self) -> State:
+        return {"episodes": [replay.state() for replay in self.replays]}
+
+    def restore(self, state: State, observations: np.ndarray) -> np.ndarray:
+        episodes = zip(self.replays, state["episodes"], observations, strict=True)
+        return np.array([replay.restore(episode, observation) for replay, episode, observation in episodes])
+
+    def begin_episodes(self, where: np.ndarray, observations: np.ndarray) -> np.ndarray:
+        observations = observations.copy()
+        for index in np.flatnonzero(where):
+            observations[index] = self._begin_episode(index)
+        return observations

@@ -13,6 +13,7 @@ from rl_coach.utils import force_list
 
 from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 from sagemaker_rl.job import outputs
+from sagemaker_rl.training.state_file import State
 
 KNOWN = (
     AlwaysDumpFilter,
@@ -53,6 +54,20 @@ class VideoFilters:
         if not any(_keeps_evaluations_alone(video_filter) for video_filter in filters):
             return "the video filters keep episodes of training, too"
         return None
+
+    def state(self) -> State:
+        """Return what the filters remember of earlier episodes."""
+        return {
+            "filters": [
+                {name: value for name, value in vars(each).items() if isinstance(value, bool | int | float)}
+                for each in self._filters
+            ]
+        }
+
+    def restore(self, state: State) -> None:
+        """Give the filters what ``state`` returned."""
+        for each, remembered in zip(self._filters, state["filters"], strict=True):
+            vars(each).update(remembered)
 
     def begin_evaluation(self, episode: int) -> bool:
         """Return whether the first episode of an evaluation is to be recorded.

@@ -250,7 +250,7 @@ def test_weights_that_are_no_numbers_end_a_training(tmp_path):
 def test_a_stop_is_noticed_before_each_gradient_step_and_the_log_has_each_epoch(tmp_path, capsys):
     run = ppo_run(tmp_path, optimization_epochs=3)
     stops = []
-    run.check_stop = lambda: stops.append(run.learner.optimizer.steps)
+    run.check_stop_late = lambda: stops.append(run.learner.optimizer.steps)
     for _ in range(5):
         run.play_and_learn()
     assert stops == [0, 1, 2, 3, 4, 5]

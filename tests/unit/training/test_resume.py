@@ -1,0 +1,392 @@
+"""A job that is interrupted at any moments and started again ends as one that was not."""
+
+import csv
+import os
+import random
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gym
+import numpy as np
+import patient_envs
+import pytest
+from jobs import CSV, DQN, PPO
+from sagemaker_rl.coach.preset_values import set_value
+from sagemaker_rl.coach.presets import find_preset, import_preset
+from sagemaker_rl.errors import InputError
+from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.stopping import STOP
+from sagemaker_rl.policy.artifact import Policy
+from sagemaker_rl.training import generations, loop, resume, trial
+from short_jobs import PATHS, PERIOD, Job, a_process, run_job
+
+SHORT = {
+    PPO: {
+        "agent_params.algorithm.num_consecutive_playing_steps": 256,
+        "agent_params.algorithm.optimization_epochs": 2,
+        "agent_params.network_wrappers.main.batch_size": 64,
+        "improve_steps": 2048,
+        "steps_between_evaluation_periods": 512,
+        "evaluation_steps:EnvironmentEpisodes": 2,
+    },
+    DQN: {
+        "heatup_steps": 100,
+        "improve_steps": 960,
+        "steps_between_evaluation_periods": 320,
+        "evaluation_steps:EnvironmentEpisodes": 2,
+    },
+}
+"""Presets with small schedules: several evaluations, and trainings between them."""
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it, and nothing is written after it."""
+
+
+class Unrepeatable(gym.Env):
+    """Draws from a generator that nobody but it knows, and ends its episodes after 30 steps."""
+
+    observation_space = gym.spaces.Box(-10.0, 10.0, (2,), np.float32)
+
+    def __init__(self, discrete):
+        self.action_space = gym.spaces.Discrete(2) if discrete else gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self):
+        self.steps = 0
+        return self._observe()
+
+    def step(self, action):
+        self.steps += 1
+        return self._observe(), float(np.sum(action)), self.steps == 30, {}
+
+    def _observe(self):
+        return np.frombuffer(os.urandom(2), np.uint8).astype(np.float32) / 255
+
+
+gym.register("UnrepeatablePPO-v0", entry_point=Unrepeatable, kwargs={"discrete": False})
+gym.register("UnrepeatableDQN-v0", entry_point=Unrepeatable, kwargs={"discrete": True})
+
+
+class Interruption:
+    """Ends a job at one of the moments at which it looks whether it should stop.
+
+    Attributes:
+        looks: how often it has looked.
+    """
+
+    def __init__(self, at: int = 0, kills: bool = False) -> None:
+        self.at, self.kills, self.looks = at, kills, 0
+        self._check = STOP.check
+
+    def __call__(self, patience: float = 0.0) -> None:
+        self.looks += 1
+        if self.looks == self.at:
+            if self.kills:
+                raise Killed
+            signal.raise_signal(signal.SIGTERM)
+        self._check(patience)
+
+
+def start(folder: Path, preset: str, changes: dict[str, Any], interruption: Interruption, **options: Any) -> Job | None:
+    """Run a job in ``folder``; return it if it came to its end.
+
+    Args:
+        folder: ``/opt/ml`` of the job; it goes on from what is in ``checkpoints``.
+        preset: its name.
+        changes: values of it; ``level`` is the environment's name.
+        interruption: of the job.
+        options: of the job.
+    """
+    graph_manager = import_preset(find_preset(preset, MLPaths(folder)))
+    graph_manager.visualization_parameters.dump_gifs = False
+    changes = {**SHORT[preset], **changes}
+    graph_manager.env_params.level = changes.pop("level", graph_manager.env_params.level)
+    for path, value in changes.items():
+        set_value(graph_manager, f"rl.{path}", value, path)
+    paths = MLPaths(folder)
+    paths.synced_checkpoint.mkdir(parents=True, exist_ok=True)
+    paths.create_outputs()
+    with a_process() as printed, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(STOP, "check", interruption)
+        chosen = loop.create(graph_manager, paths, [], loop.Options(**{"seed": 3, **options}))
+        given = {"seed": 3, "improve_steps": changes["improve_steps"]}
+        try:
+            loop.train(graph_manager, paths, preset, given, [], chosen)
+        except Killed:
+            return None
+        return None if STOP._received else Job(paths, printed.getvalue())
+
+
+def rows(job: Job) -> list[dict[str, str]]:
+    with (job.paths.intermediate / CSV).open(newline="") as file:
+        return [
+            {name: value for name, value in row.items() if name != "Wall-Clock Time"} for row in csv.DictReader(file)
+        ]
+
+
+def assert_same(job: Job, other: Job) -> None:
+    """Check that two jobs have left the same policy and CSV, bit for bit."""
+    weights = job.weights()
+    assert weights.keys() == other.weights().keys()
+    for name, array in other.weights().items():
+        assert np.array_equal(weights[name], array), name
+    assert rows(job) == rows(other)
+    assert job.policy()["training"]["policy_steps"] == other.policy()["training"]["policy_steps"]
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch):
+    """Save often, and leave out what comes after the training."""
+    monkeypatch.setattr(resume, "SECONDS_BETWEEN", 0.05)
+    monkeypatch.setattr(resume, "SHARE_OF_TIME", 1e9)
+    monkeypatch.setattr(trial, "put_on_trial", lambda *arguments: None)
+    monkeypatch.setattr(patient_envs, "PATIENCE", 200)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "in_numpy"),
+    [
+        (PPO, {}, True),
+        (PPO, {"level": "Pendulum-v1", "improve_steps": 1024}, False),
+        (DQN, {}, True),
+        (DQN, {"level": "CartPole-v1", "improve_steps": 640}, False),
+    ],
+    ids=["PPO-car", "PPO-pendulum-MXNet", "DQN-car", "DQN-cart-pole-MXNet"],
+)
+def test_a_job_that_is_killed_and_stopped_again_and_again_ends_with_the_same_policy(
+    tmp_path, monkeypatch, preset, changes, in_numpy
+):
+    if not in_numpy:
+        from sagemaker_rl.training.accelerated.network import DenseNetwork
+
+        monkeypatch.setattr(DenseNetwork, "of", lambda graph: None)
+    at_once = Interruption()
+    uninterrupted = start(tmp_path / "at-once", preset, changes, at_once)
+    moments = random.Random(f"{preset} {changes}")
+    job = None
+    synced = tmp_path / "synced"
+    synced.mkdir()
+    for attempt in range(8):
+        folder = tmp_path / str(attempt)
+        shutil.copytree(synced, folder / "checkpoints")
+        moment = Interruption(moments.randint(1, at_once.looks // 2) if attempt < 5 else 0, moments.random() < 0.5)
+        job = start(folder, preset, changes, moment)
+        shutil.rmtree(synced)
+        shutil.copytree(folder / "checkpoints", synced)
+        if job is not None:
+            break
+    assert job is not None
+    assert "Resume>" not in job.log
+    assert_same(job, uninterrupted)
+
+
+@pytest.mark.parametrize(("preset", "level"), [(PPO, "UnrepeatablePPO-v0"), (DQN, "UnrepeatableDQN-v0")])
+def test_an_episode_that_cannot_be_repeated_ends_where_it_was(tmp_path, preset, level):
+    changes = {"level": level, "improve_steps": 640}
+    stopped = start(tmp_path, preset, changes, Interruption(at=110))
+    assert stopped is None
+    job = start(tmp_path, preset, changes, Interruption())
+    assert job is not None
+    (line,) = job.lines("Resume")
+    assert int(line["Episodes begun anew"]) > 0
+    lengths = [float(row["Episode Length"]) for row in rows(job) if row["Episode Length"]]
+    assert set(lengths) == {30.0}  # what was played of those that were left counts for none
+    assert job.metadata()["environment_steps"] >= 640
+
+
+def saved(folder: Path) -> list[Path]:
+    return generations.all_in(folder / "checkpoints")
+
+
+def test_two_checkpoints_are_kept_and_never_changed(tmp_path):
+    job = start(tmp_path, PPO, {}, Interruption())
+    _, newer = saved(tmp_path)
+    assert newer.name.endswith("_Step-2048")
+    assert generations.newest(tmp_path / "checkpoints") == newer
+    assert job.log.count("Checkpoint> Saved in=") >= 5
+    assert not (tmp_path / "checkpoints/.saving").exists()
+
+
+def mixtures(old: Path, new: Path, target: Path) -> Any:
+    """Yield folders with any mixture that copying ``new`` over ``old``, file by file, may leave."""
+    moments = random.Random(0)
+    files = sorted(file.relative_to(new) for file in new.rglob("*") if file.is_file())
+    orders = [files, files[::-1], *(moments.sample(files, len(files)) for _ in range(3))]
+    cuts = [order[:count] for order in orders for count in range(len(files) + 1)]
+    for chosen in [*cuts, *(moments.sample(files, moments.randint(0, len(files))) for _ in range(20))]:
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(old, target)
+        for number, file in enumerate(chosen):
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            content = (new / file).read_bytes()
+            last = number == len(chosen) - 1 and moments.random() < 0.5
+            (target / file).write_bytes(content[: len(content) // 2] if last else content)
+        yield target
+
+
+def test_whatever_has_been_copied_the_newest_whole_checkpoint_is_found(tmp_path):
+    start(tmp_path / "job", PPO, {}, Interruption())
+    older, newer = saved(tmp_path / "job")
+    only_older, both = tmp_path / "older", tmp_path / "both"
+    shutil.copytree(older, only_older / older.name)
+    shutil.copytree(tmp_path / "job/checkpoints", both)
+    found = set()
+    for before in (only_older, tmp_path / "nothing"):
+        before.mkdir(exist_ok=True)
+        for folder in mixtures(before, both, tmp_path / "mixture"):
+            whole = [
+                each.name
+                for each in (older, newer)
+                if all(
+                    (folder / each.name / file.name).is_file()
+                    and (folder / each.name / file.name).read_bytes() == file.read_bytes()
+                    for file in each.iterdir()
+                    if file.name != ".coach_checkpoint"
+                )
+            ]
+            newest = generations.newest(folder)
+            assert (newest.name if newest else None) == (whole[-1] if whole else None)
+            found.add(newest.name if newest else None)
+    assert found == {older.name, newer.name, None}
+
+
+def test_where_no_checkpoint_is_whole_the_job_starts_anew_and_says_so(tmp_path):
+    once = start(tmp_path / "once", PPO, {}, Interruption())
+    for folder in saved(tmp_path / "once"):
+        file = folder / generations.STATE
+        file.write_bytes(file.read_bytes()[:-1])
+    shutil.copytree(tmp_path / "once/checkpoints", tmp_path / "again/checkpoints")
+    job = start(tmp_path / "again", PPO, {}, Interruption())
+    assert f"There is no whole checkpoint in={tmp_path / 'again/checkpoints'}, starting anew" in job.log
+    assert_same(job, once)
+    assert len(saved(tmp_path / "again")) == 2
+
+
+def test_a_job_that_had_ended_ends_at_once_with_its_model(tmp_path):
+    job = start(tmp_path / "once", PPO, {}, Interruption())
+    shutil.copytree(tmp_path / "once/checkpoints", tmp_path / "again/checkpoints")
+    again = start(tmp_path / "again", PPO, {}, Interruption(at=1, kills=True))  # it does not look once
+    assert again is not None
+    assert again.lines("Evaluation") == []
+    assert_same(again, job)
+    assert (again.paths.checkpoint / again.checkpoint()).with_suffix(".ckpt.main_level.agent.main.online").is_file()
+
+
+def test_more_steps_than_before_are_trained_on_as_if_they_had_been_asked_for_at_first(tmp_path):
+    at_once = start(tmp_path / "at-once", PPO, {"improve_steps": 2048}, Interruption())
+    start(tmp_path / "short", PPO, {"improve_steps": 1024}, Interruption())
+    shutil.copytree(tmp_path / "short/checkpoints", tmp_path / "long/checkpoints")
+    job = start(tmp_path / "long", PPO, {"improve_steps": 2048}, Interruption())
+    assert [line["Steps"] for line in job.lines("Evaluation")] == ["1536", "2048"]
+    assert_same(job, at_once)
+
+
+def test_a_job_that_is_killed_has_left_its_best_model(tmp_path):
+    whole = Interruption()
+    job = start(tmp_path / "whole", PPO, {}, whole)
+    last_evaluation = Interruption(at=whole.looks - 100, kills=True)  # of the four, whose episodes have 200 steps
+    assert start(tmp_path / "killed", PPO, {}, last_evaluation) is None
+    left = Policy.load(tmp_path / "killed/model")
+    steps = left.description["training"]["policy_steps"]
+    rewards = {int(line["Steps"]): float(line["Evaluation reward"]) for line in job.lines("Evaluation")}
+    rewards.pop(2048)
+    assert rewards[steps] == max(rewards.values())
+
+
+@PATHS
+def test_a_job_goes_on_where_it_was(tmp_path, fast):
+    (tmp_path / "checkpoints").mkdir()
+    first = run_job(tmp_path, fast, stop_at=PERIOD + 25)
+    second = run_job(tmp_path, fast)
+    assert f"Checkpoint> Going on from={tmp_path / 'checkpoints'}" in second.log
+    steps = [line["Steps"] for job in (first, second) for line in job.lines("Evaluation")]
+    assert steps == ["40", "80", "120"]
+    assert second.metadata()["episodes"] >= 11  # stock Coach leaves the episode that was interrupted
+    assert second.metadata()["stopped"] is False
+    trained = [float(row["Episode #"]) for row in second.rows() if row["Training Reward"]]
+    assert trained == list(range(1, len(trained) + 1))
+
+
+# --- Hyperparameters -------------------------------------------------------------------------------------------------
+FIRST = {"RLCOACH_PRESET": "a", "seed": 3, "discount": 0.9, "improve_steps": 10, "sagemaker_job_name": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, ""),
+        ({"improve_steps": 20}, ""),
+        ({"resume": "exact", "sagemaker_job_name": "y", "_tuning_objective_metric": "z"}, ""),
+        ({"seed": 4, "discount": 0.8}, "seed is 4, expected 3"),
+        ({"discount": 0.8}, "discount is 0.8, expected 0.9"),
+        ({"beta_entropy": 0.1}, "beta_entropy is 0.1, expected not set"),
+        ({"discount": None}, "discount is not set, expected 0.9"),
+    ],
+)
+def test_a_checkpoint_of_another_job_is_refused_by_the_first_difference(tmp_path, changes, sentence):
+    given = {name: value for name, value in {**FIRST, **changes}.items() if value is not None}
+    state = {"preset": "a", "hyperparameters": FIRST}
+    if not sentence:
+        resume.check_hyperparameters(tmp_path, state, "a", given)
+        return
+    with pytest.raises(InputError) as caught:
+        resume.check_hyperparameters(tmp_path, state, "a", given)
+    assert str(caught.value) == (
+        f"Hyperparameter {sentence} as in the job whose checkpoint is in {tmp_path}: with resume=weights a new "
+        "training starts from its weights."
+    )
+
+
+def test_a_checkpoint_of_another_preset_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^Hyperparameter RLCOACH_PRESET is 'b', expected 'a' as in the job whose"):
+        resume.check_hyperparameters(tmp_path, {"preset": "a", "hyperparameters": {}}, "b", {})
+
+
+def test_weights_alone_begin_a_new_training(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    run_job(tmp_path, True)
+    newest = generations.newest(tmp_path / "checkpoints")
+    again = run_job(tmp_path, True, {"improve_steps": PERIOD}, resume="weights")
+    assert f"Checkpoint> Starting from the weights in={newest}\n" in again.log
+    assert [line["Steps"] for line in again.lines("Evaluation")] == [str(PERIOD)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda state: state.update(path="StockRun"), "it was run by StockRun, and this one is by PPORun"),
+        (lambda state: state["run"].pop("lengths"), r"it is of another run \(KeyError\('lengths'\)\)"),
+        (
+            lambda state: state["run"].update(returns=np.zeros(2)),
+            r"the state holds float64 \(2,\), expected float64 \(1,\)",
+        ),
+    ],
+)
+def test_a_state_of_something_else_is_refused(tmp_path, monkeypatch, spoil, reason):
+    (tmp_path / "checkpoints").mkdir()
+    run_job(tmp_path, True, stop_at=PERIOD + 25)
+    read = resume.read
+
+    def spoiled(folder):
+        state = read(folder)
+        spoil(state)
+        return state
+
+    monkeypatch.setattr(resume, "read", spoiled)
+    newest = generations.newest(tmp_path / "checkpoints")
+    sentence = f"The checkpoint in {newest} cannot be gone on from: "
+    with pytest.raises(InputError, match=rf"^{sentence}{reason}\. With resume=weights a new training starts"):
+        run_job(tmp_path, True)
+
+
+def test_a_synchronized_folder_is_found_in_a_channel(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    run_job(tmp_path, True)
+    newest = generations.newest(tmp_path / "checkpoints")
+    assert generations.find(tmp_path / "checkpoints") == newest
+    assert generations.find(tmp_path / "output/data") == tmp_path / "output/data/checkpoint"
+    with pytest.raises(InputError, match="is missing"):
+        generations.find(tmp_path / "none")
