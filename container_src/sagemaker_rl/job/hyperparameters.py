@@ -34,8 +34,8 @@ RANGES = {
     "seed": Range(0, 2**32 - 1),
 }
 """Of the hyperparameters that are the job's own, all of them whole numbers."""
-OF_THE_PLATFORM = ("sagemaker_", "_tuning_")
-"""How the hyperparameters begin that SageMaker and its SDKs add for themselves."""
+OF_THE_PLATFORM = ("sagemaker_", "_tuning_", "default_user_module_name")
+"""How the hyperparameters begin that SageMaker, its toolkit and its SDKs add for themselves."""
 LARGEST = 1e18
 """No hyperparameter is larger; Coach and MXNet count in 64 bits."""
 

@@ -21,6 +21,7 @@ from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.stopping import Stopped
 from sagemaker_rl.job.stream_tail import STDERR, STDOUT, StreamTail
 
+SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")
 EVALUATION_PROGRAM = "evaluate-coach.py"
 """The entry point that the image lends to a source without one of that name."""
 
@@ -130,6 +131,31 @@ def _of_the_program(stderr: str) -> str:
     return stderr if toolkits < 0 else stderr[toolkits:].partition("\n")[2]
 
 
+def _tell(program: Any, number: int) -> None:
+    """Send a signal to a program; to what a shell has started in the place of the shell, which would not pass it on.
+
+    A shell that waits for a command dies at once of a signal that it has no trap for, and takes its container along.
+    """
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        commands = program.children() if program.name() in SHELLS else []
+        for command in commands:
+            _tell(command, number)
+        if not commands or _catches(program, number):
+            program.send_signal(number)
+
+
+def _catches(program: Any, number: int) -> bool:
+    """Tell whether a process has a handler of a signal (https://man7.org/linux/man-pages/man5/proc.5.html: SigCgt)."""
+    try:
+        status = Path(f"/proc/{program.pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:  # it has ended
+        return False
+    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 @dataclass
 class _StopRequest:
     requested_by: str = ""
@@ -148,9 +174,8 @@ def _passing_signals_on() -> Iterator[_StopRequest]:
         programs = set(psutil.Process().children()) - helpers
         if not programs:
             raise Stopped(stop.requested_by)
-        for child in programs:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.send_signal(number)
+        for program in programs:
+            _tell(program, number)
 
     before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
     stopping.handle(pass_on)

@@ -213,3 +213,12 @@ def test_numbers_of_numpy_and_deep_json_are_decoded_as_far_as_they_are():
     assert decode("[" * 100_000) == "[" * 100_000
     assert decode('"\\"a\\""') == "a"
     assert nearest("discont", ["seed", "discount", "disco"]) == "did you mean 'discount'?"
+
+
+def test_all_that_sagemakers_toolkit_adds_is_the_platforms():
+    from sagemaker_training import params
+
+    assert [
+        name for name in params.SAGEMAKER_HYPERPARAMETERS if not name.startswith(hyperparameters.OF_THE_PLATFORM)
+    ] == []
+    assert not "training_epochs".startswith(hyperparameters.OF_THE_PLATFORM)

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -238,6 +240,46 @@ def test_a_signal_reaches_the_programs_and_no_helper(number):
         assert helper.poll() is None
         helper.kill()
     assert {each: signal.getsignal(each) for each in SIGNALS} == before
+
+
+SAVING = """
+import pathlib, signal, sys, time
+def save(number, frame):
+    pathlib.Path("saved").write_text(signal.Signals(number).name)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path("ready").touch()
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "left"),
+    [
+        ("python save.py\necho $? > status", 0, {"saved": "SIGTERM", "status": "0\n"}),
+        ("sh -c 'python save.py; exit 3'\n", 3, {"saved": "SIGTERM"}),
+        ("trap 'echo trapped > trap; exit 5' TERM\npython save.py", 5, {"saved": "SIGTERM", "trap": "trapped\n"}),
+        ("touch ready\nwhile true; do :; done", -signal.SIGTERM, {}),
+    ],
+    ids=["a shell", "a shell in a shell", "a shell with a trap", "a shell alone"],
+)
+@pytest.mark.usefixtures("_handlers")
+def test_a_signal_reaches_what_a_shell_has_started(tmp_path, script, status, left):
+    (tmp_path / "save.py").write_text(SAVING)
+    (tmp_path / "entry.sh").write_text(script)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with (
+        script_mode._passing_signals_on(),
+        subprocess.Popen(["bash", "entry.sh"], cwd=tmp_path, env=environment) as shell,
+    ):
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "ready").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGTERM)
+        assert shell.wait(60) == status
+    found = {file.name: file.read_text() for file in tmp_path.iterdir()}
+    assert {name: content for name, content in found.items() if name in ("saved", "status", "trap")} == left
 
 
 @pytest.mark.usefixtures("_handlers")
