@@ -212,7 +212,8 @@ class TrainingJob:
                 if run.is_at_rest:
                     self.keeper.save(lambda: self._state(run, best))
                 print(f"Stopped by {stopped} after {self._steps_trained()} environment steps.", flush=True)
-            state = None if self.progress.stopped else self._state(run, best)
+            has_ended = self.keeper.has_folder and not self.progress.stopped
+            state = self._state(run, best) if has_ended else None  # of the last policy
             run.close()
             if options.keep_best:
                 self._restore_best(best)

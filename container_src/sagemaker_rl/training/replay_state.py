@@ -1,10 +1,11 @@
 """Coach's replay buffers as a state (state_file.py): the transitions in columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.job import outputs
 from sagemaker_rl.training.state_file import DamagedState, State
 
 DICTIONARIES = ("state", "next_state", "info")
@@ -12,32 +13,25 @@ DICTIONARIES = ("state", "next_state", "info")
 NUMBERS = ("action", "reward", "game_over", "n_step_discounted_rewards")
 
 
-def reason_not_kept(memory: Any) -> str | None:
-    """Return why a replay buffer is not a part of the state, as the end of a sentence; None if it is."""
-    from rl_coach.memories.episodic.single_episode_buffer import SingleEpisodeBuffer
-
-    if type(memory) in _kinds() or isinstance(memory, SingleEpisodeBuffer):
-        return None
-    return f"the memory is a {type(memory).__name__}"
-
-
-def state_of(memory: Any) -> State | None:
-    """Return the transitions of a replay buffer, of whole episodes where it holds episodes; None if it is not kept.
-
-    Raises:
-        DamagedState: A transition holds something else than arrays and numbers, or others than the one before.
-    """
+def state_of(memory: Any) -> State:
+    """Return the transitions of a replay buffer, of whole episodes where it holds episodes; or why it is not kept."""
     kind = _kinds().get(type(memory))
-    return kind(memory) if kind else None
+    if kind is None:
+        return {"not_kept": f"the memory is a {type(memory).__name__}"}
+    try:
+        return dict(kind(memory))
+    except _NotNumbersError:
+        return {"not_kept": "the memory's transitions are not of numbers of one shape"}
 
 
-def restore(memory: Any, state: State | None) -> None:
-    """Give a new replay buffer what ``state_of`` returned of one of its kind.
+def restore(memory: Any, state: State) -> None:
+    """Give a new replay buffer what ``state_of`` returned of one of its kind; say in the log where that is nothing.
 
     Raises:
         DamagedState: It is of another kind.
     """
-    if state is None:
+    if "not_kept" in state:
+        outputs.metric_line("Resume", Replay="none", Reason=state["not_kept"])
         return
     transitions = _transitions_of(state["columns"], state["count"])
     if "lengths" in state:
@@ -48,6 +42,9 @@ def restore(memory: Any, state: State | None) -> None:
         return
     memory.transitions = transitions
     if "trees" in state:
+        # Coach's own list has each of them twice (prioritized_experience_replay.py: store), and counts them.
+        twice = [transition for transition in transitions for _ in range(2)]
+        memory.transitions = twice[len(twice) - state["stored"] :]
         trees = (memory.sum_tree, memory.min_tree, memory.max_tree)
         for tree, values in zip(trees, state["trees"], strict=True):
             if values.shape != tree.tree.shape:
@@ -59,12 +56,18 @@ def restore(memory: Any, state: State | None) -> None:
         memory.beta.current_value = state["beta"]
 
 
+class _NotNumbersError(Exception):
+    """Transitions hold something else than arrays and numbers, or others than the one before."""
+
+
 def _kinds() -> dict[type, Any]:
     from rl_coach.memories.episodic.episodic_experience_replay import EpisodicExperienceReplay
+    from rl_coach.memories.episodic.single_episode_buffer import SingleEpisodeBuffer
     from rl_coach.memories.non_episodic.experience_replay import ExperienceReplay
     from rl_coach.memories.non_episodic.prioritized_experience_replay import PrioritizedExperienceReplay
 
     return {
+        SingleEpisodeBuffer: lambda memory: _columns_of([]),  # it holds the episode in progress, which is left
         ExperienceReplay: lambda memory: _columns_of(memory.transitions),
         PrioritizedExperienceReplay: _state_of_prioritized,
         EpisodicExperienceReplay: _state_of_episodes,
@@ -73,8 +76,10 @@ def _kinds() -> dict[type, Any]:
 
 def _state_of_prioritized(memory: Any) -> State:
     trees = (memory.sum_tree, memory.min_tree, memory.max_tree)
+    leaves, begin = memory.sum_tree.data, memory.sum_tree.next_leaf_idx_to_write
     return {
-        **_columns_of(memory.transitions),
+        **_columns_of([leaf for leaf in leaves[begin:] + leaves[:begin] if leaf is not None]),  # the oldest first
+        "stored": len(memory.transitions),
         "trees": [tree.tree for tree in trees],
         "next": memory.sum_tree.next_leaf_idx_to_write,
         "maximal_priority": float(memory.maximal_priority),
@@ -107,40 +112,46 @@ def _store_episode(memory: Any, transitions: Sequence[Any]) -> None:
 def _columns_of(transitions: Sequence[Any]) -> State:
     columns: State = {}
     for name in DICTIONARIES:
-        keys = sorted(getattr(transitions[0], f"_{name}" if name != "info" else name)) if transitions else []
-        columns[name] = {key: _column([_dictionary(t, name)[key] for t in transitions]) for key in keys}
+        dictionaries = [
+            transition.info if name == "info" else getattr(transition, f"_{name}") for transition in transitions
+        ]
+        keys = sorted({key for dictionary in dictionaries for key in dictionary})
+        columns[name] = {key: _column([dictionary.get(key) for dictionary in dictionaries]) for key in keys}
     for name in NUMBERS:
-        values = [getattr(transition, f"_{name}") for transition in transitions]
-        known = [value for value in values if value is not None]  # returns are, once an episode has ended
-        where = np.array([value is not None for value in values], dtype=bool)
-        columns[name] = {"known": where, "values": _column(known)}
+        columns[name] = _column([getattr(transition, f"_{name}") for transition in transitions])
     return {"count": len(transitions), "columns": columns}
 
 
-def _dictionary(transition: Any, name: str) -> dict[str, Any]:
-    return dict(transition.info if name == "info" else getattr(transition, f"_{name}"))
-
-
-def _column(values: list[Any]) -> np.ndarray:
+def _column(values: list[Any]) -> State:
+    """Return values, some of them None: a return is known at its episode's end, a weight once it has been drawn."""
+    known = [np.asarray(value) for value in values if value is not None]  # Coach's LazyStack is no array
     try:
-        column = np.array(values)
+        column = np.stack(known) if known else np.zeros(0)
     except ValueError:
-        column = np.array(None)
-    if column.dtype.hasobject or column.dtype.kind not in "biuf":
-        raise DamagedState("the memory's transitions are not of numbers of one shape")
-    return column
+        raise _NotNumbersError from None
+    if column.dtype.kind not in "biuf":
+        raise _NotNumbersError
+    return {"known": np.array([value is not None for value in values], dtype=bool), "values": column}
+
+
+def _values_of(column: State) -> Iterator[Any]:
+    values = iter(column["values"])
+    return (next(values) if known else None for known in column["known"])
 
 
 def _transitions_of(columns: State, count: int) -> list[Any]:
     from rl_coach.core_types import Transition
 
     transitions = []
-    numbers = {name: iter(columns[name]["values"]) for name in NUMBERS}
-    for row in range(count):
-        dictionaries = {name: {key: column[row] for key, column in columns[name].items()} for name in DICTIONARIES}
-        transition = Transition(**dictionaries)
-        for name in NUMBERS:
-            value = next(numbers[name]) if columns[name]["known"][row] else None
+    numbers = {name: _values_of(columns[name]) for name in NUMBERS}
+    dictionaries = {name: {key: _values_of(column) for key, column in columns[name].items()} for name in DICTIONARIES}
+    for _ in range(count):
+        row = {name: {key: next(column) for key, column in keys.items()} for name, keys in dictionaries.items()}
+        transition = Transition(
+            **{name: {key: value for key, value in given.items() if value is not None} for name, given in row.items()}
+        )
+        for name, column in numbers.items():
+            value = next(column)
             setattr(transition, f"_{name}", value if value is None or np.ndim(value) else value.item())
         transitions.append(transition)
     return transitions

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from sagemaker_rl.coach.graph import agent_of
-from sagemaker_rl.job import outputs
 from sagemaker_rl.training import agent_state, random_streams, replay_state
 from sagemaker_rl.training.state_file import DamagedState, State, checked
 
@@ -37,10 +36,7 @@ def restore(graph_manager: Any, state: State) -> None:
     try:
         for name, trainer in _trainers(graph_manager):
             _restore_trainer(trainer, state["optimizers"][name])
-        memory = agent_of(graph_manager).memory
-        replay_state.restore(memory, state["memory"])
-        if reason := replay_state.reason_not_kept(memory):
-            outputs.metric_line("Resume", Replay="none", Reason=reason)
+        replay_state.restore(agent_of(graph_manager).memory, state["memory"])
         _restore_table(agent_of(graph_manager).agent_logger, state["table"])
         for name, stream in random_streams.GLOBAL.items():
             random_streams.restore(stream, state["streams"][name])
