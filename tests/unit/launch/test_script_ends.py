@@ -68,14 +68,24 @@ def test_a_fault_of_the_script_keeps_its_traceback(interruptible):
         errors.run(lambda: 1 / 0)
 
 
-def test_nobody_reads_on():
-    program = "from launch.cli import errors\nerrors.run(lambda: [print('y') for _ in range(100_000)])"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+@pytest.mark.parametrize("lines", [100_000, 1])
+def test_nobody_reads_on(lines):
+    """What is still in a buffer when the script ends meets the closed pipe, too."""
+    wait = "(print('y', flush=True), sys.stdin.read())"
+    program = (
+        f"import sys\nfrom launch.cli import errors\nerrors.run(lambda: [{wait}, [print('y') for _ in range({lines})]])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "PYTHONUNBUFFERED": ""}
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
     )
     assert process.stdout.readline() == b"y\n"
     process.stdout.close()
+    process.stdin.close()
     assert process.wait(30) == 128 + signal.SIGPIPE
     assert process.stderr.read() == b""
     process.stderr.close()

@@ -122,7 +122,9 @@ def test_a_stop_signal_drains(endpoint):
     client.ask("POST", "/models/a/invoke", b"hold")
     endpoint.wait_until(lambda: endpoint.shared.has_one)
     os.kill(os.getpid(), signal.SIGTERM)
+    listener = endpoint.supervisor._listener
     endpoint.turn(2)
+    assert listener not in [key.fileobj for key in endpoint.supervisor._selector.get_map().values()]
     assert not endpoint.supervisor.has_drained()
     with pytest.raises(ConnectionRefusedError):
         endpoint.connect()
