@@ -6,7 +6,6 @@ Examples:
     python scripts/delete.py --dry-run
 """
 
-import sys
 from collections.abc import Sequence
 
 from launch.cli import dry_run, errors, options
@@ -30,7 +29,6 @@ def main(command_line: Sequence[str] | None = None) -> None:
     print(f"Of {arguments.endpoint_name}{clients.where} there is:")
     for kind, name in existing:
         print(f"  {kind} {name}")
-    sys.stdout.flush()
     if not arguments.yes and not _ask():
         print("Nothing was deleted.")
         return

@@ -1,9 +1,15 @@
 """What else projects written for AWS's images import from ``sagemaker_rl``."""
 
 import importlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from jobs import CONTAINER_SRC
 from sagemaker_rl import docker_utils, onnx_utils
 from sagemaker_rl.errors import InputError
 
@@ -64,3 +70,24 @@ def test_it_is_tried_for_a_hundred_seconds(clock):
     clock.seconds = 1000
     with pytest.raises(InputError, match="'this-host' has no address after 100 s"):
         docker_utils.get_ip_from_host()
+
+
+@pytest.mark.parametrize(("number", "handled"), [(1, True), (2, False)])
+def test_a_containers_first_process_handles_sigterm_from_its_start(number, handled):
+    program = (
+        f"import os, signal, sys\nos.getpid = lambda: {number}\n"
+        "del sys.modules['sitecustomize']\nimport sitecustomize\n"
+        "print(signal.getsignal(signal.SIGTERM) != signal.SIG_DFL, flush=True)\nsignal.raise_signal(signal.SIGTERM)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(CONTAINER_SRC)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == (f"{handled}\n", 0 if handled else -signal.SIGTERM)
+
+
+def test_a_folder_that_may_not_be_read_is_no_package(monkeypatch):
+    def refuse(folder, pattern):
+        raise PermissionError
+
+    sitecustomize = importlib.import_module("sitecustomize")
+    monkeypatch.setattr(Path, "glob", refuse)
+    assert sitecustomize._is_package(Path("/")) is False

@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+from sagemaker_rl import errors
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import failures
 from sagemaker_rl.job.stopping import Stopped
@@ -89,3 +90,9 @@ def test_an_extra_may_fail(capsys, error, reason):
             raise error
     assert noted == ([reason] if reason else [])
     assert capsys.readouterr().out == (f"Report> Missing=trial, Reason={reason}\n" if reason else "")
+
+
+def test_a_long_text_is_cut_off_in_a_sentence():
+    assert errors.shorten("y" * 200) == "y" * 200
+    assert errors.shorten("y" * 201) == "y" * 199 + "…"
+    assert errors.shorten("a\n  b") == "a b"

@@ -44,3 +44,14 @@ def test_a_process_left_behind_does_not_hold_it_up():
     done = run(start, "left.kill()", before="stream_tail.SECONDS_TO_FINISH /= 10")  # within the timeout
     assert "after it" in done.stderr
     assert done.stdout == "True True True\n"
+
+
+def test_what_this_process_still_holds_is_kept_too():
+    program = (
+        "import sys\nfrom sagemaker_rl.job.stream_tail import STDOUT, StreamTail\n"
+        "with StreamTail(STDOUT) as tail:\n    sys.stdout.write('held')\n"
+        "print(repr(tail.text), file=sys.stderr)"
+    )
+    environment = {"PYTHONPATH": str(CONTAINER_SRC)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("held", "'held'\n")

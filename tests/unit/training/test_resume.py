@@ -20,7 +20,7 @@ from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP
 from sagemaker_rl.policy.artifact import Policy
-from sagemaker_rl.training import generations, loop, resume, trial
+from sagemaker_rl.training import generations, loop, random_streams, resume, trial
 from short_jobs import PATHS, PERIOD, Job, a_process, run_job
 
 SHORT = {
@@ -197,6 +197,30 @@ def test_an_episode_that_cannot_be_repeated_ends_where_it_was(tmp_path, preset, 
     assert job.metadata()["environment_steps"] >= 640
 
 
+class GlobalReward(Unrepeatable):
+    """Draws its rewards from NumPy's global generator."""
+
+    def step(self, action):
+        self.steps += 1
+        return self._observe(), float(np.random.random()), self.steps == 30, {}
+
+    def _observe(self):
+        return np.array([self.steps, 0], np.float32)
+
+
+gym.register("GlobalReward-v0", entry_point=GlobalReward, kwargs={"discrete": True})
+
+
+def test_global_random_numbers_go_on(tmp_path):
+    changes = {"level": "GlobalReward-v0", "improve_steps": 640}
+    at_once = start(tmp_path / "at-once", DQN, changes, Interruption())
+    assert start(tmp_path / "stopped", DQN, changes, Interruption(at=150)) is None
+    np.random.seed(9)
+    job = start(tmp_path / "stopped", DQN, changes, Interruption())
+    assert job.lines("Resume") == []
+    assert_same(job, at_once)
+
+
 def saved(folder: Path) -> list[Path]:
     return generations.all_in(folder / "checkpoints")
 
@@ -308,6 +332,39 @@ def test_a_job_goes_on_where_it_was(tmp_path, fast):
     assert second.metadata()["stopped"] is False
     trained = [float(row["Episode #"]) for row in second.rows() if row["Training Reward"]]
     assert trained == list(range(1, len(trained) + 1))
+
+
+@PATHS
+def test_what_is_taken_up_is_what_was_left(tmp_path, monkeypatch, fast):
+    """A job that is stopped before its first step leaves what it has found: counters, weights, moments, replay."""
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.setattr(resume, "SECONDS_BETWEEN", 100.0)
+    run_job(tmp_path, fast, stop_at=PERIOD + 25)
+    left = resume.read(generations.newest(tmp_path / "checkpoints"))
+    go_on = loop.TrainingJob._go_on
+
+    def stop_after_it(*arguments) -> None:
+        go_on(*arguments)
+        monkeypatch.setattr(STOP, "_received", "SIGTERM")
+
+    monkeypatch.setattr(loop.TrainingJob, "_go_on", stop_after_it)
+    run_job(tmp_path, fast)
+    found = resume.read(generations.newest(tmp_path / "checkpoints"))
+    parts = ("learning", "envs", "returns", "random", "streams", "table") if fast else ("optimizers", "memory")
+    for part in ("phase_end", *parts):
+        assert random_streams.are_equal(found["run"][part], left["run"][part]), part
+    left_graph, found_graph = left["run"]["graph"], found["run"]["graph"]
+    if not fast:  # Coach counts an action before the environment takes its step, which was not taken
+        left_graph["agent"]["total_steps_counter"] += 1
+    for part in left_graph.keys() - (set() if fast else {"signals"}):  # it has begun an episode
+        assert random_streams.are_equal(found_graph[part], left_graph[part]), part
+    if not fast:
+        moments = [
+            array for arrays in left["run"]["optimizers"]["main.online_network"]["moments"].values() for array in arrays
+        ]
+        assert any(array.any() for array in moments)
+        assert set(left["run"]["optimizers"]["main.online_network"]["counts"].values()) != {0}
+    assert random_streams.are_equal(found["best"], left["best"])
 
 
 # --- Hyperparameters -------------------------------------------------------------------------------------------------
