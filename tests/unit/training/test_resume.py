@@ -214,9 +214,9 @@ gym.register("GlobalReward-v0", entry_point=GlobalReward, kwargs={"discrete": Tr
 def test_global_random_numbers_go_on(tmp_path):
     changes = {"level": "GlobalReward-v0", "improve_steps": 640}
     at_once = start(tmp_path / "at-once", DQN, changes, Interruption())
-    assert start(tmp_path / "stopped", DQN, changes, Interruption(at=150)) is None
-    np.random.seed(9)
-    job = start(tmp_path / "stopped", DQN, changes, Interruption())
+    assert start(tmp_path / "stopped", DQN, changes, Interruption(at=620)) is None  # after an episode has ended
+    shutil.copytree(tmp_path / "stopped/checkpoints", tmp_path / "resumed/checkpoints")
+    job = start(tmp_path / "resumed", DQN, changes, Interruption())
     assert job.lines("Resume") == []
     assert_same(job, at_once)
 
