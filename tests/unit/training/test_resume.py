@@ -13,6 +13,7 @@ import gym
 import numpy as np
 import patient_envs
 import pytest
+from interrupted_jobs import Interruption, assert_same, rows, saved, start
 from jobs import CSV, DQN, PPO
 from sagemaker_rl.coach.preset_values import set_value
 from sagemaker_rl.coach.presets import find_preset, import_preset
@@ -23,27 +24,8 @@ from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.training import generations, loop, random_streams, resume, trial
 from short_jobs import PATHS, PERIOD, Job, a_process, run_job
 
-SHORT = {
-    PPO: {
-        "agent_params.algorithm.num_consecutive_playing_steps": 256,
-        "agent_params.algorithm.optimization_epochs": 2,
-        "agent_params.network_wrappers.main.batch_size": 64,
-        "improve_steps": 2048,
-        "steps_between_evaluation_periods": 512,
-        "evaluation_steps:EnvironmentEpisodes": 2,
-    },
-    DQN: {
-        "heatup_steps": 100,
-        "improve_steps": 960,
-        "steps_between_evaluation_periods": 320,
-        "evaluation_steps:EnvironmentEpisodes": 2,
-    },
-}
-"""Presets with small schedules: several evaluations, and trainings between them."""
-
-
-class Killed(BaseException):
-    """Stands for SIGKILL: nothing catches it, and nothing is written after it."""
+pytest_plugins = ("interrupted_jobs",)
+pytestmark = pytest.mark.usefixtures("saves_often")
 
 
 class Unrepeatable(gym.Env):
@@ -68,82 +50,6 @@ class Unrepeatable(gym.Env):
 
 gym.register("UnrepeatablePPO-v0", entry_point=Unrepeatable, kwargs={"discrete": False})
 gym.register("UnrepeatableDQN-v0", entry_point=Unrepeatable, kwargs={"discrete": True})
-
-
-class Interruption:
-    """Ends a job at one of the moments at which it looks whether it should stop.
-
-    Attributes:
-        looks: how often it has looked.
-    """
-
-    def __init__(self, at: int = 0, kills: bool = False) -> None:
-        self.at, self.kills, self.looks = at, kills, 0
-        self._check = STOP.check
-
-    def __call__(self, patience: float = 0.0) -> None:
-        self.looks += 1
-        if self.looks == self.at:
-            if self.kills:
-                raise Killed
-            signal.raise_signal(signal.SIGTERM)
-        self._check(patience)
-
-
-def start(folder: Path, preset: str, changes: dict[str, Any], interruption: Interruption, **options: Any) -> Job | None:
-    """Run a job in ``folder``; return it if it came to its end.
-
-    Args:
-        folder: ``/opt/ml`` of the job; it goes on from what is in ``checkpoints``.
-        preset: its name.
-        changes: values of it; ``level`` is the environment's name.
-        interruption: of the job.
-        options: of the job.
-    """
-    graph_manager = import_preset(find_preset(preset, MLPaths(folder)))
-    graph_manager.visualization_parameters.dump_gifs = False
-    changes = {**SHORT[preset], **changes}
-    graph_manager.env_params.level = changes.pop("level", graph_manager.env_params.level)
-    for path, value in changes.items():
-        set_value(graph_manager, f"rl.{path}", value, path)
-    paths = MLPaths(folder)
-    paths.synced_checkpoint.mkdir(parents=True, exist_ok=True)
-    paths.create_outputs()
-    with a_process() as printed, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(STOP, "check", interruption)
-        chosen = loop.create(graph_manager, paths, [], loop.Options(**{"seed": 3, **options}))
-        given = {"seed": 3, "improve_steps": changes["improve_steps"]}
-        try:
-            loop.train(graph_manager, paths, preset, given, [], chosen)
-        except Killed:
-            return None
-        return None if STOP._received else Job(paths, printed.getvalue())
-
-
-def rows(job: Job) -> list[dict[str, str]]:
-    with (job.paths.intermediate / CSV).open(newline="") as file:
-        return [
-            {name: value for name, value in row.items() if name != "Wall-Clock Time"} for row in csv.DictReader(file)
-        ]
-
-
-def assert_same(job: Job, other: Job) -> None:
-    """Check that two jobs have left the same policy and CSV, bit for bit."""
-    weights = job.weights()
-    assert weights.keys() == other.weights().keys()
-    for name, array in other.weights().items():
-        assert np.array_equal(weights[name], array), name
-    assert rows(job) == rows(other)
-    assert job.policy()["training"]["policy_steps"] == other.policy()["training"]["policy_steps"]
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch):
-    """Save often, and leave out what comes after the training."""
-    monkeypatch.setattr(resume, "SECONDS_BETWEEN", 0.05)
-    monkeypatch.setattr(resume, "SHARE_OF_TIME", 1e9)
-    monkeypatch.setattr(trial, "put_on_trial", lambda *arguments: None)
-    monkeypatch.setattr(patient_envs, "PATIENCE", 200)
 
 
 @pytest.mark.parametrize(
@@ -219,74 +125,6 @@ def test_global_random_numbers_go_on(tmp_path):
     job = start(tmp_path / "resumed", DQN, changes, Interruption())
     assert job.lines("Resume") == []
     assert_same(job, at_once)
-
-
-def saved(folder: Path) -> list[Path]:
-    return generations.all_in(folder / "checkpoints")
-
-
-def test_two_checkpoints_are_kept_and_never_changed(tmp_path):
-    job = start(tmp_path, PPO, {}, Interruption())
-    _, newer = saved(tmp_path)
-    assert newer.name.endswith("_Step-2048")
-    assert generations.newest(tmp_path / "checkpoints") == newer
-    assert job.log.count("Checkpoint> Saved in=") >= 5
-    assert not (tmp_path / "checkpoints/.saving").exists()
-
-
-def mixtures(old: Path, new: Path, target: Path) -> Any:
-    """Yield folders with any mixture that copying ``new`` over ``old``, file by file, may leave."""
-    moments = random.Random(0)
-    files = sorted(file.relative_to(new) for file in new.rglob("*") if file.is_file())
-    orders = [files, files[::-1], *(moments.sample(files, len(files)) for _ in range(3))]
-    cuts = [order[:count] for order in orders for count in range(len(files) + 1)]
-    for chosen in [*cuts, *(moments.sample(files, moments.randint(0, len(files))) for _ in range(20))]:
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(old, target)
-        for number, file in enumerate(chosen):
-            (target / file).parent.mkdir(parents=True, exist_ok=True)
-            content = (new / file).read_bytes()
-            last = number == len(chosen) - 1 and moments.random() < 0.5
-            (target / file).write_bytes(content[: len(content) // 2] if last else content)
-        yield target
-
-
-def test_whatever_has_been_copied_the_newest_whole_checkpoint_is_found(tmp_path):
-    start(tmp_path / "job", PPO, {}, Interruption())
-    older, newer = saved(tmp_path / "job")
-    only_older, both = tmp_path / "older", tmp_path / "both"
-    shutil.copytree(older, only_older / older.name)
-    shutil.copytree(tmp_path / "job/checkpoints", both)
-    found = set()
-    for before in (only_older, tmp_path / "nothing"):
-        before.mkdir(exist_ok=True)
-        for folder in mixtures(before, both, tmp_path / "mixture"):
-            whole = [
-                each.name
-                for each in (older, newer)
-                if all(
-                    (folder / each.name / file.name).is_file()
-                    and (folder / each.name / file.name).read_bytes() == file.read_bytes()
-                    for file in each.iterdir()
-                    if file.name != ".coach_checkpoint"
-                )
-            ]
-            newest = generations.newest(folder)
-            assert (newest.name if newest else None) == (whole[-1] if whole else None)
-            found.add(newest.name if newest else None)
-    assert found == {older.name, newer.name, None}
-
-
-def test_where_no_checkpoint_is_whole_the_job_starts_anew_and_says_so(tmp_path):
-    once = start(tmp_path / "once", PPO, {}, Interruption())
-    for folder in saved(tmp_path / "once"):
-        file = folder / generations.STATE
-        file.write_bytes(file.read_bytes()[:-1])
-    shutil.copytree(tmp_path / "once/checkpoints", tmp_path / "again/checkpoints")
-    job = start(tmp_path / "again", PPO, {}, Interruption())
-    assert f"There is no whole checkpoint in={tmp_path / 'again/checkpoints'}, starting anew" in job.log
-    assert_same(job, once)
-    assert len(saved(tmp_path / "again")) == 2
 
 
 def test_a_job_that_had_ended_ends_at_once_with_its_model(tmp_path):
@@ -437,13 +275,3 @@ def test_a_state_of_something_else_is_refused(tmp_path, monkeypatch, spoil, reas
     sentence = f"The checkpoint in {newest} cannot be gone on from: "
     with pytest.raises(InputError, match=rf"^{sentence}{reason}\. With resume=weights a new training starts"):
         run_job(tmp_path, True)
-
-
-def test_a_synchronized_folder_is_found_in_a_channel(tmp_path):
-    (tmp_path / "checkpoints").mkdir()
-    run_job(tmp_path, True)
-    newest = generations.newest(tmp_path / "checkpoints")
-    assert generations.find(tmp_path / "checkpoints") == newest
-    assert generations.find(tmp_path / "output/data") == tmp_path / "output/data/checkpoint"
-    with pytest.raises(InputError, match="is missing"):
-        generations.find(tmp_path / "none")
