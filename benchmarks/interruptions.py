@@ -99,7 +99,10 @@ class Copier:
 
     def _run(self) -> None:
         while not self._cut.wait(0.05):
-            files = [file for file in self._source.rglob("*") if file.is_file()]
+            try:
+                files = [file for file in self._source.rglob("*") if file.is_file()]
+            except FileNotFoundError:  # the job removes an old checkpoint at this moment
+                continue
             for file in self._random.sample(files, len(files)):
                 try:
                     self._copy(file, self._target / file.relative_to(self._source))

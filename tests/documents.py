@@ -59,6 +59,7 @@ NOT_RUN = {
     ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",
     ("benchmarks/README.md", "make bench BENCH_ARGS=--systems=cartpole"): "half an hour",
     ("benchmarks/README.md", "make images && make bench-serving"): "minutes, and needs Java",
+    ("benchmarks/README.md", "python benchmarks/interruptions.py"): "minutes",
 }
 """Commands that no test of the documents runs, and why. On the page they say what they need, or how long they take."""
 
