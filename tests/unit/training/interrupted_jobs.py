@@ -120,7 +120,7 @@ def saved(folder: Path) -> list[Path]:
 @pytest.fixture
 def saves_often(monkeypatch):
     """Save often, and leave out what comes after the training."""
-    monkeypatch.setattr(resume, "SECONDS_BETWEEN", 0.05)
+    monkeypatch.setattr(resume, "SECONDS_BETWEEN", 0.1)
     monkeypatch.setattr(resume, "SHARE_OF_TIME", 1e9)
     monkeypatch.setattr(trial, "put_on_trial", lambda *arguments: None)
     monkeypatch.setattr(patient_envs, "PATIENCE", 200)
