@@ -155,9 +155,7 @@ def test_a_job_ends_with_a_report(job):
     assert report.read_bytes() == (job.ml / "output/intermediate/report.html").read_bytes()
     assert 1_000_000 < report.stat().st_size <= 3_000_000
     page = report.read_text()
-    mean = f"On {EPISODES} unseen starts its mean return is"
-    late = f"{EPISODES} episodes take more than 20 s"  # on a busy machine; stock Coach's car never arrives
-    assert mean in page or (job.metadata()["hyperparameters"].get("accelerate") == 0 and late in page)
+    assert f"On {EPISODES} unseen starts its mean return is" in page
     run = Run.read(job.ml)
     assert run.notes == []
     assert run.status == "Completed"

@@ -18,8 +18,6 @@ FOLDER = re.compile(r"(\d+)_Step-\d+")
 """Of a checkpoint's folder: its place among those of the job, and the environment steps that it was trained for."""
 STATE = "state.npz"
 """The file of all that Coach's own checkpoint lacks (state_file.py)."""
-KEPT = 2
-"""Checkpoints in the folder: one may be on its way while the other is whole."""
 
 
 def find(channel: Path) -> Path:
@@ -47,7 +45,7 @@ def install(staging: Path, folder: Path, keep: Path | None) -> Path:
     Args:
         staging: its files, in a folder beside the others.
         folder: where to.
-        keep: the one before, which stays; others go.
+        keep: the one before, which stays, as the new one may be on its way when the job is killed; others go.
 
     Raises:
         OSError: It cannot be moved.

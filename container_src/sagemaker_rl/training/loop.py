@@ -201,7 +201,7 @@ class TrainingJob:
         best = BestPolicy(self.graph_manager)
         if saved is not None:
             self._go_on(run, best, *saved)
-            if saved[1]["training"] > self.number:  # the launcher's next one was interrupted
+            if saved[1].get("training", 0) > self.number:  # the launcher's next one was interrupted
                 return
         with STOP.deferred():
             try:
@@ -230,11 +230,12 @@ class TrainingJob:
     def _find_state(self) -> tuple[Path, State] | None:
         """Return folder and state of the checkpoint to go on from; None to begin with its weights, or with nothing."""
         folder = self.keeper.find()
-        if folder is not None and self.options.resume == "exact":
+        hyperparameters = self.progress.hyperparameters
+        if folder is not None and (self.options.resume == "exact" or resume.is_of_same_job(folder, hyperparameters)):
             state = resume.read(folder)
-            if state["training"] < self.number:  # the launcher's one before, of which everything is here
+            if state.get("training", 0) < self.number:  # the launcher's one before, of which everything is here
                 return None
-            resume.check_hyperparameters(folder, state, self.progress.preset, self.progress.hyperparameters)
+            resume.check_hyperparameters(folder, state, self.progress.preset, hyperparameters)
             print(f"Checkpoint> Going on from={folder}", flush=True)
             return folder, state
         folder = folder or self.paths.synced_checkpoint
@@ -274,7 +275,7 @@ class TrainingJob:
             self.started = time.monotonic() - self.progress.train_seconds
             self.began_at, self.finished_after = state["began_at"], state["finished_after"]
             self.graph_manager.checkpoint_id = state["checkpoint_id"]
-        except (DamagedState, KeyError, TypeError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # DamagedState among them
             raise resume.not_to_be_gone_on_from(folder, str(error)) from None
 
     def _improve(self, run: Any, best: BestPolicy) -> None:

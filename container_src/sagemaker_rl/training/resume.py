@@ -76,6 +76,17 @@ def read(folder: Path) -> State:
         raise not_to_be_gone_on_from(folder, str(error)) from None
 
 
+def is_of_same_job(folder: Path, hyperparameters: Mapping[str, Any]) -> bool:
+    """Tell whether a checkpoint is of a job with all these hyperparameters, ``resume`` among them.
+
+    A job that begins with the weights of another one goes on where it was, too, when it is interrupted itself.
+    """
+    try:
+        return bool(read(folder).get("hyperparameters") == dict(hyperparameters)) and "resume" in hyperparameters
+    except InputError:  # its weights are still there
+        return False
+
+
 def check_hyperparameters(folder: Path, state: State, preset: str, hyperparameters: Mapping[str, Any]) -> None:
     """Raise InputError if a checkpoint is of a job with other hyperparameters; it names the first that differs."""
     then, now = (

@@ -88,7 +88,7 @@ def start(folder: Path, preset: str, changes: dict[str, Any], interruption: Inte
     with a_process() as printed, pytest.MonkeyPatch.context() as patch:
         patch.setattr(STOP, "check", interruption)
         chosen = loop.create(graph_manager, paths, [], loop.Options(**{"seed": 3, **options}))
-        given = {"seed": 3, "improve_steps": changes["improve_steps"]}
+        given = {"seed": 3, "improve_steps": changes["improve_steps"], **options}
         try:
             loop.train(graph_manager, paths, preset, given, [], chosen)
         except Killed:

@@ -249,10 +249,26 @@ def test_weights_alone_begin_a_new_training(tmp_path):
     assert [line["Steps"] for line in again.lines("Evaluation")] == [str(PERIOD)]
 
 
+def test_a_job_that_began_with_weights_goes_on_where_it_was(tmp_path):
+    """It has ``resume=weights`` each time that SageMaker starts it: else it would begin anew again and again."""
+    start(tmp_path, PPO, {}, Interruption())
+    at_once, stopped = tmp_path / "at-once", tmp_path / "stopped"
+    for folder in (at_once, stopped):
+        shutil.copytree(tmp_path / "checkpoints", folder / "checkpoints")
+    job = start(at_once, PPO, {}, Interruption(), resume="weights")
+    assert [line["Steps"] for line in job.lines("Evaluation")] == ["512", "1024", "1536", "2048"]
+    assert start(stopped, PPO, {}, Interruption(at=1300), resume="weights") is None
+    shutil.copytree(stopped / "checkpoints", tmp_path / "again/checkpoints")
+    again = start(tmp_path / "again", PPO, {}, Interruption(), resume="weights")
+    assert 0 < len(again.lines("Evaluation")) < 4
+    assert_same(again, job)
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
         (lambda state: state.update(path="StockRun"), "it was run by StockRun, and this one is by PPORun"),
+        (lambda state: state.update(best=None), "'NoneType' object is not subscriptable"),
         (lambda state: state["run"].pop("lengths"), r"it is of another run \(KeyError\('lengths'\)\)"),
         (
             lambda state: state["run"].update(returns=np.zeros(2)),
