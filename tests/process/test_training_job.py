@@ -229,7 +229,7 @@ def test_a_seed_gives_the_same_weights_again(fixture, short, request, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_job_that_is_interrupted_ends_with_the_weights_of_one_that_was_not(tmp_path, number):
-    own = {"RLCOACH_PRESET": "preset-corridor", "seed": "3", "improve_steps": "4096", "save_model": "1"}
+    own = {"RLCOACH_PRESET": "preset-corridor", "seed": "3", "improve_steps": "8192", "save_model": "1"}
     at_once, ml = tmp_path / "at-once", tmp_path / "interrupted"
     for folder in (at_once, ml):
         shutil.copytree(ROOT / "tests/resources/custom_environment", folder / "code")
@@ -238,8 +238,8 @@ def test_a_job_that_is_interrupted_ends_with_the_weights_of_one_that_was_not(tmp
     (ml / "checkpoints").mkdir()
     process = start_training(ml, own)
     assert process.stdout is not None
-    for _ in range(2):
-        next(line for line in process.stdout if line.startswith(f"Checkpoint> Saved in={ml}/checkpoints"))
+    # The first checkpoint is always saved; when the next ones are depends on what it took, beside other load.
+    next(line for line in process.stdout if line.startswith(f"Checkpoint> Saved in={ml}/checkpoints"))
     process.send_signal(number)
     log, _ = process.communicate()
     assert "Model> Saved in=" in log or number == signal.SIGKILL
