@@ -136,6 +136,7 @@ def train(name: str, trial: dict[str, Any]) -> None:
     """Train the preset with a trial's changes, in this process."""
     from sagemaker_rl.job.ml_paths import MLPaths
     from sagemaker_rl.training import loop as training
+    from sagemaker_rl.training.job_options import Options
 
     seed = trial.pop("seed")
     hidden, reward_scale = trial.pop("hidden", None), trial.pop("reward_scale", None)
@@ -158,7 +159,7 @@ def train(name: str, trial: dict[str, Any]) -> None:
     graph_manager = launcher.load_preset()
     _set_without_hyperparameters(graph_manager, hidden, reward_scale, clipping_decay)
     _set_decay_steps(graph_manager)
-    options = training.Options(seed=seed, save_model=False)
+    options = Options(seed=seed, save_model=False)
     training.create(graph_manager, launcher.paths, launcher.changes, options)
     training.train(graph_manager, launcher.paths, PRESETS[name], {}, launcher.changes, options)
 

@@ -60,6 +60,7 @@ class SageMakerCoachPresetLauncher:
         "accelerate",
         "parallel_environments",
         "keep_best",
+        "early_stopping_patience",
         "resume",
         "num_workers",
     )
@@ -156,7 +157,7 @@ class SageMakerCoachPresetLauncher:
         self.graph_manager = self.get_graph_manager_from_args(args)
         self.hyperparameters.refuse_rest(self.roots)
 
-        from sagemaker_rl.training import graph_methods, loop  # imports NumPy, which takes its time
+        from sagemaker_rl.training import graph_methods, job_options  # imports NumPy, which takes its time
 
         graph_methods.GraphMethods(
             self.graph_manager,
@@ -165,7 +166,7 @@ class SageMakerCoachPresetLauncher:
                 preset=self.preset_name,
                 hyperparameters=self.given,
                 changes=self.changes,
-                options=loop.Options.of(self.given, args.seed),
+                options=job_options.Options.of(self.given, args.seed),
                 evaluates=evaluates,
                 evaluation_episodes=episodes,
                 checkpoint=checkpoint,
@@ -392,8 +393,7 @@ class SageMakerCoachLauncher(SageMakerCoachPresetLauncher):
         self.config_visualization(visualization)
         self.config_schedule(schedule)
         agent, environment = self.define_agent(), self.define_environment()
-        parts = zip(self.roots, (agent, environment, schedule, visualization), strict=True)
-        for root, part in parts:
+        for root, part in zip(self.roots, (agent, environment, schedule, visualization), strict=True):
             self.hyperparameters.apply_subset(part, root)
         graph_manager = BasicRLGraphManager(agent, environment, schedule, visualization)
         arguments.put_into(graph_manager, args)

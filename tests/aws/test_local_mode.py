@@ -135,6 +135,14 @@ def test_mistakes(this_machine, arguments, sentence):
     assert "Traceback" not in done.stderr
 
 
+def test_a_wrong_number_of_interruptions_is_told_before_a_job_begins(this_machine):
+    done = this_machine("train.py", "--local", "--spot", "--job-name", "x", RL_LOCAL_SPOT_INTERRUPTIONS="often")
+    assert done.returncode == 2
+    expected = "Error: RL_LOCAL_SPOT_INTERRUPTIONS is 'often', expected a whole number, 0 or more.\n"
+    assert done.stderr.endswith(expected)
+    assert not (this_machine.runs / ".local/training-jobs/x").exists()
+
+
 def test_nothing_is_dropped_silently(this_machine):
     done = this_machine.train(
         "quick", {"discount": "2"}, "--wait", "--spot", "--kms-key", "k", "--subnets", "s", "--security-groups", "g"
@@ -147,7 +155,6 @@ def test_nothing_is_dropped_silently(this_machine):
         "StoppingCondition.MaxWaitTimeInSeconds",
         "VpcConfig.SecurityGroupIds",
         "VpcConfig.Subnets",
-        "EnableManagedSpotTraining",
     }
 
 

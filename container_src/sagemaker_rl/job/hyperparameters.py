@@ -30,6 +30,7 @@ class Range:
 RANGES = {
     "evaluate_episodes": Range(1),
     "evaluate_steps": Range(1),
+    "early_stopping_patience": Range(0),
     "parallel_environments": Range(1, 4096),
     "seed": Range(0, 2**32 - 1),
 }

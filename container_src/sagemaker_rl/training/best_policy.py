@@ -31,10 +31,21 @@ class BestPolicy:
         """Mean return of the best evaluation; None before the first."""
         self.steps = 0
         """Environment steps that its policy had been trained for."""
+        self.evaluations_since = 0
+        """Evaluations since the first that found so much."""
 
     def consider(self, reward: float | None, steps: int) -> bool:
-        """Remember the policy as it is now if its evaluation was no worse than any before; return whether it was."""
-        if reward is None or not math.isfinite(reward) or (self.reward is not None and reward < self.reward):
+        """Remember the policy as it is now if its evaluation was no worse than any before; return whether it was.
+
+        Args:
+            reward: mean return of the evaluation; None if there was none.
+            steps: environment steps that the policy has been trained for.
+        """
+        if reward is None:
+            return False
+        is_better = math.isfinite(reward) and (self.reward is None or reward > self.reward)
+        self.evaluations_since = 0 if is_better else self.evaluations_since + 1
+        if not is_better and reward != self.reward:
             return False
         self.reward, self.steps = reward, steps
         self._weights = {key: parameter.data().asnumpy() for key, parameter in self._parameters.items()}
@@ -53,10 +64,17 @@ class BestPolicy:
     def state(self) -> State:
         """Return what is remembered."""
         weights = [{"saver": saver, "name": name, "value": value} for (saver, name), value in self._weights.items()]
-        return {"reward": self.reward, "steps": self.steps, "weights": weights, "statistics": self._states}
+        return {
+            "reward": self.reward,
+            "steps": self.steps,
+            "evaluations_since": self.evaluations_since,
+            "weights": weights,
+            "statistics": self._states,
+        }
 
     def remember(self, state: State) -> None:
         """Remember what ``state`` returned."""
         self.reward, self.steps = state["reward"], state["steps"]
+        self.evaluations_since = state["evaluations_since"]
         self._weights = {(each["saver"], each["name"]): each["value"] for each in state["weights"]}
         self._states = [dict(each) for each in state["statistics"]]

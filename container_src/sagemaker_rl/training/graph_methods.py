@@ -16,6 +16,7 @@ from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import introduction
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints, evaluation, generations, loop, trial
+from sagemaker_rl.training.job_options import Options
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Job:
     """As the user gave them, for the record."""
     changes: list[tuple[str, Any]]
     """What they changed in the preset, for the checkpoint."""
-    options: loop.Options
+    options: Options
     evaluates: bool
     """Whether it is an evaluation job."""
     evaluation_episodes: int

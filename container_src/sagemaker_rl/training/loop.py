@@ -1,7 +1,6 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
-from sagemaker_rl.job.hyperparameters import checked_choice, checked_count, checked_flag
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
 from sagemaker_rl.training import checkpoints, resume, trial
 from sagemaker_rl.training.best_policy import BestPolicy
 from sagemaker_rl.training.choice import choose_run
+from sagemaker_rl.training.early_stopping import EarlyStopping
+from sagemaker_rl.training.job_options import Options
 from sagemaker_rl.training.schedule import check_schedule
 from sagemaker_rl.training.state_file import DamagedState, State
 
@@ -32,44 +32,6 @@ TAKEN_UP = (
 """What of a job's progress a job that goes on where it was begins with."""
 EXTENTS = {"EnvironmentEpisodes": "Improve_episodes", "Time": "Improve_seconds"}
 """What the log calls the length of a training that is not in units that count environment steps."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a job's hyperparameters say about the job and not about its preset."""
-
-    seed: int | None = None
-    """Of everything random; None for a different run each time."""
-    save_model: bool | None = None
-    """Whether to write the policy artifact; None to write it if the artifact can hold the policy."""
-    accelerate: bool = True
-    """Whether to take the fast path where it does all that the preset asks for."""
-    parallel_environments: int | None = None
-    """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
-    keep_best: bool = True
-    """Whether to end with the policy of the best evaluation, else with the last."""
-    resume: str = "exact"
-    """What is taken from a checkpoint in the synchronized folder: all there is, or the weights alone."""
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any], seed: Any = None) -> "Options":
-        """Return the options in a job's hyperparameters; ``seed`` is that of a job which gives none.
-
-        Raises:
-            InputError: A value does not fit.
-        """
-        seed = given.get("seed", seed)
-        environments = given.get("parallel_environments")
-        if environments is not None:
-            environments = checked_count("parallel_environments", environments)
-        return cls(
-            seed=None if seed is None else checked_count("seed", seed),
-            save_model=checked_flag("save_model", given["save_model"]) if "save_model" in given else None,
-            accelerate=checked_flag("accelerate", given.get("accelerate", 1)),
-            parallel_environments=environments,
-            keep_best=checked_flag("keep_best", given.get("keep_best", 1)),
-            resume=checked_choice("resume", given.get("resume", "exact"), ("exact", "weights")),
-        )
 
 
 @dataclass
@@ -108,6 +70,7 @@ def create(graph_manager: Any, paths: MLPaths, changes: list[tuple[str, Any]], o
         InputError: The preset asks for something that cannot be done.
     """
     check_changes(changes)
+    EarlyStopping(graph_manager, options.early_stopping_patience)  # refuses what cannot be
     check_schedule(graph_manager, options.parallel_environments, changes)
     create_graph(graph_manager, paths.intermediate, options.seed)
     agent = agent_of(graph_manager)
@@ -176,6 +139,7 @@ class TrainingJob:
         self.options = options
         self.number = number
         """Of the trainings before it in the same job: a launcher may begin several."""
+        self.early_stopping = EarlyStopping(graph_manager, options.early_stopping_patience)
         self.keeper = resume.Keeper(graph_manager, paths, progress.preset, changes)
         self.goes_on = False
         """Whether it goes on where another one was."""
@@ -293,6 +257,7 @@ class TrainingJob:
             run.heatup(graph_manager.heatup_steps)
         end = type(improve_steps)(self.began_at + improve_steps.num_steps)
         done = self.finished_after is not None and improve_steps.num_steps <= self.finished_after
+        done = done or self.early_stopping.is_due(best)
         while not done and (counter < end or run.phase_end is not None):  # its evaluation is due
             try:
                 run.train_and_act(graph_manager.steps_between_evaluation_periods)
@@ -308,7 +273,11 @@ class TrainingJob:
             self._print_evaluation(run.take_losses())
             run.phase_end = None
             self._save_state_if_due(run, best)
-        self.finished_after = improve_steps.num_steps
+            done = done or self.early_stopping.is_due(best)
+        if self.early_stopping.is_due(best):
+            outputs.metric_line("Early stopping", Evaluations_without_a_better_one=best.evaluations_since)
+        else:
+            self.finished_after = improve_steps.num_steps
 
     def _save_state_if_due(self, run: Any, best: BestPolicy, least_seconds: float = 0.0) -> None:
         if self.keeper.is_due(least_seconds):

@@ -11,7 +11,7 @@ from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints, generations, state_file
 from sagemaker_rl.training.state_file import State
 
-MAY_DIFFER = ("improve_steps", "resume")
+MAY_DIFFER = ("improve_steps", "early_stopping_patience", "resume")
 """Hyperparameters that may be others when a job goes on."""
 SHARE_OF_TIME = 0.03
 """What saving may take of the time that a training takes."""

@@ -18,12 +18,13 @@ from launch.local.errors import LocalError
 LEFT_OUT_EVERYWHERE = ("RoleArn", "ExecutionRoleArn", "VpcConfig", "Tags", "KmsKeyId")
 """Of every operation that has them."""
 HONOURED: dict[str, tuple[str, ...]] = {
-    # local/jobs_api.py, local/training_job.py, local/ml_tree.py; how a container is run: local/docker_engine.py
+    # local/jobs_api.py, local/training_job.py, local/ml_tree.py, local/spot.py; of a container: local/docker_engine.py
     "CreateTrainingJob": (
         "TrainingJobName",
         "HyperParameters",
         "Environment",
         "EnableNetworkIsolation",
+        "EnableManagedSpotTraining",
         "AlgorithmSpecification.TrainingImage",
         "AlgorithmSpecification.TrainingInputMode=File",
         "AlgorithmSpecification.MetricDefinitions",
@@ -86,7 +87,6 @@ HONOURED: dict[str, tuple[str, ...]] = {
 """Parameters that local mode honours, by operation; after ``=`` the only values that it can, separated by ``|``."""
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "CreateTrainingJob": (
-        "EnableManagedSpotTraining",
         "EnableInterContainerTrafficEncryption",
         "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries",
         "OutputDataConfig.KmsKeyId",

@@ -13,7 +13,7 @@ from typing import Any
 
 from launch import project
 from launch.atomic_files import replacing
-from launch.local import honoured_parameters, records
+from launch.local import honoured_parameters, records, spot
 from launch.local.engines import choose_engine
 from launch.local.errors import LocalError, not_found
 from launch.local.process_id import ProcessId
@@ -30,6 +30,7 @@ class JobsApi(ResourceApi):
 
     def create_training_job(self, **request: Any) -> dict[str, Any]:
         honoured_parameters.check("CreateTrainingJob", request)
+        spot.interruptions_wanted()
         hosts = request["ResourceConfig"].get("InstanceCount", 1)
         engine = choose_engine(request["AlgorithmSpecification"]["TrainingImage"])
         if engine == "process" and (hosts > 1 or request.get("EnableNetworkIsolation")):

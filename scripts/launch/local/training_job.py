@@ -17,12 +17,14 @@ from typing import Any
 import docker
 from launch.aws.storage import join, split
 from launch.cli.errors import JobFailed
-from launch.local import container_environment, labels, records
+from launch.local import container_environment, labels, records, spot
 from launch.local.engines import ContainerSettings, Workload
+from launch.local.folder_copies import FolderCopy
 from launch.local.host_network import Network, host_network
 from launch.local.job import MAX_RUNTIME_EXCEEDED, STOPPED, LocalJob, Stop
 from launch.local.ml_tree import pack, write_config
 from launch.local.records import TRAINING_JOBS, JobRecord
+from launch.local.spot import SpotCapacity
 
 SECONDS_TO_STOP = 120
 """Between SIGTERM and SIGKILL, as on SageMaker."""
@@ -46,15 +48,14 @@ class TrainingJob(LocalJob):
         self._trees = {host: self.folder / host for host in self._hosts}
         self._workloads: dict[str, Workload] = {}
         self._readers: list[threading.Thread] = []
-        self._has_printed = {host: threading.Event() for host in self._hosts}
+        self._has_printed: dict[str, threading.Event] = {}
         self._exit_statuses: dict[str, int] = {}
-        self._copied: dict[Path, tuple[float, int]] = {}
+        self._capacity = SpotCapacity(self.request)
+        self._intermediate: list[FolderCopy] = []
+        self._checkpoints: list[FolderCopy] = []
 
     def work(self) -> None:
         """See ``LocalJob``; outputs are uploaded even if the job fails or is stopped."""
-        self.set_status("Downloading", "Downloading the input data")
-        self._write_inputs()
-        self.set_status("Training", "Training in the container")
         reason = self._train()
         self.set_status("Uploading", "Uploading what the job left")
         self._upload_outputs()
@@ -63,7 +64,12 @@ class TrainingJob(LocalJob):
 
     # --- Inputs ------------------------------------------------------------------------------------------------------
     def _write_inputs(self) -> None:
+        """Make the trees anew, with inputs, and with the checkpoints of a job that was interrupted."""
+        self.set_status("Downloading", "Downloading the input data")
+        self._intermediate, self._checkpoints = [], []
+        home = join(self._home, "output", "intermediate")
         for host, tree in self._trees.items():
+            shutil.rmtree(tree, ignore_errors=True)
             if self._in_container:
                 write_config(tree, self.request, host, self._hosts, "lo" if self._isolated else "eth0")
             else:
@@ -74,10 +80,14 @@ class TrainingJob(LocalJob):
                 if [file.path for file in self.storage.find(uri)] == [""]:
                     target /= uri.rstrip("/").rpartition("/")[2]
                 self.storage.download(uri, target)
+            if split(home)[0] == "file":  # to an S3 address the container uploads it by itself
+                self._intermediate.append(FolderCopy(self.storage, tree / "output" / "intermediate", home))
             if "CheckpointConfig" in self.request:
+                uri = self.request["CheckpointConfig"]["S3Uri"]
                 (tree / "checkpoints").mkdir()
-                if self.storage.find(self.request["CheckpointConfig"]["S3Uri"]):
-                    self.storage.download(self.request["CheckpointConfig"]["S3Uri"], tree / "checkpoints")
+                if self.storage.find(uri):
+                    self.storage.download(uri, tree / "checkpoints")
+                self._checkpoints.append(FolderCopy(self.storage, tree / "checkpoints", uri))
 
     def _request_in(self, tree: Path) -> dict[str, Any]:
         """Return the request for a job in a tree: with the path of the user's source as a process there sees it."""
@@ -90,20 +100,33 @@ class TrainingJob(LocalJob):
 
     # --- Training ----------------------------------------------------------------------------------------------------
     def _train(self) -> Stop | JobFailed | None:
-        """Run the containers to their end; return why the job has not completed, None if it has."""
+        """Run the containers to their end; return why the job has not completed, None if it has.
+
+        Each time they are interrupted, they start anew, with nothing but what was copied of the checkpoints.
+        """
         limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME)
         deadline = time.monotonic() + limit
         with self._network() as network:
-            try:
-                self._start(network)
-                self._wait(deadline)
-            except Stop as stop:
-                if stop.status == STOPPED:
-                    self.record.status = "Stopping"
-                    self.set_status("Stopping", "Asked to stop")
-                return stop
-            finally:
-                self._end()
+            while True:
+                self._write_inputs()
+                self.set_status("Training", "Training in the container")
+                seconds_to_stop = SECONDS_TO_STOP
+                try:
+                    self._start(network)
+                    self._wait(deadline)
+                    break
+                except spot.Interruption as interruption:
+                    self.set_status("Interrupted", str(interruption))
+                    seconds_to_stop = interruption.seconds
+                except Stop as stop:
+                    if stop.status == STOPPED:
+                        self.record.status = "Stopping"
+                        self.set_status("Stopping", "Asked to stop")
+                    return stop
+                finally:
+                    self._end(seconds_to_stop)
+                if seconds_to_stop:
+                    _update(self._checkpoints)
         return self._failure()
 
     @contextlib.contextmanager
@@ -116,6 +139,9 @@ class TrainingJob(LocalJob):
 
     def _start(self, network: Network) -> None:
         engine = self.make_engine(self.request["AlgorithmSpecification"]["TrainingImage"])
+        self._workloads, self._readers, self._exit_statuses = {}, [], {}
+        self._has_printed = {host: threading.Event() for host in self._hosts}
+        self._capacity.begin()
         variables = {
             "TRAINING_JOB_NAME": self.name,
             "TRAINING_JOB_ARN": self.record.arn,
@@ -137,6 +163,7 @@ class TrainingJob(LocalJob):
 
         Raises:
             Stop: The job is to end: somebody has asked for that, or its time is over.
+            Interruption: Its instances are taken away.
         """
         copied_checkpoints = time.monotonic()
         while len(self._exit_statuses) < len(self._workloads):
@@ -146,18 +173,21 @@ class TrainingJob(LocalJob):
                 raise Stop(MAX_RUNTIME_EXCEEDED)
             if any(self._exit_statuses.values()):  # the other hosts would wait for the one that failed
                 return
-            self._copy_intermediate()
+            self._capacity.check()
+            _update(self._intermediate)
             if time.monotonic() - copied_checkpoints > SECONDS_BETWEEN_CHECKPOINT_COPIES:
-                self._copy_checkpoints()
+                _update(self._checkpoints)
                 copied_checkpoints = time.monotonic()
 
-    def _end(self) -> None:
-        """Stop the containers that still run, all at once, and read the last of their logs."""
+    def _end(self, seconds: int) -> None:
+        """Stop the containers that still run, all at once, and read the last of their logs.
+
+        Args:
+            seconds: between SIGTERM and SIGKILL.
+        """
         for host in self._workloads:  # before its first line a container's first process may not handle SIGTERM yet
             self._has_printed[host].wait(SECONDS_TO_FIRST_LINE)
-        stoppers = [
-            threading.Thread(target=workload.stop, args=(SECONDS_TO_STOP,)) for workload in self._workloads.values()
-        ]
+        stoppers = [threading.Thread(target=workload.stop, args=(seconds,)) for workload in self._workloads.values()]
         for thread in stoppers:
             thread.start()
         for thread in (*stoppers, *self._readers):
@@ -167,7 +197,7 @@ class TrainingJob(LocalJob):
         """Write a container's lines to its log, and note its exit status."""
         folder = self.folder / "logs"
         folder.mkdir(exist_ok=True)
-        with (folder / f"{host}.log").open("w", encoding="utf-8", buffering=1) as log:
+        with (folder / f"{host}.log").open("a", encoding="utf-8", buffering=1) as log:
             for line in workload.lines():
                 self._has_printed[host].set()
                 log.write(line + "\n")
@@ -192,29 +222,9 @@ class TrainingJob(LocalJob):
             return "killed by signal 9, perhaps out of memory" if killed else "the container left no failure file"
 
     # --- Outputs -----------------------------------------------------------------------------------------------------
-    def _copy_intermediate(self) -> None:
-        """Copy what changed in ``output/intermediate``; to an S3 address the container uploads it by itself."""
-        if split(self._home)[0] != "file":
-            return
-        home = Path(split(self._home)[2]) / "output" / "intermediate"
-        for tree in self._trees.values():
-            folder = tree / "output" / "intermediate"
-            for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-                with contextlib.suppress(FileNotFoundError):  # the job has replaced it meanwhile
-                    state = (path.stat().st_mtime, path.stat().st_size)
-                    if path.is_file() and self._copied.get(path) != state:
-                        self.storage.download(f"file://{path}", home / path.relative_to(folder))
-                        self._copied[path] = state
-
-    def _copy_checkpoints(self) -> None:
-        if "CheckpointConfig" in self.request:
-            for tree in self._trees.values():
-                if any((tree / "checkpoints").iterdir()):
-                    self.storage.upload(tree / "checkpoints", self.request["CheckpointConfig"]["S3Uri"])
-
     def _upload_outputs(self) -> None:
-        self._copy_intermediate()
-        self._copy_checkpoints()
+        _update(self._intermediate)
+        _update(self._checkpoints)
         trees = list(self._trees.values())
         self.record.model = self._upload_archive("model.tar.gz", [tree / "model" for tree in trees])
         self._upload_archive("output.tar.gz", [tree / "output" / "data" for tree in trees])
@@ -245,3 +255,8 @@ class TrainingJob(LocalJob):
                     value = float(last[1])
                     metrics.append({"MetricName": definition["Name"], "Value": value, "Timestamp": records.now()})
         return metrics
+
+
+def _update(copies: list[FolderCopy]) -> None:
+    for copy in copies:
+        copy.update()

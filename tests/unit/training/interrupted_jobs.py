@@ -21,6 +21,7 @@ from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP
 from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.training import generations, loop, random_streams, resume, trial
+from sagemaker_rl.training.job_options import Options
 from short_jobs import PATHS, PERIOD, Job, a_process, run_job
 
 SHORT = {
@@ -87,7 +88,7 @@ def start(folder: Path, preset: str, changes: dict[str, Any], interruption: Inte
     paths.create_outputs()
     with a_process() as printed, pytest.MonkeyPatch.context() as patch:
         patch.setattr(STOP, "check", interruption)
-        chosen = loop.create(graph_manager, paths, [], loop.Options(**{"seed": 3, **options}))
+        chosen = loop.create(graph_manager, paths, [], Options(**{"seed": 3, **options}))
         given = {"seed": 3, "improve_steps": changes["improve_steps"], **options}
         try:
             loop.train(graph_manager, paths, preset, given, [], chosen)

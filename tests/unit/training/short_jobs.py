@@ -142,13 +142,14 @@ def run_job(
         options: of the job.
     """
     from sagemaker_rl.training import loop
+    from sagemaker_rl.training.job_options import Options
 
     graph_manager = make_graph_manager(changes, stop_at, stop_by)
     prepare(graph_manager)
     paths = MLPaths(folder)
     paths.create_outputs()
     with a_process() as printed:
-        chosen = loop.Options(seed=seed, accelerate=fast, parallel_environments=1, **options)
+        chosen = Options(seed=seed, accelerate=fast, parallel_environments=1, **options)
         chosen = loop.create(graph_manager, paths, [], chosen)
         loop.train(graph_manager, paths, "preset-corridor", {"seed": str(seed)}, [("rl.a", 1)], chosen)
     return Job(paths, printed.getvalue())

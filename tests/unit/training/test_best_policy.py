@@ -49,6 +49,17 @@ def test_weights_and_statistics_of_the_best_evaluation_come_back(tmp_path):
     assert (statistics.mean == mean).all()
 
 
+def test_evaluations_since_the_best_are_counted_and_equal_ones_among_them(tmp_path):
+    from sagemaker_rl.training.best_policy import BestPolicy
+
+    best = BestPolicy(make_graph(tmp_path, PPO))
+    counts = []
+    for reward in (math.nan, -2.0, -2.0, None, -3.0, math.inf, -1.0, -1.5):
+        best.consider(reward, 10)
+        counts.append(best.evaluations_since)
+    assert counts == [1, 0, 1, 1, 2, 3, 0, 1]
+
+
 def test_of_equal_evaluations_the_last_counts_and_a_first_one_that_is_no_number_does_not(tmp_path):
     from sagemaker_rl.training.best_policy import BestPolicy
 

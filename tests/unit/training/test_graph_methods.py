@@ -21,12 +21,13 @@ def trained(tmp_path_factory) -> Job:
 
 def install(folder, fast, evaluates=True, checkpoint=None, seed=5, evaluation_episodes=1):
     """Return a graph manager with the methods of a job, and its folders."""
-    from sagemaker_rl.training import graph_methods, loop
+    from sagemaker_rl.training import graph_methods
+    from sagemaker_rl.training.job_options import Options
 
     graph_manager = make_graph_manager()
     paths = MLPaths(folder)
     paths.create_outputs()
-    options = loop.Options(seed=seed, accelerate=fast, parallel_environments=1)
+    options = Options(seed=seed, accelerate=fast, parallel_environments=1)
     job = graph_methods.Job(
         paths,
         "preset-corridor",

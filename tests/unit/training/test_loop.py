@@ -109,6 +109,34 @@ def test_the_last_policy_is_kept_where_the_best_is_not_asked_for(tmp_path, fast)
 
 
 @PATHS
+def test_a_training_ends_when_evaluations_find_no_better_policy(tmp_path, fast):
+    """Of the corridor's three evaluations the first is the best."""
+    job = run_job(tmp_path, fast, early_stopping_patience=1)
+    assert job.lines("Early stopping") == [{"Evaluations without a better one": "1"}]
+    assert len(job.lines("Evaluation")) == 2
+    metadata = job.metadata()
+    assert (metadata["environment_steps"], metadata["policy_steps"], metadata["stopped"]) == (80, 40, False)
+    assert job.checkpoint() == "2_Step-80.ckpt"
+
+
+def test_a_preset_says_how_many_evaluations_may_find_no_better_policy(tmp_path):
+    def prepare(graph_manager):
+        graph_manager.early_stopping_patience = 1
+
+    assert len(run_job(tmp_path / "preset", True, prepare=prepare).lines("Evaluation")) == 2
+    never = run_job(tmp_path / "never", True, prepare=prepare, early_stopping_patience=0)
+    assert (len(never.lines("Evaluation")), never.lines("Early stopping")) == (3, [])
+
+    def spoil(graph_manager):
+        graph_manager.early_stopping_patience = -1
+
+    with pytest.raises(
+        InputError, match=r"^Hyperparameter early_stopping_patience is -1, expected a whole number 0 or more\.$"
+    ):
+        run_job(tmp_path / "spoilt", True, prepare=spoil)
+
+
+@PATHS
 @pytest.mark.parametrize(
     ("stop_by", "stop_at", "steps", "evaluations"),
     [("SIGTERM", PERIOD + 5, PERIOD, 0), ("SIGINT", PERIOD + 2 * EPISODE + 15, PERIOD + 15, 1)],
@@ -163,28 +191,6 @@ def test_a_training_that_diverges_is_not_evaluated(tmp_path, fast):
     assert not (tmp_path / "output/intermediate/gifs").exists()
     assert list(tmp_path.rglob("*.ckpt*")) == []
     assert list((tmp_path / "model").iterdir()) == []
-
-
-def test_options_are_those_of_the_hyperparameters():
-    from sagemaker_rl.training.loop import Options
-
-    assert Options.of({}) == Options(None, None, True, None, True)
-    assert Options.of({}, seed=5).seed == 5
-    given = {"seed": 3, "save_model": 0, "accelerate": "false", "parallel_environments": 4096, "keep_best": 0}
-    assert Options.of(given, seed=5) == Options(3, False, False, 4096, False)
-    assert (Options.of({}).resume, Options.of({"resume": "weights"}).resume) == ("exact", "weights")
-    assert Options.of({"save_model": 1, "parallel_environments": 1, "seed": 2**32 - 1}).save_model is True
-    for name, values in {
-        "seed": [-1, 2**32, 1.5],
-        "parallel_environments": [0, 4097],
-        "save_model": [2],
-        "accelerate": ["x"],
-        "keep_best": [None],
-        "resume": ["all", 1],
-    }.items():
-        for value in values:
-            with pytest.raises(InputError, match=f"^Hyperparameter {name} is {value!r}, expected "):
-                Options.of({name: value})
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,21 @@ def test_global_random_numbers_go_on(tmp_path):
     assert_same(job, at_once)
 
 
+def test_a_job_that_stopped_early_trains_on_if_it_may_wait_longer(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    early = run_job(tmp_path, True, early_stopping_patience=1)
+    (tmp_path / "again").mkdir()
+    shutil.copytree(tmp_path / "checkpoints", tmp_path / "again/checkpoints")
+    again = run_job(tmp_path / "again", True, {"improve_steps": 4 * PERIOD}, early_stopping_patience=1)
+    assert (again.lines("Evaluation"), again.lines("Early stopping")) == ([], early.lines("Early stopping"))
+    assert again.metadata()["policy_steps"] == early.metadata()["policy_steps"] == PERIOD
+    (tmp_path / "longer").mkdir()
+    shutil.copytree(tmp_path / "checkpoints", tmp_path / "longer/checkpoints")
+    longer = run_job(tmp_path / "longer", True, early_stopping_patience=2)
+    assert len(longer.lines("Evaluation")) == 1
+    assert longer.metadata()["environment_steps"] == 3 * PERIOD
+
+
 def test_a_job_that_had_ended_ends_at_once_with_its_model(tmp_path):
     job = start(tmp_path / "once", PPO, {}, Interruption())
     shutil.copytree(tmp_path / "once/checkpoints", tmp_path / "again/checkpoints")
