@@ -153,7 +153,9 @@ def test_sigterm_counts_before_the_server_is_ready(start, ppo_model, seconds):
 def test_sigterm_under_load_loses_no_request(start, ppo_model):
     with start(ppo_model) as server:
         with under_load(server.url) as load:
-            time.sleep(1)
+            deadline = time.monotonic() + 60
+            while load.statuses[200] <= 500 and time.monotonic() < deadline:  # a second, or several beside other load
+                time.sleep(0.01)
             server.terminate()
             assert server.wait() == 0
             counted = dict(load.statuses)
