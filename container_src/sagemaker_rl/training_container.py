@@ -83,6 +83,7 @@ def run_job() -> None:
     stopping.STOP.install()
     paths = MLPaths.from_environment()
     reason = failures.run(lambda: _run_program(paths), paths.failure)
+    stopping.ignore()  # who asks again while the last files are written is heard already
     write_report(paths)
     if reason:
         raise errors.ClientError(reason)

@@ -1,6 +1,7 @@
 """``docker run IMAGE train`` as SageMaker does it: the contract, script mode, signals, failures."""
 
 import json
+import shutil
 import time
 
 import pytest
@@ -63,6 +64,27 @@ def test_sigterm_leaves_a_whole_checkpoint(run, train, tmp_path):
     job = train(evaluated, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"})
     assert job.status == 0, job.log
     assert json.loads((evaluated / "output/data/evaluation.json").read_text())["episodes"] == 1
+
+
+def test_a_container_that_is_killed_leaves_its_best_model_and_goes_on(run, tmp_path):
+    from jobs import write_inputs
+
+    killed, stopped = tmp_path / "killed", tmp_path / "stopped"
+    for folder in (killed, stopped):
+        write_inputs(folder, {**SHORT_PPO, "seed": "1", "improve_steps": "10000000"}, host="algo-1")
+    (killed / "checkpoints").mkdir()
+    container = start_train(run, killed)
+    wait_for_line(container, "Checkpoint> Saved in=/opt/ml/checkpoints/")
+    container.kill()
+    Policy.load(killed / "model")
+    shutil.copytree(killed / "checkpoints", stopped / "checkpoints")
+    container = start_train(run, stopped)
+    wait_for_line(container, "Training>")
+    for _ in range(2):
+        container.kill("SIGTERM")
+    assert container.wait(timeout=30)["StatusCode"] == 0
+    assert "\nCheckpoint> Going on from=/opt/ml/checkpoints/000001_Step-" in container.logs().decode()
+    Policy.load(stopped / "model")
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.3])

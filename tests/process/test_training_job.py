@@ -313,7 +313,9 @@ def test_sigterm_leaves_a_whole_checkpoint_and_a_model(tmp_path, accelerate):
     next(line for line in process.stdout if line.startswith("Evaluation>"))
     next(line for line in process.stdout if line.startswith("Training>"))
     sent = time.monotonic()
-    process.send_signal(signal.SIGTERM)
+    while process.poll() is None and time.monotonic() - sent < 10:  # whoever is impatient asks again
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
     log = process.stdout.read()
     assert process.wait() == 0, log
     assert time.monotonic() - sent < 10

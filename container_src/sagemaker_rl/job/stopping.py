@@ -29,6 +29,12 @@ def handle(handler: Callable[[int, Any], Any]) -> None:
             signal.signal(number, handler)
 
 
+def ignore() -> None:
+    """Let neither of SIGNALS end the process any more: Python's own end would take their handlers away."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class StopSignal:
     """Turns SIGTERM and Ctrl-C into ``Stopped``: raised at once, or, while deferred, by the next ``check``."""
 
@@ -43,8 +49,9 @@ class StopSignal:
         sys.unraisablehook = _report_unraisable
 
     def _receive(self, number: int, frame: Any) -> None:
+        if not self._received:  # asking again gains nobody time
+            self._since = time.monotonic()
         self._received = signal.Signals(number).name
-        self._since = time.monotonic()
         if not self._deferred:
             raise Stopped(self._received)
 

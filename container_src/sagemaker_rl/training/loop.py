@@ -185,6 +185,7 @@ class TrainingJob:
                 self._save_checkpoint()
             if state is not None:
                 self.keeper.save(lambda: state)
+            self.keeper.report()
             self._record_progress()
             self._export()
             if options.save_model:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.errors import InputError
+from sagemaker_rl.job import outputs
 from sagemaker_rl.job.hyperparameters import OF_THE_PLATFORM
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints, generations, state_file
@@ -28,7 +29,7 @@ class Keeper:
         self.has_folder = self._folder.is_dir()
         self._preset, self._changes = preset, changes
         self._kept: Path | None = generations.newest(self._folder)
-        self._cost = 0.0
+        self._costs: list[float] = []
         self._saved = time.monotonic()
 
     def find(self) -> Path | None:
@@ -40,7 +41,8 @@ class Keeper:
     def is_due(self, least_seconds: float = 0.0) -> bool:
         """Tell whether the next checkpoint takes no more than its share of the time, and so long has passed."""
         seconds = time.monotonic() - self._saved
-        return self.has_folder and seconds >= max(least_seconds, self._cost / SHARE_OF_TIME)
+        cost = self._costs[-1] if self._costs else 0.0
+        return self.has_folder and seconds >= max(least_seconds, cost / SHARE_OF_TIME)
 
     def save(self, get_state: Callable[[], State]) -> None:
         """Save a checkpoint with the state that ``get_state`` returns, if there is a folder for it.
@@ -59,9 +61,16 @@ class Keeper:
         with checkpoints.staged(self._graph_manager, self._folder, self._preset, self._changes, write_state) as staging:
             self._kept = generations.install(staging, self._folder, self._kept)
         self._saved = time.monotonic()
-        self._cost = self._saved - began
+        self._costs.append(self._saved - began)
         self._graph_manager.checkpoint_id = number  # it counts the checkpoints of the job's output
         print(f"Checkpoint> Saved in={self._kept}", flush=True)
+
+    def report(self) -> None:
+        """Say in the log what saving has cost, in seconds."""
+        if self._costs:
+            outputs.metric_line(
+                "Checkpoints", Saved=len(self._costs), Seconds=sum(self._costs), Longest=max(self._costs)
+            )
 
 
 def read(folder: Path) -> State:

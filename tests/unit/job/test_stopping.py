@@ -80,6 +80,17 @@ def test_ctrl_c_stays_ignored_in_the_background(stop):
         signal.raise_signal(signal.SIGTERM)
 
 
+def test_patience_counts_from_the_first_signal(stop, monkeypatch):
+    now = iter((100.0, 103.0, 105.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    with stop.deferred():
+        for _ in range(3):  # the clock is read once
+            signal.raise_signal(signal.SIGTERM)
+        stop.check(4.0)
+        with pytest.raises(Stopped):
+            stop.check(4.0)
+
+
 def test_it_waits_until_the_outermost_context_is_left(stop):
     with stop.deferred():
         with stop.deferred():
