@@ -67,7 +67,9 @@ class Interruption:
         self._check(patience)
 
 
-def start(folder: Path, preset: str, changes: dict[str, Any], interruption: Interruption, **options: Any) -> Job | None:
+def start(
+    folder: Path, preset: str, changes: dict[str, Any], interruption: Interruption, trainings: int = 1, **options: Any
+) -> Job | None:
     """Run a job in ``folder``; return it if it came to its end.
 
     Args:
@@ -75,6 +77,7 @@ def start(folder: Path, preset: str, changes: dict[str, Any], interruption: Inte
         preset: its name.
         changes: values of it; ``level`` is the environment's name.
         interruption: of the job.
+        trainings: how many follow each other, as some launchers have it.
         options: of the job.
     """
     graph_manager = import_preset(find_preset(preset, MLPaths(folder)))
@@ -91,7 +94,8 @@ def start(folder: Path, preset: str, changes: dict[str, Any], interruption: Inte
         chosen = loop.create(graph_manager, paths, [], Options(**{"seed": 3, **options}))
         given = {"seed": 3, "improve_steps": changes["improve_steps"], **options}
         try:
-            loop.train(graph_manager, paths, preset, given, [], chosen)
+            for number in range(trainings):
+                loop.train(graph_manager, paths, preset, given, [], chosen, number)
         except Killed:
             return None
         return None if STOP._received else Job(paths, printed.getvalue())

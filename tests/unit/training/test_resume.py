@@ -89,6 +89,20 @@ def test_a_job_that_is_killed_and_stopped_again_and_again_ends_with_the_same_pol
     assert_same(job, uninterrupted)
 
 
+@pytest.mark.parametrize("part", [0.3, 0.8])
+def test_a_job_of_two_trainings_goes_on_in_the_one_that_was_killed(tmp_path, part):
+    changes, at_once = {"improve_steps": 512, "steps_between_evaluation_periods": 256}, Interruption()
+    uninterrupted = start(tmp_path / "at-once", PPO, changes, at_once, trainings=2)
+    assert uninterrupted is not None
+    assert len(uninterrupted.lines("Evaluation")) == 4
+    assert start(tmp_path / "killed", PPO, changes, Interruption(int(part * at_once.looks), True), trainings=2) is None
+    shutil.copytree(tmp_path / "killed/checkpoints", tmp_path / "again/checkpoints")
+    again = start(tmp_path / "again", PPO, changes, Interruption(), trainings=2)
+    assert again is not None
+    assert len(again.lines("Evaluation")) < 4
+    assert_same(again, uninterrupted)
+
+
 @pytest.mark.parametrize(("preset", "level"), [(PPO, "UnrepeatablePPO-v0"), (DQN, "UnrepeatableDQN-v0")])
 def test_an_episode_that_cannot_be_repeated_ends_where_it_was(tmp_path, preset, level):
     changes = {"level": level, "improve_steps": 640}
