@@ -69,8 +69,8 @@ class System:
 SYSTEMS = {
     system.name: system
     for system in (
-        System("ours-continuous", "ours: clipped PPO", "continuous", job={"RLCOACH_PRESET": PPO}),
-        System("ours-notebook", "ours: the notebook's clipped PPO", "continuous", job=NOTEBOOK),
+        System("ours-continuous", "ours: clipped PPO", "continuous", seeds=10, job={"RLCOACH_PRESET": PPO}),
+        System("ours-notebook", "ours: the notebook's clipped PPO", "continuous", seeds=10, job=NOTEBOOK),
         System(
             "stock-coach",
             "stock Coach: the notebook's clipped PPO",
@@ -102,6 +102,7 @@ SYSTEMS = {
             "ours-discrete",
             "ours: DQN",
             "discrete",
+            seeds=10,
             job={"RLCOACH_PRESET": DQN},
         ),
         System(

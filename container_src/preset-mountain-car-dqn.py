@@ -22,8 +22,8 @@ from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 # --- Schedule --------------------------------------------------------------------------------------------------------
 # From the first climb on nearly every policy reaches the flag, in 100 to 130 steps: no two of them are the same, since
 # an error of Q that is small everywhere can cost a swing somewhere. Frequent evaluations find the best of them, and
-# that one is kept (hyperparameter keep_best). The next better one may come late: after 24 evaluations with one seed of
-# five. Hence early_stopping_patience, below, is longer; with 20 the worst of 15 other seeds falls from -102.1 to -103.2.
+# that one is kept (hyperparameter keep_best). A better one may come late: of five seeds one waits for it for 24
+# evaluations. Hence the early_stopping_patience below; with 20 the worst of 15 other seeds falls from -102.1 to -103.2.
 schedule_params = ScheduleParameters()
 schedule_params.heatup_steps = EnvironmentSteps(5_120)
 schedule_params.improve_steps = EnvironmentSteps(61_440)
