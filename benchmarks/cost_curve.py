@@ -16,7 +16,7 @@ QUICK_STEPS_OF_ENVIRONMENTS = 32_768
 
 def steps_settings(steps: int) -> dict[str, str]:
     """Return the hyperparameters of a job of so many steps; it evaluates as often as the preset says."""
-    return {"RLCOACH_PRESET": PPO, "seed": "0", "improve_steps": str(steps)}
+    return {"RLCOACH_PRESET": PPO, "seed": "0", "improve_steps": str(steps), "early_stopping_patience": "0"}
 
 
 def environments_settings(environments: int, quick: bool) -> dict[str, str]:
