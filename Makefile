@@ -22,7 +22,7 @@ SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 test: $(VENV)/tested  ## all tests, or PYTEST_ARGS; those of containers too where a Docker engine answers
 ifdef PYTEST_ARGS
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(if $(filter tests/unit,$(PYTEST_ARGS)),$(SIDE_BY_SIDE)) $(PYTEST_ARGS)
 else
 	$(BIN)/python -m pytest tests/serving
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(MOVING) tests/process/test_training_job.py tests/process tests/browser tests/unit
