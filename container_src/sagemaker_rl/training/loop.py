@@ -212,6 +212,7 @@ class TrainingJob:
     def _state(self, run: Any, best: BestPolicy) -> State:
         """Return all that a job needs to go on where this one is."""
         return {
+            "version": resume.VERSION,
             **vars(self.progress),
             "training": self.number,
             "train_seconds": time.monotonic() - self.started,
@@ -230,6 +231,8 @@ class TrainingJob:
             InputError: It is another job's.
         """
         try:
+            if state.get("version") != resume.VERSION:
+                raise DamagedState(f"it is of version {state.get('version')}, and this image writes {resume.VERSION}")
             if state["path"] != type(run).__name__:
                 raise DamagedState(f"it was run by {state['path']}, and this one is by {type(run).__name__}")
             run.restore(state["run"])

@@ -97,12 +97,13 @@ def play(
     Raises:
         InputError: Not even one batch of episodes ended in time.
     """
-    num_envs = EPISODES if is_car(make()) else EPISODES_AT_A_TIME
+    # A car only computes: what other programs take of the machine is none of its seconds. Another environment may wait.
+    num_envs, clock = (EPISODES, time.process_time) if is_car(make()) else (EPISODES_AT_A_TIME, time.monotonic)
     envs = make_vector_env(make, num_envs, seed)
-    deadline = time.monotonic() + seconds
+    deadline = clock() + seconds
     batches: list[_Episodes] = []
     while len(batches) * num_envs < EPISODES:
-        episodes = _play_batch(policy, envs, 0 if batches else NUM_PATHS, deadline, check_stop)
+        episodes = _play_batch(policy, envs, 0 if batches else NUM_PATHS, lambda: clock() > deadline, check_stop)
         if episodes is None:
             break
         batches.append(episodes)
@@ -130,7 +131,7 @@ class _Episodes(NamedTuple):
 
 
 def _play_batch(
-    policy: Policy, envs: VectorEnv, num_paths: int, deadline: float, check_stop: Callable[[], None]
+    policy: Policy, envs: VectorEnv, num_paths: int, is_over: Callable[[], bool], check_stop: Callable[[], None]
 ) -> _Episodes | None:
     """Play one episode in every environment, and record the paths of the first ones; None if the time is up."""
     observations = starts = envs.reset()
@@ -141,7 +142,7 @@ def _play_batch(
     with written_files.watching() as written:
         while running.any():
             check_stop()
-            if time.monotonic() > deadline:
+            if is_over():
                 return None
             actions = policy.actions(asked)
             for index, trace in enumerate(traces):

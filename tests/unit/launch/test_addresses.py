@@ -93,13 +93,14 @@ def test_a_copy_has_the_files_of_its_address_alone(s3, folder, tmp_path, kind):
 
 
 def test_what_is_uploaded_is_found_below_the_address(s3, folder):
-    s3.upload(folder / "cars", "s3://bucket-2/up")
-    assert [file.path for file in s3.find("s3://bucket-2/up")] == [
+    s3.ensure_bucket("bucket-3")
+    s3.upload(folder / "cars", "s3://bucket-3/up")
+    assert [file.path for file in s3.find("s3://bucket-3/up")] == [
         "mine-2/b.txt",
         "mine/a.txt",
         "mine/a/c.txt",
         "mine/b.txt",
         "mine2",
     ]
-    s3.upload(folder / "cars/mine2", "s3://bucket-2/up2")
-    assert s3.find("s3://bucket-2/up2") == [StoredFile("", 6)]
+    s3.upload(folder / "cars/mine2", "s3://bucket-3/up2")
+    assert s3.find("s3://bucket-3/up2") == [StoredFile("", 6)]

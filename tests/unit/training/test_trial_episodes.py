@@ -1,10 +1,12 @@
 """What a trial counts of its episodes, and the map that it draws of a policy."""
 
+import itertools
 import math
 import sys
 from types import SimpleNamespace
 
 import numpy as np
+import patient_envs
 import pytest
 from graphs import CORRIDOR, make_graph
 from jobs import DQN, PPO
@@ -50,7 +52,7 @@ POLICY = SimpleNamespace(
 
 def test_an_episode_counts_until_its_end():
     envs, checks = Counters(), []
-    episodes = trial._play_batch(POLICY, envs, 2, math.inf, lambda: checks.append(envs.taken))
+    episodes = trial._play_batch(POLICY, envs, 2, lambda: False, lambda: checks.append(envs.taken))
     assert episodes is not None
     assert episodes.starts.tolist() == [[0], [10], [20]]
     assert episodes.returns.tolist() == [1, 1 + 2 + 3, 1 + 2]
@@ -64,10 +66,9 @@ def test_an_episode_counts_until_its_end():
 
 
 @pytest.mark.parametrize(("deadline", "taken"), [(4.0, 3), (2.0, 3), (1.5, 2), (-1.0, 0)])
-def test_time_is_up_after_the_deadline(monkeypatch, deadline, taken):
+def test_episodes_end_when_their_time_is_up(deadline, taken):
     envs = Counters()
-    monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: float(envs.taken)))
-    episodes = trial._play_batch(POLICY, envs, 0, deadline, lambda: None)
+    episodes = trial._play_batch(POLICY, envs, 0, lambda: envs.taken > deadline, lambda: None)
     assert (envs.taken, episodes is not None) == (taken, taken == 3)
 
 
@@ -136,10 +137,16 @@ def test_a_job_that_was_stopped_is_not_put_on_trial(corridor, monkeypatch):
     assert reason_of(paths) == "the job was stopped."
 
 
-def test_cars_are_played_all_at_once(tmp_path, dqn_model):
+def test_cars_are_played_all_at_once(tmp_path, dqn_model, monkeypatch):
+    """What other programs take of the machine is none of their time."""
     make = environment_maker(make_graph(tmp_path, DQN), own_actions=True)
     with pytest.raises(InputError, match=r"^100 episodes take more than -1 s$"):
         trial.play(Policy.load(dqn_model), make, 3, -1.0, lambda: None)
+    monkeypatch.setattr(patient_envs, "PATIENCE", 50)
+    ages = itertools.count(0, 1000)  # a thousand seconds pass between two looks at the wall clock
+    clocks = {"monotonic": ages.__next__, "process_time": lambda: 0.0}
+    monkeypatch.setattr(trial, "time", SimpleNamespace(**clocks))
+    assert len(trial.play(Policy.load(dqn_model), make, 3, 1.0, lambda: None).returns) == 100
 
 
 @pytest.mark.parametrize(("preset", "head"), [(PPO, "state_value"), (DQN, "q_values")])
