@@ -159,7 +159,7 @@ def train(name: str, trial: dict[str, Any]) -> None:
     graph_manager = launcher.load_preset()
     _set_without_hyperparameters(graph_manager, hidden, reward_scale, clipping_decay)
     _set_decay_steps(graph_manager)
-    options = Options(seed=seed, save_model=False)
+    options = Options(seed=seed, save_model=False, early_stopping_patience=0)
     training.create(graph_manager, launcher.paths, launcher.changes, options)
     training.train(graph_manager, launcher.paths, PRESETS[name], {}, launcher.changes, options)
 
