@@ -67,7 +67,9 @@ def assert_the_demo_trained_a_car_that_climbs(runs: Path, printed: str) -> None:
     summary = json.loads((run / "summary.json").read_text())
     assert summary["preset"] == PPO
     assert summary["engine"] == "process"
-    assert summary["environment_steps"] == 1_310_720
+    periods, rest = divmod(summary["environment_steps"], 131_072)
+    assert rest == 0
+    assert 3 <= periods <= 10  # training ends two evaluations after the best one
     assert summary["train_seconds"] > 0
     assert summary["episodes"] >= 20
     assert summary["mean_return"] >= 99
