@@ -60,7 +60,14 @@ NOT_RUN = {
     ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",
     ("benchmarks/README.md", "make bench BENCH_ARGS=--systems=cartpole"): "half an hour",
     ("benchmarks/README.md", "make images && make bench-serving"): "minutes, and needs Java",
+    (
+        "benchmarks/README.md",
+        "make bench BENCH_ARGS=--systems=ours-continuous,ours-notebook,ours-discrete",
+    ): "minutes",
+    ("benchmarks/README.md", "python benchmarks/early_stopping.py --seeds 11 12 13 14 15 21 22 23 24 25"): "minutes",
     ("benchmarks/README.md", "python benchmarks/interruptions.py"): "minutes",
+    ("benchmarks/README.md", "python benchmarks/interruptions.py --engine docker"): "minutes",
+    ("benchmarks/README.md", "python benchmarks/checkpoint_cost.py --repeats 2"): "minutes",
 }
 """Commands that no test of the documents runs, and why. On the page they say what they need, or how long they take."""
 
