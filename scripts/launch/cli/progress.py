@@ -14,7 +14,7 @@ TRAINING = re.compile(r"^Training> .*\bSteps=(\d+)")
 TESTING = re.compile(r"^Testing> ")
 EVALUATION = re.compile(r"^Evaluation> .*Evaluation reward=([-\d.e+]+).*\bSteps=(\d+)")
 FAST_PATH = re.compile(r"^Path> .*\bPath=accelerated")
-MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Best|Checkpoint|Model|Error)\b")
+MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Early stopping|Best|Checkpoint|Model|Error)\b")
 SECONDS_BETWEEN_TRAINING_LINES = 2.0
 
 

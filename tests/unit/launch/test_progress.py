@@ -28,6 +28,7 @@ def test_off_a_terminal_training_lines_are_few(capsys, path):
         f"Path> Path={path}",
         "Checkpoint> Starting from the weights in=/opt/ml/checkpoints",
         EVALUATION,
+        "Early stopping> Evaluations without a better one=2",
         "Model> Saved in=/opt/ml/model",
         "Error: discount is 1.5.",
     ]
