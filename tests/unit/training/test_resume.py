@@ -58,7 +58,7 @@ gym.register("UnrepeatableDQN-v0", entry_point=Unrepeatable, kwargs={"discrete":
         (PPO, {}, True),
         (PPO, {"level": "Pendulum-v1", "improve_steps": 1024}, False),
         (DQN, {}, True),
-        (DQN, {"level": "CartPole-v1", "improve_steps": 640}, False),
+        (DQN, {"level": "gymnasium:CartPole-v1", "improve_steps": 640}, False),
     ],
     ids=["PPO-car", "PPO-pendulum-MXNet", "DQN-car", "DQN-cart-pole-MXNet"],
 )
