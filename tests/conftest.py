@@ -1,5 +1,6 @@
 """Jobs and endpoints that many tests look at, each run once."""
 
+import fcntl
 import os
 from typing import Any
 
@@ -71,7 +72,14 @@ def engine() -> docker.DockerClient:
 
 
 @pytest.fixture(scope="session")
-def built(engine: docker.DockerClient) -> dict[str, images.BuiltImage]:
-    """Both images, as ``make images`` builds them."""
+def built(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> dict[str, images.BuiltImage]:
+    """Both images, as ``make images`` builds them.
+
+    One process builds at a time. The next finds all layers there, and moves no tag: two at once make two images.
+    """
     ca_bundle = images.find_ca_bundle(None)
-    return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in project.KINDS}
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "building-images").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in project.KINDS}
