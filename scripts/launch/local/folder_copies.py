@@ -1,5 +1,6 @@
 """Copies of a folder that a job writes into, kept while it runs."""
 
+import os
 from pathlib import Path
 
 from launch.aws.storage import Storage, join
@@ -28,13 +29,14 @@ class FolderCopy:
         Raises:
             UsageError: The address cannot be written.
         """
-        for path in sorted(self._folder.rglob("*")):
-            try:
-                if path.is_file():
+        # os.walk passes over a folder that is removed while it looks; Path.rglob raises.
+        for folder, _, names in os.walk(self._folder):
+            for path in (Path(folder, name) for name in sorted(names)):
+                try:
                     self._copy(path)
-            except (FileNotFoundError, UsageError):
-                if path.exists():
-                    raise  # else the job has replaced or removed it meanwhile
+                except (FileNotFoundError, UsageError):
+                    if path.exists():
+                        raise  # else the job has replaced or removed it meanwhile
 
     def _copy(self, path: Path) -> None:
         status = path.stat()

@@ -1,6 +1,7 @@
 """A copy of a folder follows it, whatever is replaced or removed meanwhile."""
 
 import os
+from pathlib import Path
 
 import pytest
 from launch.aws.storage import Storage
@@ -57,6 +58,21 @@ def test_a_file_that_goes_while_it_is_copied_is_left_out(folders, error):
 
     FolderCopy(Racing(None), source, f"file://{target}").update()
     assert files(target) == {"deep/a.txt": "one"}
+
+
+def test_a_folder_that_goes_while_files_are_looked_for_is_left_out(folders, monkeypatch):
+    source, target = folders
+    scandir = os.scandir
+
+    def racing(path="."):
+        if Path(path).name == "deep":
+            raise FileNotFoundError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", racing)
+    FolderCopy(Storage(None), source, f"file://{target}").update()
+    monkeypatch.undo()
+    assert files(target) == {"b.txt": "two"}
 
 
 def test_an_address_that_cannot_be_written_is_told(folders):
