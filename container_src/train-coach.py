@@ -45,9 +45,6 @@ class MyLauncher(SageMakerCoachPresetLauncher):
         # schedule. With more gradient steps between two trainings it would be gone before anything is learnt.
         if self.given.keys() & set(SCHEDULE_NAMES) and getattr(algorithm, "beta_entropy", 0) < 0:
             changes.setdefault(f"{ALGORITHM}.beta_entropy", 0)
-        # How many evaluations to wait for a better one is a matter of what lies between two of them.
-        if self.given.keys() & {*SCHEDULE_NAMES, "evaluation_freq_env_steps"}:
-            graph_manager.early_stopping_patience = 0
         return graph_manager
 
     def default_preset_name(self) -> str:

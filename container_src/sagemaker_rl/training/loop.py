@@ -139,7 +139,7 @@ class TrainingJob:
         self.options = options
         self.number = number
         """Of the trainings before it in the same job: a launcher may begin several."""
-        self.early_stopping = EarlyStopping(graph_manager, options.early_stopping_patience)
+        self.early_stopping = EarlyStopping(graph_manager, options.early_stopping_patience, changes)
         self.keeper = resume.Keeper(graph_manager, paths, progress.preset, changes)
         self.goes_on = False
         """Whether it goes on where another one was."""

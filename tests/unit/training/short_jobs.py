@@ -127,6 +127,7 @@ def run_job(
     stop_by: int = signal.SIGTERM,
     prepare: Callable[[Any], None] = lambda graph_manager: None,
     seed: int = 3,
+    changed: tuple[tuple[str, Any], ...] = (),
     **options: Any,
 ) -> Job:
     """Run a training job.
@@ -139,6 +140,7 @@ def run_job(
         stop_by: see there.
         prepare: changes the graph manager further.
         seed: of the job.
+        changed: what else the job's hyperparameters are said to have changed in the preset.
         options: of the job.
     """
     from sagemaker_rl.training import loop
@@ -151,7 +153,7 @@ def run_job(
     with a_process() as printed:
         chosen = Options(seed=seed, accelerate=fast, parallel_environments=1, **options)
         chosen = loop.create(graph_manager, paths, [], chosen)
-        loop.train(graph_manager, paths, "preset-corridor", {"seed": str(seed)}, [("rl.a", 1)], chosen)
+        loop.train(graph_manager, paths, "preset-corridor", {"seed": str(seed)}, [("rl.a", 1), *changed], chosen)
     return Job(paths, printed.getvalue())
 
 

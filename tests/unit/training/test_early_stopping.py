@@ -33,6 +33,21 @@ def test_zero_is_never(patience, of_preset):
     assert not any(EarlyStopping(graph_manager(**of_preset), patience).is_due(best(1.0, n)) for n in (0, 1, 1000))
 
 
+@pytest.mark.parametrize(
+    ("path", "patience", "due"),
+    [
+        ("rl.steps_between_evaluation_periods:EnvironmentSteps", None, False),
+        ("rl.agent_params.network_wrappers.main.batch_size", None, False),
+        ("rl.agent_params.algorithm.optimization_epochs", 2, True),
+        ("rl.improve_steps:EnvironmentSteps", None, True),
+        ("rl.agent_params.algorithm.discount", None, True),
+    ],
+)
+def test_a_presets_patience_is_for_its_own_schedule(path, patience, due):
+    stopping = EarlyStopping(graph_manager(early_stopping_patience=2), patience, [(path, 1)])
+    assert stopping.is_due(best(1.0, 2)) == due
+
+
 @pytest.mark.parametrize(("test", "reward", "due"), [(True, 97.9, False), (True, 98.0, True), (False, -3.0, True)])
 def test_a_preset_that_expects_a_return_is_given_time_until_then(test, reward, due):
     assert EarlyStopping(graph_manager(test, 98), 2).is_due(best(reward, 2)) == due

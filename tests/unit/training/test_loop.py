@@ -127,6 +127,9 @@ def test_a_preset_says_how_many_evaluations_may_find_no_better_policy(tmp_path):
     never = run_job(tmp_path / "never", True, prepare=prepare, early_stopping_patience=0)
     assert (len(never.lines("Evaluation")), never.lines("Early stopping")) == (3, [])
 
+    own = run_job(tmp_path / "own", True, prepare=prepare, changed=(("rl.x.batch_size", 4),))
+    assert len(own.lines("Evaluation")) == 3
+
     def spoil(graph_manager):
         graph_manager.early_stopping_patience = -1
 
