@@ -175,9 +175,9 @@ def wheels(folder: Path) -> Path:
 
 @pytest.mark.parametrize("handler", ["", "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))"])
 def test_a_program_that_was_asked_to_stop_has_not_failed(tmp_path, handler):
-    hyperparameters = submit(
-        tmp_path, "main.py", main__py=f"import sys, time\n{handler}\nprint('started', flush=True)\ntime.sleep(60)\n"
-    )
+    # In short pieces: Python calls no handler for a signal that arrives just before it sleeps until it has slept.
+    main = f"import sys, time\n{handler}\nprint('started', flush=True)\nfor _ in range(600):\n    time.sleep(0.1)\n"
+    hyperparameters = submit(tmp_path, "main.py", main__py=main)
     ml = tmp_path / "ml"
     ml.mkdir()
     process = start_training(ml, hyperparameters)

@@ -95,7 +95,9 @@ def test_nobody_reads_on(lines):
     ("script", "imported"), [("train", "boto3"), ("predict", "botocore"), ("push_images", "docker")]
 )
 def test_ctrl_c_while_a_script_imports_what_it_needs(tmp_path, script, imported):
-    (tmp_path / f"{imported}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    # In short pieces: Python calls no handler for a signal that arrives just before it sleeps until it has slept.
+    importing = "import time\nprint('importing', flush=True)\nfor _ in range(600):\n    time.sleep(0.1)\n"
+    (tmp_path / f"{imported}.py").write_text(importing)
     process = subprocess.Popen(
         [sys.executable, str(ROOT / f"scripts/{script}.py"), "--help"],
         stdout=subprocess.PIPE,
