@@ -55,6 +55,7 @@ NOT_RUN = {
     ): "minutes",
     ("CONTRIBUTING.md", "docker/lock.sh"): "asks a package index",
     ("benchmarks/README.md", "make bench"): "an hour",
+    ("benchmarks/README.md", "make bench-scale"): "minutes",
     ("benchmarks/README.md", "make bench QUICK=1"): "minutes",
     ("benchmarks/README.md", "make bench BENCH_ARGS=--reuse"): "trains what is not measured yet",
     ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",

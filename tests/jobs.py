@@ -44,7 +44,7 @@ STOCK_PPO = {
 """The same by stock Coach: one training phase."""
 SHORT_DQN = {
     "RLCOACH_PRESET": DQN,
-    "seed": "7",
+    "seed": "1",
     "parallel_environments": "4",
     "improve_steps": "40400",
     "evaluation_freq_env_steps": "40400",
@@ -55,7 +55,7 @@ SHORT_DQN = {
 """Four discrete cars, each for a little more than the 10,000 steps of an episode."""
 STOCK_DQN = {
     "RLCOACH_PRESET": DQN,
-    "seed": "9",
+    "seed": "1",
     "accelerate": "0",
     "improve_steps": "600",
     "evaluation_freq_env_steps": "600",

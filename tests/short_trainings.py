@@ -98,15 +98,15 @@ class Chance:
     to_rows: Any = None
     """PPO's: from a transition's number in its phase to its row."""
 
-    def random(self, size: Any) -> np.ndarray:
-        return np.zeros(size)  # less than any probability: explore
+    def random(self, shape: tuple[int, int]) -> np.ndarray:
+        """Return what leads to the actions of DQN; in heatup, or where it explores with certainty for one step."""
+        num_envs, size = shape
+        draws = np.zeros(shape)
+        draws[:, size // 2] = [(self.actions.pop(0) + 0.5) / 3 for _ in range(num_envs)]
+        return draws
 
-    def integers(self, low: int, high: int | None = None, size: int = 1) -> np.ndarray:
-        """Return actions for as many environments, durations of one step, or rows of a replay."""
-        if high is not None:
-            return np.ones(size, dtype=np.int64)
-        if not self.samples or size < len(self.samples[0]):
-            return np.array([self.actions.pop(0) for _ in range(size)])
+    def integers(self, limit: int, size: int) -> np.ndarray:
+        """Return rows of a replay."""
         batches = [self.samples.pop(0) for _ in range(size // len(self.samples[0]))]
         return np.concatenate(batches) % self.replay_size
 
@@ -302,7 +302,7 @@ def train_by_ours(
     length = agent.ap.algorithm.num_consecutive_playing_steps.num_steps if is_ppo else num_envs
     run.envs = RecordedEnvironments(transitions, num_envs, length)
     run.observations = run.envs.reset()
-    run.random = chance
+    run.random = run.streams = chance
     policies: list[list[np.ndarray]] = []
     if is_ppo:
         run.learner = type(run.learner)(agent, chance, in_numpy)

@@ -59,6 +59,7 @@ class SageMakerCoachPresetLauncher:
         "save_model",
         "accelerate",
         "parallel_environments",
+        "environment_processes",
         "keep_best",
         "early_stopping_patience",
         "resume",
@@ -199,10 +200,7 @@ class SageMakerCoachPresetLauncher:
         return cast(argparse.ArgumentParser, CoachLauncher().get_argument_parser())
 
     def get_config_args(self, parser: argparse.ArgumentParser) -> argparse.Namespace:
-        """Return Coach's arguments for this job, and fill ``self.hyperparameters``.
-
-        Args:
-            parser: of Coach's command line, for its defaults.
+        """Return Coach's arguments for this job, by ``parser``'s defaults, and fill ``self.hyperparameters``.
 
         Raises:
             InputError: A hyperparameter is unknown.

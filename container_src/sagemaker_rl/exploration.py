@@ -66,13 +66,19 @@ class HeldActions:
         self.actions = np.zeros(num_envs, dtype=np.int64)
         self.steps_left = np.zeros(num_envs, dtype=np.int64)
 
-    def decide(self, random: np.random.Generator, epsilon: float) -> np.ndarray:
-        """Begin to hold actions by chance; return where one is held now, bool ``(num_envs,)``."""
-        begins = (self.steps_left == 0) & (random.random(len(self.actions)) < epsilon)
+    def decide(self, random: Any, epsilon: float) -> np.ndarray:
+        """Begin to hold actions by chance; return where one is held now, bool ``(num_envs,)``.
+
+        Args:
+            random: a ``numpy.random.Generator``, or what draws as its ``random`` does. Each environment has its own
+                row of what is drawn, whether it needs it or not.
+            epsilon: the probability.
+        """
+        chance, action, duration = random.random((len(self.actions), 3)).T
+        begins = (self.steps_left == 0) & (chance < epsilon)
         if begins.any():
-            count = int(begins.sum())
-            self.actions[begins] = random.integers(self.num_actions, size=count)
-            self.steps_left[begins] = random.integers(1, self.max_duration + 1, size=count)
+            self.actions[begins] = action[begins] * self.num_actions  # cut off to whole numbers
+            self.steps_left[begins] = 1 + (duration[begins] * self.max_duration).astype(np.int64)
         return self.steps_left > 0
 
     def take(self, greedy: np.ndarray | None) -> np.ndarray:

@@ -106,7 +106,7 @@ def test_the_demo_in_the_images(built, tmp_path):
     import sys
 
     command = [sys.executable, str(ROOT / "scripts/demo.py"), "--engine", "docker", "--runs", str(tmp_path)]
-    command += ["-p", "improve_steps=262144"]  # all of it, as processes, is a command of the README
+    command += ["--seed", "1", "-p", "improve_steps=262144"]  # all of it, as processes, is a command of the README
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads((tmp_path / "latest/summary.json").read_text())

@@ -1,5 +1,6 @@
 """Coach's normalization of observations by their running mean and standard deviation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,3 +30,17 @@ def normalize(observations: np.ndarray, statistics: Any) -> np.ndarray:
     """
     low, high = statistics.clip_values
     return np.minimum(np.maximum((observations - statistics.mean) / (statistics.std + NUMERICAL_FLOOR), low), high)
+
+
+def normalize_by_all(observations: np.ndarray, all_statistics: Iterable[Any]) -> np.ndarray:
+    """Return what filters that follow each other make of ``observations``; arguments as of ``normalize``."""
+    for statistics in all_statistics:
+        observations = normalize(observations, statistics)
+    return observations
+
+
+def count_by_all(observations: np.ndarray, all_statistics: Iterable[Any]) -> None:
+    """Count ``observations`` in running statistics: each filter counts what the one before it makes of them."""
+    for statistics in all_statistics:
+        statistics.push_val(observations)
+        observations = normalize(observations, statistics)

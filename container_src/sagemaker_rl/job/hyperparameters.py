@@ -32,6 +32,7 @@ RANGES = {
     "evaluate_steps": Range(1),
     "early_stopping_patience": Range(0),
     "parallel_environments": Range(1, 4096),
+    "environment_processes": Range(1, 256),
     "seed": Range(0, 2**32 - 1),
 }
 """Of the hyperparameters that are the job's own, all of them whole numbers."""

@@ -35,6 +35,16 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Hold SIGNALS back while the context is open: a process that begins in it gets none until it unblocks them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class StopSignal:
     """Turns SIGTERM and Ctrl-C into ``Stopped``: raised at once, or, while deferred, by the next ``check``."""
 

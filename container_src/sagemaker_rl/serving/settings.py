@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from sagemaker_rl import cores
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.serving.codecs import CODECS, JSON
 from sagemaker_rl.serving.negotiation import HEADS, OUTPUTS
@@ -39,8 +40,6 @@ BOUNDS = {
     "SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS": Bounds(1, 3600),
 }
 """Of each variable that is a number."""
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Of the container, with cgroup version 2."""
 MAX_DIGITS = 10
 """Python reads a whole number of thousands of digits slowly, or not at all."""
 
@@ -115,7 +114,7 @@ class Settings:
             model_dir=base / ("models" if multi_model else "model"),
             host=environment.get("SAGEMAKER_BIND_TO_HOST", "0.0.0.0"),  # noqa: S104 - as SageMaker asks
             port=number("SAGEMAKER_BIND_TO_PORT", 8080),
-            workers=number("SAGEMAKER_MODEL_SERVER_WORKERS", min(cpu_count(), MAX_WORKERS)),
+            workers=number("SAGEMAKER_MODEL_SERVER_WORKERS", min(cores.count(), MAX_WORKERS)),
             max_body_bytes=number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6) * 1024 * 1024,
             seconds_to_answer=number("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
             seconds_to_receive=number("SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS", 30),
@@ -129,15 +128,3 @@ class Settings:
             max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000),
             page=number("SAGEMAKER_RL_PAGE", 0) == 1,
         )
-
-
-def cpu_count() -> int:
-    """Return how many processors this process may use: its affinity, and its container's quota, rounded up."""
-    count = len(os.sched_getaffinity(0))
-    try:
-        quota, period = CPU_QUOTA.read_text(encoding="ascii").split()
-        if quota != "max":
-            count = min(count, -(-int(quota) // int(period)))
-    except (OSError, ValueError):  # no cgroup version 2
-        pass
-    return max(count, 1)

@@ -89,6 +89,7 @@ def choose_run(
     accelerate: bool,
     parallel_environments: int | None,
     trains: bool = True,
+    environment_processes: int | None = None,
 ) -> Any:
     """Return what runs the job, and say which path it is, in the log and for the report.
 
@@ -100,6 +101,8 @@ def choose_run(
         parallel_environments: how many the fast path steps together at most, also of an environment that writes files;
             None for the algorithm's default, and for one copy of such an environment.
         trains: whether it is to train, and not only to evaluate, which one copy does in any case.
+        environment_processes: in how many the fast path steps the copies of an environment; None to decide by what a
+            step takes.
 
     Returns:
         An ``AcceleratedRun``, or a ``StockRun``; the improve loop calls both alike.
@@ -115,9 +118,16 @@ def choose_run(
         introduction.add(paths, path=f"stock Coach: {reason}")
         return StockRun(graph_manager)
     copies = parallel_environments if trains else 1
-    run = support.run_class_of(graph_manager)(graph_manager, copies, seed, STOP.check)
+    processes = environment_processes if trains else 1
+    run = support.run_class_of(graph_manager)(graph_manager, copies, seed, STOP.check, processes)
     run.check_stop_late = functools.partial(STOP.check, PATIENCE)
-    outputs.metric_line("Path", Path="accelerated", Environments=run.envs.num_envs)
+    outputs.metric_line(
+        "Path",
+        Path="accelerated",
+        Environments=run.envs.num_envs,
+        Processes=run.processes.processes if run.processes else None,
+        Step_milliseconds=run.step_cost.seconds * 1000 if run.step_cost else None,
+    )
     introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
     return run
 

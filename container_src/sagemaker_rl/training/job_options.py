@@ -19,6 +19,8 @@ class Options:
     """Whether to take the fast path where it does all that the preset asks for."""
     parallel_environments: int | None = None
     """How many copies of the environment the fast path steps together, at most; None for the algorithm's default."""
+    environment_processes: int | None = None
+    """In how many processes the fast path steps those copies; None to decide by what a step takes."""
     keep_best: bool = True
     """Whether to end with the policy of the best evaluation, else with the last."""
     early_stopping_patience: int | None = None
@@ -37,15 +39,16 @@ class Options:
             InputError: A value does not fit.
         """
         seed = given.get("seed", seed)
-        environments, evaluations = (
+        environments, processes, evaluations = (
             None if given.get(name) is None else checked_count(name, given[name])
-            for name in ("parallel_environments", "early_stopping_patience")
+            for name in ("parallel_environments", "environment_processes", "early_stopping_patience")
         )
         return cls(
             seed=None if seed is None else checked_count("seed", seed),
             save_model=checked_flag("save_model", given["save_model"]) if "save_model" in given else None,
             accelerate=checked_flag("accelerate", given.get("accelerate", 1)),
             parallel_environments=environments,
+            environment_processes=processes,
             keep_best=checked_flag("keep_best", given.get("keep_best", 1)),
             early_stopping_patience=evaluations,
             resume=checked_choice("resume", given.get("resume", "exact"), ("exact", "weights")),

@@ -161,7 +161,14 @@ class TrainingJob:
             Seed=options.seed,
             Agent=type(self.agent).__name__,
         )
-        run = choose_run(self.graph_manager, paths, options.seed, options.accelerate, options.parallel_environments)
+        run = choose_run(
+            self.graph_manager,
+            paths,
+            options.seed,
+            options.accelerate,
+            options.parallel_environments,
+            environment_processes=options.environment_processes,
+        )
         best = BestPolicy(self.graph_manager)
         if saved is not None:
             self._go_on(run, best, *saved)

@@ -12,7 +12,7 @@ from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints, generations, state_file
 from sagemaker_rl.training.state_file import State
 
-VERSION = 1
+VERSION = 2
 """Of what a state holds, and of what a training makes of it: another one's cannot be gone on from."""
 MAY_DIFFER = ("improve_steps", "early_stopping_patience", "resume")
 """Hyperparameters that may be others when a job goes on."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sagemaker_rl import cores
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.serving import settings
 from sagemaker_rl.serving.settings import Settings
@@ -54,7 +55,7 @@ def test_without_variables_the_defaults_hold():
         model_dir=Path("/opt/ml/model"),
         host="0.0.0.0",
         port=8080,
-        workers=min(settings.cpu_count(), 64),
+        workers=min(cores.count(), 64),
         max_body_bytes=6 * 2**20,
         seconds_to_answer=60,
         seconds_to_receive=30,
@@ -105,24 +106,3 @@ def test_a_choice_is_one_of_those_that_there_are(name, sentence):
     with pytest.raises(InputError) as refused:
         Settings.from_environment({name: "thoughts"})
     assert str(refused.value) == f"{name} is 'thoughts', {sentence}"
-
-
-@pytest.mark.parametrize(
-    ("quota", "processors"),
-    [("max 100000", 3), ("300000 100000", 3), ("200001 100000", 3), ("200000 100000", 2), ("1 100000", 1), ("0 1", 1)],
-)
-def test_processors_are_those_of_affinity_and_quota(tmp_path, monkeypatch, quota, processors):
-    file = tmp_path / "cpu.max"
-    file.write_text(f"{quota}\n")
-    monkeypatch.setattr(settings, "CPU_QUOTA", file)
-    monkeypatch.setattr(settings.os, "sched_getaffinity", lambda process: {4, 5, 7})
-    assert settings.cpu_count() == processors
-
-
-@pytest.mark.parametrize("content", [None, "", "300000", "a b"])
-def test_without_a_quota_processors_are_those_of_the_affinity(tmp_path, monkeypatch, content):
-    if content is not None:
-        (tmp_path / "cpu.max").write_text(content)
-    monkeypatch.setattr(settings, "CPU_QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(settings.os, "sched_getaffinity", lambda process: {4, 5, 7})
-    assert settings.cpu_count() == 3

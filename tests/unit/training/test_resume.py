@@ -296,8 +296,8 @@ def test_a_job_that_began_with_weights_goes_on_where_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda state: state.update(version=2), "it is of version 2, and this image writes 1"),
-        (lambda state: state.pop("version"), "it is of version None, and this image writes 1"),
+        (lambda state: state.update(version=1), "it is of version 1, and this image writes 2"),
+        (lambda state: state.pop("version"), "it is of version None, and this image writes 2"),
         (lambda state: state.update(path="StockRun"), "it was run by StockRun, and this one is by PPORun"),
         (lambda state: state.update(best=None), "'NoneType' object is not subscriptable"),
         (lambda state: state["run"].pop("lengths"), r"it is of another run \(KeyError\('lengths'\)\)"),

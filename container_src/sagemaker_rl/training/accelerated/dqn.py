@@ -9,10 +9,12 @@ from rl_coach.core_types import EnvironmentSteps, RunPhase
 from rl_coach.memories.memory import MemoryGranularity
 from rl_coach.memories.non_episodic.experience_replay import ExperienceReplay
 
+from sagemaker_rl.training.accelerated.copy_streams import CopyStreams
 from sagemaker_rl.training.accelerated.explorations import LONGEST_HOLD, EpsilonGreedy, evaluation_policy
 from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph, to_mxnet
 from sagemaker_rl.training.accelerated.optimizer import adam_for
-from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
+from sagemaker_rl.training.accelerated.options import first_difference
+from sagemaker_rl.training.accelerated.run import AcceleratedRun
 from sagemaker_rl.training.state_file import State, checked
 
 INPUTS = (INPUT, "next_states", "actions", "rewards", "not_done")
@@ -189,17 +191,22 @@ class DQNRun(AcceleratedRun):
         return None
 
     def __init__(
-        self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
+        self,
+        graph_manager: Any,
+        num_envs: int | None,
+        seed: int | None,
+        check_stop: Callable[[], None],
+        processes: int | None = 1,
     ) -> None:
-        super().__init__(graph_manager, num_envs, seed, check_stop)
+        super().__init__(graph_manager, num_envs, seed, check_stop, processes)
         self.learner = DQNLearner(self.agent)
         self.replay = Replay(self.agent.ap.memory.max_size[1], self.observations.shape[1:])
-        self.greedy = EpsilonGreedy(self.agent.exploration_policy, self.envs.num_envs, self.random)
+        self.greedy = EpsilonGreedy(self.agent.exploration_policy, self.envs.num_envs, self.streams)
 
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
         return self.learner.action_values(self.normalize(observations)).argmax(axis=1)
 
-    def evaluation_policy(self, num_envs: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    def evaluation_policy(self, num_envs: int, random: CopyStreams) -> Callable[[np.ndarray], np.ndarray]:
         return evaluation_policy(self.agent.exploration_policy, num_envs, random, self.best_actions)
 
     def publish(self) -> None:
@@ -229,7 +236,7 @@ class DQNRun(AcceleratedRun):
 
     def _act_at_random(self) -> None:
         actions = len(self.agent.spaces.action.actions)
-        self._step_and_store(self.random.integers(actions, size=self.envs.num_envs))
+        self._step_and_store((self.streams.random((self.envs.num_envs, 1))[:, 0] * actions).astype(np.int64))
 
     def play_and_learn(self) -> None:
         self._explore()

@@ -3,6 +3,7 @@
 import csv
 import math
 import numbers
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,7 @@ class EpisodeTable:
         """Put the agent's signals into the current row and begin them anew; return their means."""
         means = {}
         for signal in self.agent.episode_signals:
-            for name, value in (
-                ("Mean", signal.get_mean()),
-                ("Stdev", signal.get_stdev()),
-                ("Max", signal.get_max()),
-                ("Min", signal.get_min()),
-            ):
+            for name, value in _statistics(signal):
                 if isinstance(value, numbers.Real) and math.isfinite(value):
                     if self.pending is not None:
                         self.pending[f"{signal.name}/{name}"] = float(value)
@@ -102,3 +98,11 @@ class EpisodeTable:
                 writer.writeheader()
             writer.writerow(self.pending)
         self.pending = None
+
+
+def _statistics(signal: Any) -> Iterable[tuple[str, Any]]:
+    """Yield what Coach's signal computes of its samples; Coach puts a signal's arrays together anew for each of it."""
+    if signal.values:
+        values = signal._get_values()
+        for name, statistic in (("Mean", np.mean), ("Stdev", np.std), ("Max", np.max), ("Min", np.min)):
+            yield name, statistic(values)

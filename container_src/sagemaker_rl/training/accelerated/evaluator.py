@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from sagemaker_rl.coach.recording import Recording, RenderError
-from sagemaker_rl.training.accelerated.vector_envs import VectorEnv, make_vector_env
-
-NOISE_STREAM = 1
-"""With the seed of the start states, the seed of an evaluation's noise."""
+from sagemaker_rl.training.accelerated.copy_streams import CopyStreams
+from sagemaker_rl.training.accelerated.vector_envs import VectorEnv
 
 
 @dataclass(frozen=True)
@@ -31,26 +28,26 @@ class Evaluator:
 
     def __init__(
         self,
-        make_env: Callable[[], Any],
+        make_batch: Callable[[int, int | None], VectorEnv],
         seed: int,
-        policy: Callable[[int, np.random.Generator], Callable[[np.ndarray], np.ndarray]],
+        policy: Callable[[int, CopyStreams], Callable[[np.ndarray], np.ndarray]],
         check_stop: Callable[[], None],
     ) -> None:
         """Prepare to play.
 
         Args:
-            make_env: returns a new environment.
+            make_batch: returns so many copies of the environment, seeded.
             seed: of the start states and of the noise.
             policy: returns, for a number of environments and what noise is drawn from, the function that acts in them:
                 observations ``(batch, *shape)`` to actions.
             check_stop: called in every step; may raise.
         """
-        self.make_env = make_env
+        self.make_batch = make_batch
         self.seed = seed
         self.policy = policy
         self.check_stop = check_stop
         self._envs: VectorEnv | None = None
-        self._noise = self._begin_noise()
+        self._noise = self._begin_noise(0)
 
     def play(self, episodes: int, same_starts: bool = False, record: bool = False) -> Episodes:
         """Play episodes.
@@ -89,12 +86,12 @@ class Evaluator:
     def _prepare_envs(self, episodes: int, same_starts: bool) -> VectorEnv:
         """Return an environment for each episode, new or reseeded where ``play`` asks for it."""
         if self._envs is None or self._envs.num_envs != episodes:
-            self._envs = make_vector_env(self.make_env, episodes, self.seed)
-            self._noise = self._begin_noise()
+            self._envs = self.make_batch(episodes, self.seed)
+            self._noise = self._begin_noise(episodes)
         elif same_starts:
             self._envs.seed(self.seed)
-            self._noise = self._begin_noise()
+            self._noise = self._begin_noise(episodes)
         return self._envs
 
-    def _begin_noise(self) -> np.random.Generator:
-        return np.random.default_rng((self.seed, NOISE_STREAM))
+    def _begin_noise(self, episodes: int) -> CopyStreams:
+        return CopyStreams(self.seed, range(episodes))

@@ -23,13 +23,13 @@ LONGEST_HOLD: dict[type, Callable[[Any], int]] = {
 class EpsilonGreedy:
     """An exploration of ``LONGEST_HOLD``: random actions with the probability epsilon, else the best ones."""
 
-    def __init__(self, exploration: Any, num_envs: int, random: np.random.Generator) -> None:
+    def __init__(self, exploration: Any, num_envs: int, random: Any) -> None:
         """Begin with no action held.
 
         Args:
             exploration: the agent's, for discrete actions.
             num_envs: how many environments are stepped together.
-            random: what chance is drawn from.
+            random: what chance is drawn from, see ``HeldActions.decide``.
         """
         self.exploration = exploration
         self.random = random
@@ -63,7 +63,7 @@ class EpsilonGreedy:
 def evaluation_policy(
     exploration: Any,
     num_envs: int,
-    random: np.random.Generator,
+    random: Any,
     best_actions: Callable[[np.ndarray], np.ndarray],
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return what Coach's evaluations play with an epsilon-greedy exploration: observations to actions.
@@ -71,7 +71,7 @@ def evaluation_policy(
     Args:
         exploration: one of ``LONGEST_HOLD``; its ``evaluation_epsilon`` is the probability of a random action.
         num_envs: how many environments are stepped together.
-        random: what chance is drawn from.
+        random: what chance is drawn from, see ``HeldActions.decide``.
         best_actions: the deterministic policy: observations to actions.
     """
     epsilon = exploration.evaluation_epsilon

@@ -22,6 +22,15 @@ class GifWriter:
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gifs")
         self._writing: Future[None] | None = None
+        self.kept: RecordedEpisode | None = None
+        """Of the last evaluation, whose result and checkpoint need not wait for its GIF."""
+
+    def submit_kept(self) -> None:
+        """Begin to write the GIF of the episode that is kept, if there is one."""
+        self.wait()
+        if self.kept is not None:
+            self.submit(self.kept)
+            self.kept = None
 
     def submit(self, episode: RecordedEpisode) -> None:
         """Begin to write the GIF and the trace of an episode, once the one before it is written."""

@@ -99,23 +99,25 @@ class DenseNetwork:
         index_of = {node["name"]: index for index, node in enumerate(self._nodes)}
         self._input_node = index_of[INPUT]
         self._constants: dict[int, np.ndarray] = {}
-        self._gradient_of: dict[int, np.ndarray] = {}
-        self._values: dict[int, np.ndarray] = {}
-        for parameter, weights, gradients in self._views():
+        for parameter, weights, _ in self._views():
             if parameter.name in index_of:
                 self._constants[index_of[parameter.name]] = weights
-                self._gradient_of[index_of[parameter.name]] = gradients
         self._steps = list(self._plan(range(len(self._heads))))
         self._gradient_nodes = self._find_gradient_nodes()
         self._backward_steps = [step for step in reversed(self._steps) if step[0] in self._gradient_nodes]
+        self._pass = GradientPass(self, self.gradients)
         self.pull()
 
-    def _views(self) -> Iterable[tuple[Any, np.ndarray, np.ndarray]]:
-        """Yield each trained parameter with its part of the weights and of the gradients."""
+    def _views(self, gradients: np.ndarray | None = None) -> Iterable[tuple[Any, np.ndarray, np.ndarray]]:
+        """Yield each trained parameter with its part of the weights and of the gradients, the network's own or others.
+
+        They are views of the arrays.
+        """
+        gradients = self.gradients if gradients is None else gradients
         start = 0
         for parameter in self._trained:
             part = slice(start, start + int(np.prod(parameter.shape)))
-            yield parameter, self.weights[part].reshape(parameter.shape), self.gradients[part].reshape(parameter.shape)
+            yield parameter, self.weights[part].reshape(parameter.shape), gradients[part].reshape(parameter.shape)
             start = part.stop
 
     def pull(self) -> None:
@@ -144,7 +146,7 @@ class DenseNetwork:
 
     def _find_gradient_nodes(self) -> set[int]:
         """Return the nodes through which gradients reach a parameter."""
-        nodes = set(self._gradient_of)
+        nodes = set(self._constants)
         for index, _, inputs in self._steps:
             stops = float(self._nodes[index].get("attrs", {}).get("scalar", "nan")) == 0  # x * 0: how Coach broadcasts
             if nodes.intersection(inputs) and not (stops and self._nodes[index]["op"] == "_mul_scalar"):
@@ -156,12 +158,11 @@ class DenseNetwork:
 
         It always uses the present weights of this network.
         """
-        values, input_node = dict(self._constants), self._input_node
         steps = [(index, operation.forward, inputs) for index, operation, inputs in self._plan(outputs)]
         wanted = [self._heads[output] for output in outputs]
 
         def run(observations: np.ndarray) -> list[np.ndarray]:
-            values[input_node] = observations
+            values = {**self._constants, self._input_node: observations}
             for index, forward, inputs in steps:
                 values[index] = forward(*[values[number] for number in inputs])
             return [values[index] for index in wanted]
@@ -170,32 +171,11 @@ class DenseNetwork:
 
     def forward(self, observations: np.ndarray) -> list[np.ndarray]:
         """Return all outputs, and remember what ``backward`` needs."""
-        values = self._values = {**self._constants, self._input_node: observations}
-        for index, operation, inputs in self._steps:
-            values[index] = operation.forward(*[values[number] for number in inputs])
-        return [values[index] for index in self._heads]
+        return self._pass.forward(observations)
 
     def backward(self, head_gradients: Sequence[np.ndarray]) -> None:
         """Write into ``gradients`` those of a loss, given its gradients with respect to the outputs."""
-        values, pending = self._values, dict(zip(self._heads, head_gradients, strict=True))
-        self.gradients.fill(0)
-        for index, operation, inputs in self._backward_steps:
-            if index not in pending:
-                continue
-            output_gradient = pending.pop(index)
-            if operation is DENSE:
-                x, weight, bias = inputs
-                parameter_gradients = self._gradient_of[weight], self._gradient_of[bias]
-                dense_parameter_gradients(output_gradient, values[x], *parameter_gradients)
-                if x not in self._gradient_nodes:
-                    continue
-            gradients = operation.backward(output_gradient, values[index], *[values[number] for number in inputs])
-            for number, gradient in zip(inputs, gradients, strict=False):  # a dense layer's parameters have theirs
-                if number in self._gradient_of:
-                    self._gradient_of[number] += _summed_to(self._gradient_of[number].shape, gradient)
-                elif number in self._gradient_nodes:
-                    gradient = _summed_to(values[number].shape, gradient)
-                    pending[number] = pending[number] + gradient if number in pending else gradient
+        self._pass.backward(head_gradients)
 
     def _equals_mxnet(self) -> bool:
         """Compare outputs and gradients with MXNet's on random observations."""
@@ -215,6 +195,55 @@ class DenseNetwork:
         self.backward([gradient.asnumpy() for gradient in head_gradients])
         pairs = [*zip(computed, expected, strict=True), *((mine, p.grad()) for p, _, mine in self._views())]
         return all(_is_close(mine, theirs.asnumpy()) for mine, theirs in pairs)
+
+
+class GradientPass:
+    """A way forward and back through a DenseNetwork, with the network's weights; threads have one each.
+
+    Its gradients are all in the one array ``gradients``, as the network's own.
+    """
+
+    def __init__(self, network: DenseNetwork, gradients: np.ndarray) -> None:
+        self.gradients = gradients
+        self._network = network
+        self._values: dict[int, np.ndarray] = {}
+        index_of = {node["name"]: index for index, node in enumerate(network._nodes)}
+        self._gradient_of = {
+            index_of[parameter.name]: view
+            for parameter, _, view in network._views(gradients)
+            if parameter.name in index_of
+        }
+
+    def forward(self, observations: np.ndarray) -> list[np.ndarray]:
+        """Return all outputs, and remember what ``backward`` needs."""
+        network = self._network
+        values = self._values = {**network._constants, network._input_node: observations}
+        for index, operation, inputs in network._steps:
+            values[index] = operation.forward(*[values[number] for number in inputs])
+        return [values[index] for index in network._heads]
+
+    def backward(self, head_gradients: Sequence[np.ndarray]) -> None:
+        """Write into ``gradients`` those of a loss, given its gradients with respect to the outputs."""
+        network, values = self._network, self._values
+        pending = dict(zip(network._heads, head_gradients, strict=True))
+        self.gradients.fill(0)
+        for index, operation, inputs in network._backward_steps:
+            if index not in pending:
+                continue
+            output_gradient = pending.pop(index)
+            if operation is DENSE:
+                x, weight, bias = inputs
+                parameter_gradients = self._gradient_of[weight], self._gradient_of[bias]
+                dense_parameter_gradients(output_gradient, values[x], *parameter_gradients)
+                if x not in network._gradient_nodes:
+                    continue
+            gradients = operation.backward(output_gradient, values[index], *[values[number] for number in inputs])
+            for number, gradient in zip(inputs, gradients, strict=False):  # a dense layer's parameters have theirs
+                if number in self._gradient_of:
+                    self._gradient_of[number] += _summed_to(self._gradient_of[number].shape, gradient)
+                elif number in network._gradient_nodes:
+                    gradient = _summed_to(values[number].shape, gradient)
+                    pending[number] = pending[number] + gradient if number in pending else gradient
 
 
 def _summed_to(shape: tuple[int, ...], gradient: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import mxnet as mx
 import numpy as np
 from rl_coach.agents.policy_optimization_agent import PolicyGradientRescaler
 from rl_coach.core_types import EnvironmentSteps
@@ -11,11 +10,11 @@ from rl_coach.exploration_policies.additive_noise import AdditiveNoise
 from rl_coach.exploration_policies.categorical import Categorical
 from rl_coach.spaces import DiscreteActionSpace
 
+from sagemaker_rl.training.accelerated.copy_streams import CopyStreams
 from sagemaker_rl.training.accelerated.explorations import LONGEST_HOLD, EpsilonGreedy, evaluation_policy
-from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, NetworkGraph, to_mxnet
-from sagemaker_rl.training.accelerated.optimizer import adam_for
-from sagemaker_rl.training.accelerated.ppo_loss import Loss, StepResult, log_probs_and_entropy
-from sagemaker_rl.training.accelerated.run import AcceleratedRun, first_difference
+from sagemaker_rl.training.accelerated.options import first_difference
+from sagemaker_rl.training.accelerated.ppo_learner import PPOLearner
+from sagemaker_rl.training.accelerated.run import AcceleratedRun
 from sagemaker_rl.training.checkpoints import check_finite
 from sagemaker_rl.training.state_file import State
 
@@ -25,9 +24,6 @@ EXPLORATIONS = {True: (Categorical, *LONGEST_HOLD), False: (AdditiveNoise,)}
 Categorical and AdditiveNoise sample from the policy itself in training. The others take its most probable action or,
 by chance, any; the likelihood ratio is that of the policy's own probabilities, as on stock Coach.
 """
-ROWS_AT_A_TIME = 8_192
-INPUTS = (INPUT, "actions", "old_log_probs", "advantages", "value_targets")
-"""Of a gradient step: normalized states ``(batch, *shape)``, actions ``(batch, *shape)``, and ``(batch,)`` each."""
 
 
 def generalized_advantages(
@@ -61,151 +57,6 @@ def generalized_advantages(
         next_advantages = advantages[step] = delta + discount * lambda_ * not_done * next_advantages
         next_values = values[step]
     return advantages
-
-
-class PPOLearner:
-    """Trains the network of a Coach ClippedPPOAgent as Coach does, in NumPy where that knows the network."""
-
-    def __init__(self, agent: Any, random: np.random.Generator, in_numpy: bool = True) -> None:
-        self.agent = agent
-        self.random = random
-        self.algorithm = agent.ap.algorithm
-        self.discrete = isinstance(agent.spaces.action, DiscreteActionSpace)
-        self.batch_size = agent.ap.network_wrappers["main"].batch_size
-        self.network = agent.networks["main"].online_network
-        self.graph = NetworkGraph(self.network.model)
-        self.dense = DenseNetwork.of(self.graph) if in_numpy else None
-        self.optimizer = adam_for(self.network, self.dense)
-        self._block: tuple[Loss, Any] | None = None
-
-    def policy(self) -> Callable[[np.ndarray], list[np.ndarray]]:
-        """Return a function from normalized states to the policy's parameters ``(batch, actions)``.
-
-        For a continuous action mean and standard deviation, for a discrete one the probabilities.
-        """
-        if self.dense:
-            return self.dense.function(range(1, len(self.graph.symbol)))
-        return lambda states: self.heads(states)[1:]
-
-    def heads(self, states: np.ndarray) -> list[np.ndarray]:
-        """Return V ``(batch,)`` and the policy's parameters ``(batch, actions)`` for normalized states."""
-        if self.dense:
-            heads = self.dense.function(range(len(self.graph.symbol)))
-            # In pieces: all states of a rollout at once would need more memory than the rest of the job.
-            pieces = [heads(states[start : start + ROWS_AT_A_TIME]) for start in range(0, len(states), ROWS_AT_A_TIME)]
-            value, *policy = (np.concatenate(head) for head in zip(*pieces, strict=True))
-        else:
-            value, *policy = (output.asnumpy() for output in self.network.model(to_mxnet(states)))
-        return [value.reshape(-1), *policy]
-
-    def gradient_step(self, batch: list[np.ndarray]) -> StepResult:
-        """Compute gradients on a batch (see INPUTS) and take one step of Coach's optimizer."""
-        result = self.compute_gradients(batch)
-        self.optimizer.step()
-        return result
-
-    def compute_gradients(self, batch: list[np.ndarray]) -> StepResult:
-        """Compute the gradients that the optimizer's next step takes."""
-        loss = self._loss()
-        if self.dense:
-            states, *rest = batch
-            result, head_gradients = loss.gradients(self.dense.forward(states), *rest)
-            self.dense.backward(head_gradients)
-            return result
-        block = self._fused_block(loss)
-        with mx.autograd.record():
-            total, losses, ratios = block(*map(to_mxnet, batch))
-        total.backward()
-        return StepResult(*losses.asnumpy().tolist(), *ratios.asnumpy())
-
-    def _loss(self) -> Loss:
-        """Return the loss with what is left of the clipping range by now."""
-        epsilon = self.algorithm.clip_likelihood_ratio_using_epsilon
-        value_weight, policy_weight = (head.loss_weight for head in self.network.model.output_heads)
-        return Loss(
-            discrete=self.discrete,
-            epsilon=None if epsilon is None else epsilon * float(self.algorithm.clipping_decay_schedule.current_value),
-            beta=self.algorithm.beta_entropy,
-            value_weight=value_weight,
-            policy_weight=policy_weight,
-        )
-
-    def _fused_block(self, loss: Loss) -> Any:
-        """Return network and loss as one hybridized MXNet graph."""
-        if self._block is None or self._block[0] != loss:
-            inputs = [mx.sym.var(name) for name in INPUTS]
-            outputs = mx.sym.Group(loss.graph(mx.sym, list(self.graph.symbol), *inputs[1:]))
-            block = mx.gluon.SymbolBlock(outputs, inputs, params=self.network.model.collect_params())
-            block.hybridize(static_alloc=True, static_shape=True)
-            self._block = (loss, block)
-        return self._block[1]
-
-    def train(
-        self,
-        states: np.ndarray,
-        actions: np.ndarray,
-        advantages: np.ndarray,
-        value_targets: np.ndarray,
-        check_stop: Callable[[], None],
-    ) -> None:
-        """Train ``optimization_epochs`` times on a data set, as ClippedPPOAgent.train_network does.
-
-        Args:
-            states: normalized, float32 ``(steps, *shape)``.
-            actions: as taken, before they were clipped to the action space.
-            advantages: standardized, ``(steps,)``.
-            value_targets: ``(steps,)``.
-            check_stop: called before every gradient step.
-        """
-        _, *policy = self.heads(states)
-        if not self.discrete:
-            actions = actions.astype(np.float32)
-        old_log_probs, _ = log_probs_and_entropy(np, self.discrete, policy, actions)
-        floats = (old_log_probs, advantages, value_targets)
-        columns = [states, actions, *(column.astype(np.float32) for column in floats)]
-        for epoch in range(self.algorithm.optimization_epochs):
-            order = self.random.permutation(len(states))
-            shuffled = [column[order] for column in columns]
-            results = []
-            for start in range(0, len(states) - self.batch_size + 1, self.batch_size):
-                check_stop()
-                rows = slice(start, start + self.batch_size)
-                results.append(self.gradient_step([column[rows] for column in shuffled]))
-            self._log(epoch, results, value_targets)
-        self.publish()
-
-    def publish(self) -> None:
-        """Give Coach's own network the weights."""
-        if self.dense:
-            self.dense.push()
-
-    def pull(self) -> None:
-        """Take the weights from Coach's own network."""
-        if self.dense:
-            self.dense.pull()
-
-    def _log(self, epoch: int, results: list[StepResult], value_targets: np.ndarray) -> None:
-        """Give an epoch's numbers to the signals that Coach's agent gives them to, and print Coach's line."""
-        agent = self.agent
-        mean = {
-            name: float(np.mean([getattr(result, name) for result in results]))
-            for name in ("total_loss", "value_loss", "policy_loss", "entropy_loss")
-        }
-        agent.loss.add_sample(mean["total_loss"])
-        agent.value_loss.add_sample(mean["value_loss"])
-        agent.policy_loss.add_sample(mean["policy_loss"])
-        agent.curr_learning_rate.add_sample(self.optimizer.learning_rate)
-        agent.value_targets.add_sample(value_targets)
-        agent.likelihood_ratio.add_sample(np.concatenate([result.ratios for result in results]))
-        agent.clipped_likelihood_ratio.add_sample(np.concatenate([result.clipped_ratios for result in results]))
-        if epoch == self.algorithm.optimization_epochs - 1:
-            agent.entropy.add_sample(mean["entropy_loss"])
-            agent.kl_divergence.add_sample(0.0)  # as Coach has it without KL regularization
-        print(
-            f"Policy training> Surrogate loss={mean['policy_loss']}, KL divergence=[0.], "
-            f"Entropy=[{mean['entropy_loss']}], training epoch={epoch}, "
-            f"learning_rate={self.optimizer.learning_rate}"
-        )
 
 
 class PPORun(AcceleratedRun):
@@ -256,14 +107,19 @@ class PPORun(AcceleratedRun):
         return None
 
     def __init__(
-        self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
+        self,
+        graph_manager: Any,
+        num_envs: int | None,
+        seed: int | None,
+        check_stop: Callable[[], None],
+        processes: int | None = 1,
     ) -> None:
-        super().__init__(graph_manager, num_envs, seed, check_stop)
+        super().__init__(graph_manager, num_envs, seed, check_stop, processes)
         self.learner = PPOLearner(self.agent, self.random)
         self.policy = self.learner.policy()
         self.greedy: EpsilonGreedy | None = None
         if type(self.agent.exploration_policy) in LONGEST_HOLD:
-            self.greedy = EpsilonGreedy(self.agent.exploration_policy, self.envs.num_envs, self.random)
+            self.greedy = EpsilonGreedy(self.agent.exploration_policy, self.envs.num_envs, self.streams)
         self.rollout: list[tuple[np.ndarray, ...]] = []
         self.cut_observations: list[np.ndarray] = []
         """Of this phase: the final observations of episodes that their time limit ended, in the order of the steps."""
@@ -308,7 +164,7 @@ class PPORun(AcceleratedRun):
         policy = self.policy(self.normalize(observations))
         return self._within_bounds(policy[0].argmax(axis=1) if self.learner.discrete else policy[0])
 
-    def evaluation_policy(self, num_envs: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    def evaluation_policy(self, num_envs: int, random: CopyStreams) -> Callable[[np.ndarray], np.ndarray]:
         exploration = self.agent.exploration_policy
         if self.greedy:
             return evaluation_policy(exploration, num_envs, random, self.best_actions)
@@ -355,10 +211,10 @@ class PPORun(AcceleratedRun):
     def _sample(self, policy: list[np.ndarray]) -> np.ndarray:
         if self.learner.discrete:
             cumulative = policy[0].cumsum(axis=1)
-            draws = self.random.random((len(cumulative), 1)) * cumulative[:, -1:]
+            draws = self.streams.random((len(cumulative), 1)) * cumulative[:, -1:]
             return (draws >= cumulative).sum(axis=1)
         mean, standard_deviation = policy
-        return mean + standard_deviation * self.random.standard_normal(mean.shape)
+        return mean + standard_deviation * self.streams.standard_normal(mean.shape)
 
     def _train(self, needed: int) -> None:
         observations, actions, rewards, dones, truncated = map(np.stack, zip(*self.rollout, strict=True))

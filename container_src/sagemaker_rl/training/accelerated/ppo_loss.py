@@ -1,12 +1,15 @@
 """The loss of clipped PPO (https://arxiv.org/abs/1707.06347, equation 9) as Coach computes it, and its gradients."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 LOG_2_PI = math.log(2 * math.pi)
+LOSSES = ("total_loss", "value_loss", "policy_loss", "entropy_loss")
+RATIOS = ("ratios", "clipped_ratios")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,13 @@ class StepResult:
     entropy_loss: float
     ratios: np.ndarray
     clipped_ratios: np.ndarray
+
+    @classmethod
+    def sum(cls, parts: Sequence["StepResult"]) -> "StepResult":
+        """Return the result of a step from those of the parts of its batch."""
+        losses = [sum(getattr(part, name) for part in parts) for name in LOSSES]
+        ratios = [np.concatenate([getattr(part, name) for part in parts]) for name in RATIOS]
+        return cls(*losses, *ratios)
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,14 @@ class Loss:
         old_log_probs: np.ndarray,
         advantages: np.ndarray,
         value_targets: np.ndarray,
+        *,
+        batch_size: int,
     ) -> tuple[StepResult, list[np.ndarray]]:
-        """Return the losses, and the gradients of their sum with respect to the heads, float32 of the heads' shapes."""
+        """Return the losses, and the gradients of their sum with respect to the heads, float32 of the heads' shapes.
+
+        Of a part of a batch of ``batch_size`` rows they are what it contributes.
+        """
         value, *policy = heads
-        size = len(actions)
         errors = value.reshape(-1) - value_targets
         log_probs, entropy = log_probs_and_entropy(np, self.discrete, policy, actions)
         ratios = np.exp(log_probs - old_log_probs)
@@ -61,18 +75,18 @@ class Loss:
             through_clipped = (clipped_objective <= objective) & (clipped == ratios)
             slope = advantages * ((objective <= clipped_objective).astype(np.float32) + through_clipped)
             objective = np.minimum(objective, clipped_objective)
-        value_loss = 0.5 * self.value_weight * float(errors @ errors) / size
-        policy_loss = -self.policy_weight * float(objective.mean())
-        entropy_loss = -self.beta * float(entropy.mean())
+        value_loss = 0.5 * self.value_weight * float(errors @ errors) / batch_size
+        policy_loss = -self.policy_weight * float(objective.sum()) / batch_size
+        entropy_loss = -self.beta * float(entropy.sum()) / batch_size
         result = StepResult(
             value_loss + policy_loss + entropy_loss, value_loss, policy_loss, entropy_loss, ratios, clipped
         )
-        log_prob_gradients = (slope * ratios * np.float32(-self.policy_weight / size)).astype(np.float32)
-        entropy_gradient = np.float32(-self.beta / size)
+        log_prob_gradients = (slope * ratios * np.float32(-self.policy_weight / batch_size)).astype(np.float32)
+        entropy_gradient = np.float32(-self.beta / batch_size)
         policy_gradients = (self._categorical_gradients if self.discrete else self._gaussian_gradients)(
             policy, actions, log_prob_gradients, entropy_gradient
         )
-        return result, [(errors * np.float32(self.value_weight / size)).reshape(value.shape), *policy_gradients]
+        return result, [(errors * np.float32(self.value_weight / batch_size)).reshape(value.shape), *policy_gradients]
 
     def _gaussian_gradients(
         self,

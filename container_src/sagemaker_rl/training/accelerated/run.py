@@ -4,9 +4,10 @@ Counters, signals and phases are those of Coach's own objects, so that what is l
 """
 
 import abc
+import functools
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,18 @@ import numpy as np
 from sagemaker_rl.coach import written_files
 from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
-from sagemaker_rl.coach.normalization import normalize
+from sagemaker_rl.coach.normalization import count_by_all, normalize_by_all
 from sagemaker_rl.coach.recording import do_without_gifs
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.stopping import Stopped
 from sagemaker_rl.training import agent_state, random_streams
+from sagemaker_rl.training.accelerated.copy_streams import CopyStreams
 from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
 from sagemaker_rl.training.accelerated.rewards import filter_rewards
-from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, is_car, make_vector_env
+from sagemaker_rl.training.accelerated.step_cost import begin_processes
+from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, choose_num_envs, is_car, make_vector_env
 from sagemaker_rl.training.accelerated.video_filters import VideoFilters
 from sagemaker_rl.training.schedule import most_copies
 from sagemaker_rl.training.state_file import DamagedState, State, checked
@@ -46,8 +49,23 @@ class AcceleratedRun(abc.ABC):
         """Return the first thing that the agent's parameters ask for and this run does not implement; None if none."""
 
     def __init__(
-        self, graph_manager: Any, num_envs: int | None, seed: int | None, check_stop: Callable[[], None]
+        self,
+        graph_manager: Any,
+        num_envs: int | None,
+        seed: int | None,
+        check_stop: Callable[[], None],
+        processes: int | None = 1,
     ) -> None:
+        """Make the copies of the environment and begin their first episodes.
+
+        Args:
+            graph_manager: its graph created.
+            num_envs: how many copies there are at most; None for the agent's default.
+            seed: of everything random.
+            check_stop: called in every step; may raise.
+            processes: in how many the copies are stepped, where they are not stepped on arrays; None to find out what
+                a step takes, and to decide by that.
+        """
         self.graph_manager = graph_manager
         self.agent = agent_of(graph_manager)
         self.check_stop = check_stop
@@ -64,6 +82,7 @@ class AcceleratedRun(abc.ABC):
         """Whether that is the heatup."""
         self.started = time.monotonic()
         self.random = np.random.default_rng(seed)
+        """What is drawn for all copies of the environment together: which transitions are a batch."""
         make_env = environment_maker(graph_manager)
         assert make_env is not None, "accelerated/support.py refuses such an environment"
         evaluation_seed = EVALUATION_STREAM + (int(self.random.integers(2**31)) if seed is None else seed)
@@ -71,12 +90,17 @@ class AcceleratedRun(abc.ABC):
         playing_steps = self.agent.ap.algorithm.num_consecutive_playing_steps.num_steps
         at_most = num_envs or min(self.default_num_envs, max(1, playing_steps // self.least_steps_of_a_copy))
         at_most = most_copies(graph_manager, at_most)
-        self.envs: VectorEnv = make_vector_env(make_env, choose_num_envs(playing_steps, at_most), seed)
-        self.evaluator = Evaluator(make_env, evaluation_seed, self.evaluation_policy, check_stop)
+        num_envs = choose_num_envs(playing_steps, at_most)
+        self.processes, self.step_cost = begin_processes(graph_manager, make_env, num_envs, processes)
+        """Those that step the environments, None where this one does; and what a step takes, if that was measured."""
+        make_batch = self.processes.batch if self.processes else functools.partial(make_vector_env, make_env)
+        self.envs: VectorEnv = make_batch(num_envs, seed)
+        self.evaluator = Evaluator(make_batch, evaluation_seed, self.evaluation_policy, check_stop)
         self.gifs = GifWriter()
         self.video_filters = VideoFilters(self.agent.ap.visualization)
-        self.recorded: RecordedEpisode | None = None
-        """Of the last evaluation; its GIF is written when training goes on."""
+        stream_seed = int(self.random.integers(2**31)) if seed is None else seed
+        self.streams = CopyStreams(stream_seed, range(self.envs.num_envs))
+        """What is drawn for each copy."""
         self.observations = self.envs.reset()
         self.returns = np.zeros(self.envs.num_envs)
         self.shaped_returns = np.zeros(self.envs.num_envs)
@@ -94,7 +118,7 @@ class AcceleratedRun(abc.ABC):
         """Return the deterministic policy's actions, within the action space."""
 
     @abc.abstractmethod
-    def evaluation_policy(self, num_envs: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    def evaluation_policy(self, num_envs: int, random: CopyStreams) -> Callable[[np.ndarray], np.ndarray]:
         """Return what evaluations play: observations ``(num_envs, *shape)`` to actions, within the action space.
 
         It is the deterministic policy with the noise that the agent's exploration has in Coach's evaluations, drawn
@@ -135,7 +159,7 @@ class AcceleratedRun(abc.ABC):
         """Play for Coach's ``steps``, in any unit, and train whenever that is due."""
         from rl_coach.core_types import RunPhase
 
-        self._write_gif()
+        self.gifs.submit_kept()
         try:
             self.play(RunPhase.TRAIN, steps, self.play_and_learn)
         finally:
@@ -236,6 +260,7 @@ class AcceleratedRun(abc.ABC):
             "evaluation_seed": self.evaluator.seed,
             "seconds": time.monotonic() - self.started,
             "random": random_streams.state_of(self.random),
+            "copy_streams": self.streams.state(),
             "streams": {name: random_streams.state_of(stream) for name, stream in random_streams.GLOBAL.items()},
             "envs": self.envs.state(),
             "observations": self.observations,
@@ -262,6 +287,7 @@ class AcceleratedRun(abc.ABC):
             self.evaluator.seed = state["evaluation_seed"]
             self.started = time.monotonic() - state["seconds"]
             random_streams.restore(self.random, state["random"])
+            self.streams.restore(state["copy_streams"])
             for name in ("observations", "returns", "shaped_returns", "lengths"):
                 setattr(self, name, checked(state[name], getattr(self, name)))
             self.losses = {name: list(values) for name, values in state["losses"].items()}
@@ -289,22 +315,20 @@ class AcceleratedRun(abc.ABC):
     def close(self) -> None:
         """Write what the CSV still lacks, and the last GIF."""
         self.table.close(time.monotonic() - self.started)
-        self._write_gif()
+        self.gifs.submit_kept()
         self.gifs.close()
+        if self.processes:
+            self.processes.close()
 
     # --- Rollouts ----------------------------------------------------------------------------------------------------
 
     def normalize(self, observations: np.ndarray) -> np.ndarray:
         """Return ``observations`` as the network sees them, float32."""
-        for statistics in self.normalizations:
-            observations = normalize(observations, statistics)
-        return observations.astype(np.float32)
+        return normalize_by_all(observations, self.normalizations).astype(np.float32)
 
     def count_for_normalization(self, observations: np.ndarray) -> None:
-        """Count ``observations`` in the running statistics: each filter counts what the one before it makes of them."""
-        for statistics in self.normalizations:
-            statistics.push_val(observations)
-            observations = normalize(observations, statistics)
+        """Count ``observations`` in the running statistics."""
+        count_by_all(observations, self.normalizations)
 
     def step(self, actions: np.ndarray) -> Step:
         """Take one step in every environment, and do the bookkeeping of it; return it with filtered rewards."""
@@ -348,7 +372,7 @@ class AcceleratedRun(abc.ABC):
         if batch.no_pictures:
             do_without_gifs(self.agent.ap.visualization, batch.no_pictures)
         if batch.recording is not None and self.video_filters.keep(self.episodes_played, batch.returns[0]):
-            self.recorded = RecordedEpisode(batch.recording, self.episodes_played, batch.returns[0])
+            self.gifs.kept = RecordedEpisode(batch.recording, self.episodes_played, batch.returns[0])
         self.episodes_played += episodes
         return batch
 
@@ -373,28 +397,3 @@ class AcceleratedRun(abc.ABC):
     def _begin_evaluation(self) -> bool:
         """Ask the video filters whether the first episode of an evaluation is to be recorded."""
         return self.video_filters.begin_evaluation(self.episodes_played)
-
-    def _write_gif(self) -> None:
-        """Begin to write the GIF of the last evaluation: its result and its checkpoint need not wait for it."""
-        self.gifs.wait()
-        if self.recorded is not None:
-            self.gifs.submit(self.recorded)
-            self.recorded = None
-
-
-def choose_num_envs(phase_steps: int, at_most: int) -> int:
-    """Return how many environments to step together, so that a phase of playing has just ``phase_steps``.
-
-    It is the largest divisor of ``phase_steps`` up to ``at_most``. If that is less than half of ``at_most``, it is
-    ``at_most`` itself: phases are then a few steps longer.
-    """
-    divisor = max(number for number in range(1, min(at_most, phase_steps) + 1) if phase_steps % number == 0)
-    return divisor if 2 * divisor >= at_most else min(at_most, phase_steps)
-
-
-def first_difference(options: Mapping[str, tuple[Any, Any]]) -> str | None:
-    """Return which of the options, name -> (value, implemented value), is the first to differ; None if none does."""
-    for name, (value, implemented) in options.items():
-        if value != implemented:
-            return f"{name} is {getattr(value, '__name__', value)}"
-    return None

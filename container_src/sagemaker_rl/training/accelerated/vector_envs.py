@@ -16,7 +16,7 @@ from gym.wrappers import TimeLimit
 
 from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
 from sagemaker_rl.coach.recording import render
-from sagemaker_rl.training import random_streams
+from sagemaker_rl.training.accelerated.copy_streams import start_of
 from sagemaker_rl.training.accelerated.episode_replay import EpisodeReplay
 from sagemaker_rl.training.state_file import State, checked
 
@@ -65,14 +65,14 @@ class VectorEnv(Protocol):
     def own_action(self, action: Any) -> Any:
         """Return what the environment gets for one of the actions that ``step`` takes."""
 
-    def state(self) -> State:
-        """Return what is needed to go on from here in other environments (state_file.py)."""
+    def state(self) -> list[State]:
+        """Return what is needed to go on from here in other environments, of each (state_file.py)."""
 
-    def restore(self, state: State, observations: np.ndarray) -> np.ndarray:
+    def restore(self, states: list[State], observations: np.ndarray) -> np.ndarray:
         """Go on from a state.
 
         Args:
-            state: as ``state`` returned it, of as many environments.
+            states: as ``state`` returned them, of as many environments.
             observations: what was to be acted on next.
 
         Returns:
@@ -86,19 +86,33 @@ class VectorEnv(Protocol):
         """Begin new episodes in some environments, bool ``(num_envs,)``; return all observations, with their first."""
 
 
+def choose_num_envs(phase_steps: int, at_most: int) -> int:
+    """Return how many environments to step together, so that a phase of playing has just ``phase_steps``.
+
+    It is the largest divisor of ``phase_steps`` up to ``at_most``. If that is less than half of ``at_most``, it is
+    ``at_most`` itself: phases are then a few steps longer.
+    """
+    divisor = max(number for number in range(1, min(at_most, phase_steps) + 1) if phase_steps % number == 0)
+    return divisor if 2 * divisor >= at_most else min(at_most, phase_steps)
+
+
 def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> VectorEnv:
     """Return ``num_envs`` copies of the environment that ``make`` returns, on arrays where it is a patient car."""
     env: Any = make()
     if is_car(env):
         limit = env.env if isinstance(env, CheckedEnv) else env
         return _CarsOnArrays(limit.env, int(limit._max_episode_steps or 0), num_envs, seed)
-    return _Instances(make, num_envs, seed)
+    return Instances(make, num_envs, seed)
 
 
 def is_car(env: Any) -> bool:
     """Tell whether an environment is one of the patient cars, whose copies are stepped on arrays."""
     limit = env.env if isinstance(env, CheckedEnv) else env
     return type(limit) is TimeLimit and type(limit.env) in (MountainCarEnv, Continuous_MountainCarEnv)
+
+
+CAR_STATE = ("episodes", "position", "velocity", "steps")
+"""Arrays of a batch of cars, ``(num_envs,)``, that say where they are."""
 
 
 class _CarsOnArrays:
@@ -113,20 +127,23 @@ class _CarsOnArrays:
         self.continuous = isinstance(car, Continuous_MountainCarEnv)
         self.car = car
         self.patience = patience
-        self.random = np.random.default_rng(seed)
+        self.seed(int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed)
         self.position = np.zeros(num_envs)
         self.velocity = np.zeros(num_envs)
         self.steps = np.zeros(num_envs, dtype=np.int64)
 
     def seed(self, seed: int) -> None:
-        self.random = np.random.default_rng(seed)
+        self.start_seed = seed
+        self.episodes = np.zeros(self.num_envs, dtype=np.int64)
 
     def reset(self) -> np.ndarray:
         self._start(np.ones(self.num_envs, dtype=bool))
         return self._observe()
 
     def _start(self, where: np.ndarray) -> None:
-        self.position[where] = self.random.uniform(-0.6, -0.4, size=int(where.sum()))
+        for car in np.flatnonzero(where):
+            self.position[car] = start_of(self.start_seed, int(car), int(self.episodes[car])).uniform(-0.6, -0.4)
+        self.episodes[where] += 1
         self.velocity[where] = 0.0
         self.steps[where] = 0
 
@@ -161,18 +178,18 @@ class _CarsOnArrays:
     def own_action(self, action: Any) -> Any:
         return action
 
-    def state(self) -> State:
-        return {
-            "random": random_streams.state_of(self.random),
-            "position": self.position,
-            "velocity": self.velocity,
-            "steps": self.steps,
-        }
+    def state(self) -> list[State]:
+        columns = [getattr(self, name).tolist() for name in CAR_STATE]
+        return [
+            {"start_seed": self.start_seed, **dict(zip(CAR_STATE, row, strict=True))}
+            for row in zip(*columns, strict=True)
+        ]
 
-    def restore(self, state: State, observations: np.ndarray) -> np.ndarray:
-        random_streams.restore(self.random, state["random"])
-        for name in ("position", "velocity", "steps"):
-            setattr(self, name, checked(state[name], getattr(self, name)))
+    def restore(self, states: list[State], observations: np.ndarray) -> np.ndarray:
+        self.start_seed = int(states[0]["start_seed"])
+        for name in CAR_STATE:
+            array = getattr(self, name)
+            setattr(self, name, checked(np.array([state[name] for state in states], array.dtype), array))
         return np.array_equal(self._observe(), observations) & np.ones(self.num_envs, dtype=bool)
 
     def begin_episodes(self, where: np.ndarray, observations: np.ndarray) -> np.ndarray:
@@ -202,21 +219,25 @@ class _CarsOnArrays:
         self.velocity = np.where((self.position == self.car.min_position) & (velocity < 0), 0.0, velocity)
 
 
-class _Instances:
-    """Instances of any gym environment, stepped one after the other."""
+class Instances:
+    """Instances of any gym environment, stepped one after the other.
 
-    def __init__(self, make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> None:
+    They are those of a batch that are from ``first`` on: seeds are one more for each.
+    """
+
+    def __init__(self, make: Callable[[], gym.Env], num_envs: int, seed: int | None, first: int = 0) -> None:
         self.num_envs = num_envs
+        self.first = first
         self.envs = [make() for _ in range(num_envs)]
         self.replays = [
             EpisodeReplay(env, None if seed is None else functools.partial(env.seed, seed + index))
-            for index, env in enumerate(self.envs)
+            for index, env in enumerate(self.envs, first)
         ]
         if seed is not None:
             self.seed(seed)
 
     def seed(self, seed: int) -> None:
-        for index, env in enumerate(self.envs):
+        for index, env in enumerate(self.envs, self.first):
             env.seed(seed + index)
 
     def reset(self) -> np.ndarray:
@@ -249,12 +270,12 @@ class _Instances:
         env: Any = self.envs[0]
         return env.actions.to_environment(action) if isinstance(env, AgentEnv) else action
 
-    def state(self) -> State:
-        return {"episodes": [replay.state() for replay in self.replays]}
+    def state(self) -> list[State]:
+        return [replay.state() for replay in self.replays]
 
-    def restore(self, state: State, observations: np.ndarray) -> np.ndarray:
-        episodes = zip(self.replays, state["episodes"], observations, strict=True)
-        return np.array([replay.restore(episode, observation) for replay, episode, observation in episodes])
+    def restore(self, states: list[State], observations: np.ndarray) -> np.ndarray:
+        episodes = zip(self.replays, states, observations, strict=True)
+        return np.array([replay.restore(state, observation) for replay, state, observation in episodes])
 
     def begin_episodes(self, where: np.ndarray, observations: np.ndarray) -> np.ndarray:
         observations = observations.copy()

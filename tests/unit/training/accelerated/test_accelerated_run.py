@@ -10,7 +10,7 @@ from jobs import DQN, PPO
     ("steps", "at_most", "environments"), [(32768, 32, 32), (75000, 32, 30), (97, 16, 16), (5, 16, 5)]
 )
 def test_phases_are_divided_among_the_environments(steps, at_most, environments):
-    from sagemaker_rl.training.accelerated.run import choose_num_envs
+    from sagemaker_rl.training.accelerated.vector_envs import choose_num_envs
 
     assert choose_num_envs(steps, at_most) == environments
 

@@ -239,13 +239,13 @@ def test_heatup_at_random_takes_every_action_without_asking_the_network(run):
     ],
 )
 def test_a_divisor_is_taken_unless_it_is_less_than_half(steps, at_most, environments):
-    from sagemaker_rl.training.accelerated.run import choose_num_envs
+    from sagemaker_rl.training.accelerated.vector_envs import choose_num_envs
 
     assert choose_num_envs(steps, at_most) == environments
 
 
 def test_the_first_difference_is_named():
-    from sagemaker_rl.training.accelerated.run import first_difference
+    from sagemaker_rl.training.accelerated.options import first_difference
 
     assert first_difference({"a": (1, 1), "b": (None, None)}) is None
     assert first_difference({"a": (1, 1), "b": (2, 3), "c": (4, 5)}) == "b is 2"
@@ -273,10 +273,10 @@ def test_a_gif_is_written_when_training_goes_on(run, tmp_path, monkeypatch):
     recording = Recording()
     recording.append(lambda: np.full((20, 30, 3), 200, dtype=np.uint8))
     recording.trace.add([1.0], 0)
-    run.recorded = RecordedEpisode(recording, 12, -3.5)
-    run._write_gif()
-    assert run.recorded is None
-    run._write_gif()  # waits
+    run.gifs.kept = RecordedEpisode(recording, 12, -3.5)
+    run.gifs.submit_kept()
+    assert run.gifs.kept is None
+    run.gifs.submit_kept()  # waits
     (gif,) = (tmp_path / "gifs").glob("*.gif")
     assert gif.name.endswith("_episode-12_score--3.5.gif")
     assert (tmp_path / "gifs/episode-12.csv").is_file()
@@ -304,9 +304,9 @@ def test_a_gif_that_cannot_be_written_is_an_error_of_the_run(run, tmp_path, monk
     recording.append(lambda: np.full((20, 30, 3), 200, dtype=np.uint8))
     run.gifs.submit(RecordedEpisode(recording, 12, -3.5))
     with pytest.raises(NotADirectoryError):
-        run._write_gif()
+        run.gifs.submit_kept()
     run.gifs._writing = None
-    run.recorded = RecordedEpisode(recording, 13, -3.5)
+    run.gifs.kept = RecordedEpisode(recording, 13, -3.5)
     with pytest.raises(NotADirectoryError):
         run.close()
 
@@ -322,9 +322,9 @@ def test_an_evaluation_keeps_what_the_video_filters_keep(run):
         recording = Recording()
         run.evaluator.play = lambda *arguments, r=recording, s=score: Episodes([s, 9.0], 7, r)
         run._play_episodes(2)
-        assert (run.recorded is not None) == (score > 2)
+        assert (run.gifs.kept is not None) == (score > 2)
     assert asked == [(10, 2.0), (12, 3.0)]
-    assert (run.recorded.recording, run.recorded.number, run.recorded.score) == (recording, 12, 3.0)
+    assert (run.gifs.kept.recording, run.gifs.kept.number, run.gifs.kept.score) == (recording, 12, 3.0)
     assert counted(run, "TEST") == [14, 4, 0]
     run.agent.ap.visualization.dump_gifs = True
     run.evaluator.play = lambda *arguments: Episodes([1.0], 1, None, "it is dark")

@@ -133,7 +133,11 @@ def test_ppo_with_epsilon_learns_from_its_own_probabilities(tmp_path, monkeypatc
     ratios = []
     gradient_step = run.learner.gradient_step
     monkeypatch.setattr(
-        run.learner, "gradient_step", lambda batch: ratios.append((batch, gradient_step(batch))) or ratios[-1][1]
+        run.learner,
+        "gradient_step",
+        lambda columns, rows: (
+            ratios.append(([column[rows] for column in columns], gradient_step(columns, rows))) or ratios[-1][1]
+        ),
     )
     for _ in range(50):
         run.play_and_learn()

@@ -92,7 +92,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_where_numpy_differs_from_mxnet_mxnet_trains(tmp_path, monkeypatch, wrong):
-    from sagemaker_rl.training.accelerated.ppo import PPOLearner
+    from sagemaker_rl.training.accelerated.ppo_learner import PPOLearner
 
     agent = agent_of(make_graph(tmp_path))
     random = np.random.default_rng(1)

@@ -10,7 +10,7 @@ BATCH = 256
 
 
 def make_learner(agent, in_numpy: bool = True):
-    from sagemaker_rl.training.accelerated.ppo import PPOLearner
+    from sagemaker_rl.training.accelerated.ppo_learner import PPOLearner
 
     learner = PPOLearner(agent, np.random.default_rng(0), in_numpy)
     assert (learner.dense is not None) == in_numpy
@@ -139,10 +139,10 @@ def test_advantages_of_episodes_that_end_or_are_cut_anywhere():
 
 
 def test_heads_of_a_whole_collection_are_those_of_its_parts(tmp_path):
-    from sagemaker_rl.training.accelerated.ppo import ROWS_AT_A_TIME, PPOLearner
+    from sagemaker_rl.training.accelerated.ppo_learner import ROWS, PPOLearner
 
     learner = PPOLearner(agent_of(make_graph(tmp_path)), np.random.default_rng(0))
-    states = np.random.default_rng(1).normal(size=(2 * ROWS_AT_A_TIME + 5, 2)).astype(np.float32)
+    states = np.random.default_rng(1).normal(size=(2 * ROWS + 5, 2)).astype(np.float32)
     value, *policy = learner.dense.forward(states)
     for whole, pieced in zip([value.reshape(-1), *policy], learner.heads(states), strict=True):
         assert pieced.shape == whole.shape
@@ -160,6 +160,7 @@ def ppo_run(folder, preset=PPO, copies=4, **changes):
 
 def test_discrete_actions_are_drawn_with_the_policys_probabilities(tmp_path):
     run = ppo_run(tmp_path, CORRIDOR)
+    run.streams = np.random.default_rng(0)
     probabilities = np.array([0.1, 0.0, 0.6, 0.3], dtype=np.float32)
     drawn = run._sample([np.tile(probabilities, (20_000, 1))])
     assert drawn.shape == (20_000,)
@@ -174,6 +175,7 @@ def test_discrete_actions_are_drawn_with_the_policys_probabilities(tmp_path):
 
 def test_actions_in_a_box_are_drawn_from_the_policys_normal_distribution(tmp_path):
     run = ppo_run(tmp_path)
+    run.streams = np.random.default_rng(0)
     mean, deviation = np.tile([[2.0, -3.0]], (20_000, 1)), np.tile([[0.5, 4.0]], (20_000, 1))
     drawn = run._sample([mean, deviation])
     assert drawn.mean(axis=0) == pytest.approx([2, -3], abs=0.12)

@@ -32,7 +32,7 @@ def columns(discrete: bool):
 def test_losses_and_gradients_equal_mxnets(discrete, epsilon):
     loss = Loss(discrete, epsilon, beta=0.3, value_weight=0.7, policy_weight=1.9)
     heads, *rest = columns(discrete)
-    result, gradients = loss.gradients(heads, *rest)
+    result, gradients = loss.gradients(heads, *rest, batch_size=ROWS)
     theirs = [mx.nd.array(head) for head in heads]
     for head in theirs:
         head.attach_grad()
@@ -57,7 +57,7 @@ def test_losses_by_hand():
     probabilities = np.array([[0.375, 0.625], [0.375, 0.625], [0.125, 0.875], [0.125, 0.875]])
     advantages, values = np.array([1.0, -1.0, 1.0, -1.0]), np.array([[1.0], [2.0], [3.0], [4.0]])
     heads, actions, targets = [values, probabilities], np.zeros(4, dtype=np.int64), np.array([1.0, 1.0, 1.0, 0.0])
-    result, _ = Loss(True, 0.2, 0.1, 0.5, 2.0).gradients(heads, actions, old, advantages, targets)
+    result, _ = Loss(True, 0.2, 0.1, 0.5, 2.0).gradients(heads, actions, old, advantages, targets, batch_size=4)
     assert result.ratios == pytest.approx([1.5, 1.5, 0.5, 0.5])
     assert result.clipped_ratios == pytest.approx([1.2, 1.2, 0.8, 0.8])
     assert result.policy_loss == pytest.approx(-2.0 * (1.2 - 1.5 + 0.5 - 0.8) / 4)

@@ -1,5 +1,7 @@
 """Batches of environments against gym's own, bit for bit."""
 
+import functools
+
 import gym
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from patient_envs import PatientContinuousMountainCar, PatientMountainCar
 from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
 from sagemaker_rl.training.accelerated.evaluator import Evaluator
-from sagemaker_rl.training.accelerated.vector_envs import _Instances, make_vector_env
+from sagemaker_rl.training.accelerated.vector_envs import Instances, make_vector_env
 
 CARS = 8
 
@@ -72,7 +74,7 @@ def test_an_episode_is_truncated_by_its_time_limit_alone(on_arrays):
     cars = [PatientMountainCar() for _ in range(4)]
     cars_left = iter(cars)
     batch = (
-        make_vector_env(PatientMountainCar, 4, seed=0) if on_arrays else _Instances(lambda: next(cars_left), 4, seed=0)
+        make_vector_env(PatientMountainCar, 4, seed=0) if on_arrays else Instances(lambda: next(cars_left), 4, seed=0)
     )
     batch.reset()
     positions, velocities, steps = np.array([0.49, 0.3, 0.47, 0.49]), np.full(4, 0.05), [9_999, 9_999, 9_999, 5_000]
@@ -159,7 +161,10 @@ def test_a_checked_car_is_stepped_on_arrays_too():
 
 def test_pictures_that_cannot_be_drawn_are_no_end_of_an_evaluation():
     evaluator = Evaluator(
-        lambda: AgentEnv(Counts(), "mine:Counts"), 0, lambda size, _: lambda states: np.full(size, 2), int
+        functools.partial(make_vector_env, lambda: AgentEnv(Counts(), "mine:Counts")),
+        0,
+        lambda size, _: lambda states: np.full(size, 2),
+        int,
     )
     played = evaluator.play(2, record=True)
     assert played.returns == [7.0, 7.0]
@@ -194,3 +199,11 @@ def test_a_seed_restarts_the_start_states():
     instances = make_vector_env(Countdown, 2, seed=None)
     instances.seed(5)
     assert instances.reset().tolist() == [[5], [6]]
+
+
+@pytest.mark.parametrize("make", [PatientMountainCar, PatientContinuousMountainCar])
+def test_a_cars_starts_do_not_depend_on_the_cars_beside_it(make):
+    few, many = (make_vector_env(make, number, seed=4) for number in (2, 5))
+    assert np.array_equal(few.reset(), many.reset()[:2])
+    many.begin_episodes(np.array([False, False, True, True, False]), many._observe())
+    assert np.array_equal(few.reset(), many.reset()[:2])

@@ -1,0 +1,25 @@
+"""The cores that a process may use."""
+
+import pytest
+from sagemaker_rl import cores
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"),
+    [("max 100000", 3), ("300000 100000", 3), ("200001 100000", 3), ("200000 100000", 2), ("1 100000", 1), ("0 1", 1)],
+)
+def test_cores_are_those_of_affinity_and_quota(tmp_path, monkeypatch, quota, expected):
+    file = tmp_path / "cpu.max"
+    file.write_text(f"{quota}\n")
+    monkeypatch.setattr(cores, "CPU_QUOTA", file)
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda process: {4, 5, 7})
+    assert cores.count() == expected
+
+
+@pytest.mark.parametrize("content", [None, "", "300000", "a b"])
+def test_without_a_quota_cores_are_those_of_the_affinity(tmp_path, monkeypatch, content):
+    if content is not None:
+        (tmp_path / "cpu.max").write_text(content)
+    monkeypatch.setattr(cores, "CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda process: {4, 5, 7})
+    assert cores.count() == 3
