@@ -10,7 +10,7 @@ PRESET ?= preset-mountain-car-continuous-clipped-ppo
 ENGINE ?= process
 SEED ?= 0
 
-.PHONY: demo test mutation bench bench-serving images lint clean
+.PHONY: demo test mutation bench bench-scale bench-serving images lint clean
 
 demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
 	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
@@ -34,6 +34,9 @@ mutation: $(VENV)/tested $(VENV)-mutation/ready  ## small faults in the code, sh
 
 bench: $(VENV)/ready  ## benchmarks/ against its peers, for hours; QUICK=1 for 5 minutes, BENCH_ARGS=--reuse to go on
 	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+bench-scale: $(VENV)/ready  ## slow environments in one process and in several; takes two minutes
+	$(BIN)/python benchmarks/bench_scale.py $(BENCH_ARGS)
 
 bench-serving: $(VENV)/ready  ## the serving image beside its peers; needs a Docker engine, wrk and Java
 	$(BIN)/python benchmarks/serving.py $(BENCH_ARGS)

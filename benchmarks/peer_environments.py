@@ -13,6 +13,7 @@ STOCK_COACH = "stock-coach"
 STABLE_BASELINES3 = "stable-baselines3"
 MULTI_MODEL_SERVER = "multi-model-server"
 ASGI = "asgi"
+JAX = "jax"
 
 BUILD_REQUIREMENTS = ROOT / "docker" / "build-requirements.txt"
 TRAINING_REQUIREMENTS = ROOT / "docker" / "training" / "requirements.txt"
@@ -26,6 +27,7 @@ PIP_INSTALLS: dict[str, list[list[str | Path]]] = {
     ],
     MULTI_MODEL_SERVER: [["--requirement", BENCHMARKS / "peers" / "multi-model-server.txt"]],
     ASGI: [["--no-deps", "--requirement", BENCHMARKS / "peers" / "asgi.txt"]],
+    JAX: [["--no-deps", "--requirement", BENCHMARKS / "peers" / "jax.txt"]],
     STABLE_BASELINES3: [["--no-deps", "--requirement", STABLE_BASELINES3_REQUIREMENTS]],
 }
 

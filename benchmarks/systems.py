@@ -23,6 +23,7 @@ NOTEBOOK_STEPS = 150_000
 NOTEBOOK_TRAINING_STEPS = 75_000
 STOCK_COACH = BENCHMARKS / "peers" / "stock_coach.py"
 STABLE_BASELINES3 = BENCHMARKS / "peers" / "stable_baselines.py"
+JAX_PPO = BENCHMARKS / "peers" / "jax_ppo.py"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,14 @@ SYSTEMS = {
     system.name: system
     for system in (
         System("ours-continuous", "ours: clipped PPO", "continuous", seeds=10, job={"RLCOACH_PRESET": PPO}),
+        System(
+            "jax-ppo",
+            "JAX: one fused program of the same sizes",
+            "continuous",
+            peer=peer_environments.JAX,
+            command=(JAX_PPO,),
+            subtract_evaluations=True,
+        ),
         System("ours-notebook", "ours: the notebook's clipped PPO", "continuous", seeds=10, job=NOTEBOOK),
         System(
             "stock-coach",

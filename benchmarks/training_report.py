@@ -4,10 +4,11 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cart_pole
+import fused_program
 from systems import NOTEBOOK_STEPS, SYSTEMS, THRESHOLDS
 from training_job import BENCHMARKS
 
@@ -63,6 +64,8 @@ def bars(results: dict[str, Any]) -> list[dict[str, Any]]:
         _notebook_learning,
         _rollouts,
         _seconds_to_90,
+        lambda results: _fused(results, "seconds of a training", fused_program.seconds_of_a_training),
+        lambda results: _fused(results, "seconds from the start to 99", fused_program.seconds_to_99),
         _continuous_final,
         _discrete_final_worst,
         _discrete_final_median,
@@ -150,6 +153,16 @@ def _seconds_to_90(results: dict[str, Any]) -> dict[str, Any] | None:
         min(ratios),
         min(ratios) >= 15,
     )
+
+
+def _fused(
+    results: dict[str, Any], figure: str, seconds_of: Callable[[dict[str, Any]], float]
+) -> dict[str, Any] | None:
+    compared = fused_program.compare(runs_of(results, "ours-continuous"), runs_of(results, "jax-ppo"), seconds_of)
+    if compared is None:
+        return None
+    value, words = compared
+    return _bar(f"continuous: {figure}, of the fused JAX program over ours", "1 or more", words, value, value >= 1)
 
 
 def _final_bar(results: dict[str, Any], system: str, which: str, figure: str, least: float) -> dict[str, Any] | None:
