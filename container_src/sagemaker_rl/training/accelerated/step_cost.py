@@ -15,7 +15,7 @@ SECONDS = 0.1
 """For which an environment is stepped to find out, unless MOST_STEPS or a single step take longer."""
 MOST_STEPS = 100
 OVERHEAD_SECONDS = 0.0003
-"""What a step of all copies takes more in processes: the first row of `make bench-scale`, rounded up."""
+"""What a step of all copies takes more in processes: about the first row of `make bench-scale`."""
 LEAST_GAIN = 1.2
 """How many times faster a step of all copies has to be in processes."""
 
