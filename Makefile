@@ -35,7 +35,7 @@ mutation: $(VENV)/tested $(VENV)-mutation/ready  ## small faults in the code, sh
 bench: $(VENV)/ready  ## benchmarks/ against its peers, for hours; QUICK=1 for 5 minutes, BENCH_ARGS=--reuse to go on
 	$(BIN)/python benchmarks/bench.py $(if $(QUICK),--quick) $(BENCH_ARGS)
 
-bench-scale: $(VENV)/ready  ## slow environments in one process and in several; takes two minutes
+bench-scale: $(VENV)/ready  ## slow environments in processes, ranks and containers, and a cost model; ten minutes
 	$(BIN)/python benchmarks/bench_scale.py $(BENCH_ARGS)
 
 bench-serving: $(VENV)/ready  ## the serving image beside its peers; needs a Docker engine, wrk and Java

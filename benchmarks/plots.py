@@ -25,6 +25,7 @@ COLOURS = {
     "sb3-sac": "#009E73",
     "ours-discrete": "#0072B2",
     "sb3-dqn": "#CC79A7",
+    "jax-ppo": "#F0E442",
 }
 OPTIMA = json.loads((CONTAINER_SRC / "sagemaker_rl/report/optimum.json").read_text(encoding="utf-8"))["environments"]
 LIMITS = {

@@ -11,9 +11,14 @@ STEPS = 100
 
 
 class Slow(gym.Env):
-    """A drift of four numbers; ``milliseconds`` are spent in each step, ``burning`` the processor or asleep."""
+    """A point on a ray through four dimensions; ``milliseconds`` are spent in each step, ``burning`` or asleep.
 
-    observation_space = gym.spaces.Box(-10.0, 10.0, shape=(4,), dtype=np.float32)
+    It comes closer to 0, down to 0.1, with action 1 where its first coordinate is positive and with action 0 where that
+    is negative; else it goes away, up to 2. A step's reward is minus the sum of the coordinates' sizes: the best mean
+    return is about -57, the worst -780. Apart from the time that it spends, a step takes some 5 us.
+    """
+
+    observation_space = gym.spaces.Box(-2.0, 2.0, shape=(4,), dtype=np.float32)
     action_space = gym.spaces.Discrete(2)
 
     def __init__(self, milliseconds: float = 0.0, burning: bool = True) -> None:
@@ -29,17 +34,21 @@ class Slow(gym.Env):
     def reset(self, **options: Any) -> Any:
         """Begin an episode."""
         self.steps = 0
-        self.place = self.random.normal(size=4)
-        return self.place.astype(np.float32)
+        self.distance = float(self.random.uniform(0.5, 1.0))
+        self.direction = (self.random.choice((-1.0, 1.0), 4)).astype(np.float32)
+        self.good_action = int(self.direction[0] > 0)
+        return self.direction * self.distance
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, dict[str, Any]]:
-        """Take the time, and a step towards 0 or away from it."""
+        """Take the time, and come closer or go away."""
         self._spend()
         self.steps += 1
-        self.place = np.clip(self.place * (0.9 if action else 1.1), -10, 10)
-        return self.place.astype(np.float32), -float(np.abs(self.place).sum()), self.steps == STEPS, {}
+        self.distance = max(0.1, self.distance * 0.9) if action == self.good_action else min(2.0, self.distance * 1.1)
+        return self.direction * self.distance, -4.0 * self.distance, self.steps == STEPS, {}
 
     def _spend(self) -> None:
+        if not self.seconds:
+            return
         if not self.burning:
             time.sleep(self.seconds)
             return
