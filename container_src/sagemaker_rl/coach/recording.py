@@ -99,5 +99,6 @@ def shrink(picture: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     image = Image.fromarray(picture)
-    image.thumbnail(MAX_SIZE, Image.Resampling.BOX)  # faster than the default, and as good at a half
+    # Both are faster than the defaults, and as good where a whole number of pixels becomes one.
+    image.thumbnail(MAX_SIZE, Image.Resampling.BOX, reducing_gap=1.0)
     return np.asarray(image)
