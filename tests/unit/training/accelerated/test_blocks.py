@@ -8,10 +8,18 @@ from sagemaker_rl.training.accelerated import ppo_learner
 from sagemaker_rl.training.accelerated.threads import Threads
 
 
-def make_learner(agent, cores):
-    learner = ppo_learner.PPOLearner(agent, np.random.default_rng(0))
-    learner._threads = Threads(cores)
-    return learner
+@pytest.fixture
+def make_learner(monkeypatch):
+    learners = []
+
+    def make(agent, cores):
+        monkeypatch.setattr(ppo_learner.cores, "count", lambda: cores)
+        learners.append(ppo_learner.PPOLearner(agent, np.random.default_rng(0)))
+        return learners[-1]
+
+    yield make
+    for learner in learners:
+        learner.close()
 
 
 def columns_of(rows):
@@ -21,7 +29,7 @@ def columns_of(rows):
     return [column.astype(np.float32) for column in (states, actions, old_log_probs - 2, advantages, value_targets)]
 
 
-def test_weights_are_the_same_bit_for_bit_on_any_number_of_cores(tmp_path):
+def test_weights_are_the_same_bit_for_bit_on_any_number_of_cores(tmp_path, make_learner):
     batch = {"agent_params__network_wrappers__main__batch_size": 5 * ppo_learner.ROWS + 7}
     agent = agent_of(make_graph(tmp_path, agent_params__algorithm__optimization_epochs=1, **batch))
     columns = columns_of(11 * ppo_learner.ROWS)
@@ -33,13 +41,17 @@ def test_weights_are_the_same_bit_for_bit_on_any_number_of_cores(tmp_path):
         learner.train(states, actions, *floats, lambda: None)
         weights.append(learner.dense.weights.copy())
         assert not np.array_equal(before, weights[-1])
+        forks = [fork for _, fork in learner._processes._forks]
+        assert len(forks) == min(cores, 6) - 1  # a batch has six blocks
+        learner.close()
+        assert not any(fork.is_alive() for fork in forks)
         learner.dense.weights[:] = before
         learner.publish()
     assert all(np.array_equal(weights[0], others) for others in weights[1:])
 
 
 @pytest.mark.parametrize("rows", [1, 64, ppo_learner.ROWS, ppo_learner.ROWS + 1, 3 * ppo_learner.ROWS - 5])
-def test_losses_and_gradients_of_blocks_are_those_of_the_batch(tmp_path, monkeypatch, rows):
+def test_losses_and_gradients_of_blocks_are_those_of_the_batch(tmp_path, monkeypatch, make_learner, rows):
     agent = agent_of(make_graph(tmp_path))
     columns = columns_of(4 * ppo_learner.ROWS)
     chosen = np.random.default_rng(2).permutation(len(columns[0]))[:rows]
