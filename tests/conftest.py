@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from typing import Any
 
 import pytest
@@ -83,3 +84,13 @@ def built(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
     with (shared / "building-images").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in project.KINDS}
+
+
+@pytest.fixture(scope="session")
+def mpirun() -> list[str]:
+    """The command that starts ranks on this machine; OpenMPI is in the training image, and here if it is installed."""
+    if shutil.which("mpirun") is None:
+        if os.environ.get("REQUIRE_DOCKER") == "1":
+            pytest.fail("REQUIRE_DOCKER is 1, but OpenMPI's mpirun is not installed")
+        pytest.skip("OpenMPI's mpirun is not installed")
+    return ["mpirun", "--allow-run-as-root", "--bind-to", "none", "--oversubscribe"]

@@ -29,6 +29,14 @@ NOT_RUN = {
         "docs/training.md",
         "PYTHONPATH=container_src python -m sagemaker_rl.report.optimum",
     ): "value iteration for minutes",
+    (
+        "docs/scale-out.md",
+        "python scripts/train.py --local --instance-count 2 --wait -p seed=1 -p improve_steps=393216",
+    ): "tests/aws/test_two_hosts.py trains on two hosts",
+    (
+        "docs/scale-out.md",
+        "python scripts/train.py --instance-count 4 --processes-per-host 2 --wait",
+    ): "the local AWS server runs no jobs; tests/unit/launch/test_hosts.py has the request",
     ("docs/local-mode.md", "make images"): "tests/container/ builds both images",
     ("docs/local-mode.md", "docker/base/build_base.sh"): "changes the engine's base image",
     (
@@ -56,6 +64,7 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "docker/lock.sh"): "asks a package index",
     ("benchmarks/README.md", "make bench"): "an hour",
     ("benchmarks/README.md", "make bench-scale"): "minutes",
+    ("benchmarks/README.md", 'make bench-scale BENCH_ARGS="--only model"'): "draws the plot anew",
     ("benchmarks/README.md", "make bench QUICK=1"): "minutes",
     ("benchmarks/README.md", "make bench BENCH_ARGS=--reuse"): "trains what is not measured yet",
     ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -110,11 +110,14 @@ def write_own_environment(ml: Path, reward: str) -> Path:
     return code
 
 
-def write_inputs(ml: Path, hyperparameters: dict[str, str], host: str = "localhost") -> None:
+def write_inputs(
+    ml: Path, hyperparameters: dict[str, str], host: str = "localhost", hosts: Sequence[str] | None = None
+) -> None:
     config = ml / "input" / "config"
     config.mkdir(parents=True, exist_ok=True)
     (config / "hyperparameters.json").write_text(json.dumps(hyperparameters), encoding="utf-8")
-    (config / "resourceconfig.json").write_text(json.dumps({"current_host": host, "hosts": [host]}), encoding="utf-8")
+    resources = {"current_host": host, "hosts": hosts or [host]}
+    (config / "resourceconfig.json").write_text(json.dumps(resources), encoding="utf-8")
     (config / "inputdataconfig.json").write_text("{}", encoding="utf-8")
 
 
@@ -122,9 +125,9 @@ def process_environment(ml: Path) -> dict[str, str]:
     return {**os.environ, "SAGEMAKER_BASE_DIR": str(ml), "PYTHONPATH": str(CONTAINER_SRC), "PYTHONUNBUFFERED": "1"}
 
 
-def start_training(ml: Path, hyperparameters: dict[str, str]) -> subprocess.Popen[str]:
-    """Start the training image's entry point as a process."""
-    write_inputs(ml, hyperparameters)
+def start_training(ml: Path, hyperparameters: dict[str, str], **host: Any) -> subprocess.Popen[str]:
+    """Start the training image's entry point as a process; ``host`` are arguments of ``write_inputs``."""
+    write_inputs(ml, hyperparameters, **host)
     return subprocess.Popen(
         [sys.executable, "-m", "sagemaker_rl.training_container", "train"],
         env=process_environment(ml),

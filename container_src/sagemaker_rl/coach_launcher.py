@@ -17,7 +17,7 @@ from sagemaker_rl.coach import arguments, preset_values
 from sagemaker_rl.coach.presets import find_preset, import_coach, import_preset, prepare_environment, preset_stem
 from sagemaker_rl.configuration_list import ConfigurationList
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import failures, outputs
+from sagemaker_rl.job import failures, hosts, outputs, ranks
 from sagemaker_rl.job.hyperparameters import (
     OF_THE_PLATFORM,
     as_arguments,
@@ -126,7 +126,8 @@ class SageMakerCoachPresetLauncher:
     def _run(self, job: Callable[[], None]) -> None:
         STOP.install()
         prepare_environment()
-        if failures.run(job, self.paths.failure):
+        failure_file, trains = self.paths.failure, hosts.trains_here(self.paths)
+        if trains and failures.run(lambda: ranks.run(job, lambda: vars(self).pop("paths")), failure_file):
             sys.exit(1)
 
     def _evaluate(self) -> None:

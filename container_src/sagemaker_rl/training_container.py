@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import failures, stopping
+from sagemaker_rl.job import failures, hosts, stopping
 from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters
 from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
-from sagemaker_rl.job.script_mode import run_users_program
+from sagemaker_rl.job.script_mode import run_as_ranks, run_users_program
 from sagemaker_rl.report.job import write_report
 
 DEFAULT_PROGRAM = "train-coach.py"
@@ -84,7 +84,8 @@ def run_job() -> None:
     paths = MLPaths.from_environment()
     reason = failures.run(lambda: _run_program(paths), paths.failure)
     stopping.ignore()  # who asks again while the last files are written is heard already
-    write_report(paths)
+    if hosts.is_first(paths):
+        write_report(paths)
     if reason:
         raise errors.ClientError(reason)
 
@@ -93,14 +94,22 @@ def _run_program(paths: MLPaths) -> None:
     hyperparameters = read_hyperparameters(paths.hyperparameters)
     if "sagemaker_submit_directory" in hyperparameters:
         run_users_program(paths)
+        return
+    program = _known_program(str(hyperparameters.get("sagemaker_program", DEFAULT_PROGRAM)))
+    if hyperparameters.get("sagemaker_mpi_enabled"):
+        run_as_ranks(program, paths)
     else:
-        _run_bundled_program(str(hyperparameters.get("sagemaker_program", DEFAULT_PROGRAM)))
+        _run_bundled_program(program)
 
 
-def _run_bundled_program(program: str) -> None:
+def _known_program(program: str) -> str:
     known = sorted(file.name for file in BUNDLED_CODE.glob("*-coach.py"))
     if program not in known:
         raise InputError(f"Hyperparameter sagemaker_program is {program!r}, {nearest(program, known)}")
+    return program
+
+
+def _run_bundled_program(program: str) -> None:
     sys.argv = [str(BUNDLED_CODE / program)]
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")

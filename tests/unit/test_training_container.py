@@ -122,7 +122,7 @@ def test_a_bundled_program_that_fails(bundled, name, status):
 @pytest.mark.parametrize("name", ["god-coach.py", "preset.py", "../good-coach.py"])
 def test_only_entry_points_are_run(bundled, name):
     with pytest.raises(InputError, match=rf"^Hyperparameter sagemaker_program is {name!r}, (did you mean|known are) "):
-        training_container._run_bundled_program(name)
+        training_container._known_program(name)
 
 
 @pytest.fixture

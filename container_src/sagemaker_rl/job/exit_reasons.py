@@ -18,6 +18,13 @@ IGNORED = "Exception ignored in"
 """Before the traceback of a finalizer, which ends no program."""
 MPI_TAG = re.compile(r"^\[\d+,[^\]]*\]<std(?:err|out)>: ?")
 """What ``mpirun --tag-output`` puts before a line."""
+MPI_BLOCK = re.compile(r"^-{20,}\n.*?^-{20,}\n", re.MULTILINE | re.DOTALL)
+"""What mpirun says itself, which stands between two lines."""
+MPI_KILLED = re.compile(r"process rank (\d+) with PID \d+ on node (\S+)\s+exited on\s+signal (\d+)")
+MPI_LEFT = re.compile(r"process rank (\d+) with PID \d+ on\s+node (\S+)\s+exiting\s+improperly")
+"""It ended by itself, with exit status 0, while the others went on."""
+MPI_LOST = re.compile(r"ORTE has lost communication with a remote daemon.*?Remote daemon: \S+ on node (\S+)", re.DOTALL)
+MPI_DENIED = re.compile(r"Permission denied \([\w,-]+\)|Host key verification failed")
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 OWN_IMAGE = "install it in an image of your own (docs/environments.md)"
 PIP_ERRORS = (
@@ -57,6 +64,25 @@ def program_reason(program: str, status: int, stderr: str) -> str:
         return f"{program} failed with {exception}"
     last = _last_line(lines)
     return f"{program} ended with exit status {status}{': ' + last if last else '; see the log.'}"
+
+
+def ranks_reason(program: str, status: int, output: str) -> str:
+    """Return why a program failed that mpirun ran as several ranks; arguments as of ``program_reason``."""
+    text = TERMINAL_CODES.sub("", output)
+    if killed := MPI_KILLED.search(text):
+        number = int(killed[3])
+        return f"Rank {killed[1]} of {program} on {killed[2]} was killed by signal {number}{_meaning(number)}."
+    if lost := MPI_LOST.search(text):
+        return f"Host {lost[1]} of the job was lost while {program} ran; its ranks end with it."
+    if denied := MPI_DENIED.search(text):
+        return f"The ranks of {program} cannot be started on another host: {denied[0]}."
+    own = MPI_BLOCK.sub("", text)
+    errors = [line.removeprefix("Error: ") for line in _lines(own) if line.startswith("Error: ")]
+    if errors:
+        return errors[0]
+    if (left := MPI_LEFT.search(text)) and not last_exception(_lines(own)):
+        return f"Rank {left[1]} of {program} on {left[2]} ended by itself, with exit status 0, while others went on."
+    return program_reason(program, status, own)
 
 
 def signal_of(status: int) -> int | None:

@@ -7,6 +7,7 @@ whatever fails, and SIGTERM or Ctrl-C passed on to what runs.
 import contextlib
 import errno
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -15,15 +16,35 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import disks, exit_reasons, outputs, stopping
+from sagemaker_rl.job import disks, exit_reasons, hosts, outputs, stopping
 from sagemaker_rl.job.failures import ProgramFailed
 from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.stopping import Stopped
 from sagemaker_rl.job.stream_tail import STDERR, STDOUT, StreamTail
 
+RANKS = re.compile(r"\b(mpi4py|horovod|OMPI_COMM_WORLD\w*|sagemaker_rl)\b")
+"""What programs name that know ranks: MPI, or this project's launcher."""
+HOSTS = re.compile(r"\b(SM_HOSTS|SM_CURRENT_HOST|resourceconfig|current_host|MASTER_ADDR|sagemaker_rl)\b")
+"""What programs name that know of other hosts, which they reach by themselves; the launcher lets one train."""
+SOURCES = (".py", ".sh")
 SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")
 EVALUATION_PROGRAM = "evaluate-coach.py"
 """The entry point that the image lends to a source without one of that name."""
+
+
+def run_as_ranks(program: str, paths: MLPaths) -> None:
+    """Run a program of the image as the ranks of the job, from where sagemaker-training has a user's source.
+
+    Raises:
+        InputError, ProgramFailed, Stopped: As ``run_users_program``.
+    """
+    from sagemaker_training import environment
+
+    env = environment.Environment()
+    paths.code.mkdir(parents=True, exist_ok=True)
+    shutil.copy(BUNDLED_CODE / program, paths.code / program)
+    with _passing_signals_on(paths):
+        _run(env, program, paths)
 
 
 def run_users_program(paths: MLPaths) -> None:
@@ -39,14 +60,9 @@ def run_users_program(paths: MLPaths) -> None:
     env = environment.Environment()
     program = _unpack(env, paths.code)
     # Between the two, the source is as the user sent it, and nothing of it has been imported or installed.
-    with _passing_signals_on() as stop:
-        try:
-            _install(program, paths.code)
-            _run(env, program, paths)
-        except (InputError, ProgramFailed):
-            if stop.requested_by and not paths.failure.exists():
-                raise Stopped(stop.requested_by) from None
-            raise
+    with _passing_signals_on(paths):
+        _install(program, paths.code)
+        _run(env, program, paths)
 
 
 def _unpack(env: Any, code: Path) -> str:
@@ -104,25 +120,43 @@ def _install(program: str, code: Path) -> None:
 
 def _run(env: Any, program: str, paths: MLPaths) -> None:
     """Run the program to its end, under mpirun if the job asks for it."""
-    from sagemaker_training import entry_point, environment, errors, runner
+    from sagemaker_training import environment, errors, runner
+
+    from sagemaker_rl.job import mpi_program
 
     variables = env.to_env_vars()
     environment.write_env_vars(variables)
+    with_mpi = bool(env.additional_framework_parameters.get("sagemaker_mpi_enabled"))
+    with_mpi = with_mpi and _names(paths.code, RANKS)
+    knows_others = len(env.hosts) == 1 or with_mpi or _names(paths.code, HOSTS)
+    if not knows_others and not hosts.trains_here(paths, f"{program} does not know of others"):
+        return
     if os.environ.get("SM_STUDIO_LOCAL_MODE", "false").lower() != "true":
-        entry_point._wait_hostname_resolution()
-    with_mpi = env.additional_framework_parameters.get("sagemaker_mpi_enabled")
-    kind = runner.RunnerType.MPI if with_mpi else runner.RunnerType.Process
+        mpi_program.wait_until_known(env.hosts)
     with StreamTail(STDERR) as stderr:
         try:
-            runner.get(kind, program, env.to_cmd_args(), variables).run()
+            if with_mpi:
+                mpi_program.run(env, program, env.to_cmd_args())
+            else:
+                runner.get(runner.RunnerType.Process, program, env.to_cmd_args(), variables).run()
             return
         except errors.ExecuteUserScriptError as error:
             status = int(error.return_code)
         except errors.ClientError as error:
             raise InputError(str(error)) from None
-    reason = exit_reasons.program_reason(program, status, _of_the_program(stderr.text))
+    reason_of = exit_reasons.ranks_reason if with_mpi else exit_reasons.program_reason
+    reason = reason_of(program, status, _of_the_program(stderr.text))
     full = disks.full_folder(paths) if os.strerror(errno.ENOSPC) in reason else None
     raise ProgramFailed(f"{reason} ({full} is full)" if full else reason)
+
+
+def _names(code: Path, words: re.Pattern[str]) -> bool:
+    """Tell whether a source names what a program needs to work together with others.
+
+    One that does not would do the same thing on each host.
+    """
+    files = (file for file in code.rglob("*") if file.suffix in SOURCES and file.is_file())
+    return any(words.search(file.read_text(encoding="utf-8", errors="replace")) for file in files)
 
 
 def _of_the_program(stderr: str) -> str:
@@ -139,11 +173,21 @@ def _tell(program: Any, number: int) -> None:
     import psutil
 
     with contextlib.suppress(psutil.NoSuchProcess):
-        commands = program.children() if program.name() in SHELLS else []
+        commands = program.children() if _is_shell(program) else []
         for command in commands:
             _tell(command, number)
         if not commands or _catches(program, number):
             program.send_signal(number)
+
+
+def _is_shell(program: Any) -> bool:
+    """Tell whether a process is a shell; one that runs a script has the script's name, as ``train.sh``."""
+    import psutil
+
+    try:
+        return Path(program.exe()).name in SHELLS
+    except psutil.AccessDenied:
+        return program.name() in SHELLS
 
 
 def _catches(program: Any, number: int) -> bool:
@@ -162,16 +206,24 @@ class _StopRequest:
 
 
 @contextlib.contextmanager
-def _passing_signals_on() -> Iterator[_StopRequest]:
-    """Pass SIGTERM and SIGINT on to programs that are started inside the context; raise ``Stopped`` while none runs."""
+def _passing_signals_on(paths: MLPaths) -> Iterator[_StopRequest]:
+    """Pass SIGTERM and SIGINT on to programs that are started inside the context; raise ``Stopped`` while none runs.
+
+    A program that fails without a reason after it was asked to stop has stopped.
+    """
     import psutil
+
+    from sagemaker_rl.job import mpi_program
 
     helpers = set(psutil.Process().children())  # the upload of intermediate output must outlive the user's program
     stop = _StopRequest()
 
     def pass_on(number: int, frame: object) -> None:
         stop.requested_by = signal.Signals(number).name
-        programs = set(psutil.Process().children()) - helpers
+        children = set(psutil.Process().children()) - helpers
+        programs = {child for child in children if not mpi_program.is_part_of_mpi(child)}
+        if mpi_program.tell_ranks(number, _tell):
+            return
         if not programs:
             raise Stopped(stop.requested_by)
         for program in programs:
@@ -181,6 +233,10 @@ def _passing_signals_on() -> Iterator[_StopRequest]:
     stopping.handle(pass_on)
     try:
         yield stop
+    except (InputError, ProgramFailed):
+        if stop.requested_by and not paths.failure.exists():
+            raise Stopped(stop.requested_by) from None
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -76,8 +76,17 @@ class StopSignal:
 
     def check(self, patience: float = 0.0) -> None:
         """Raise ``Stopped`` if a signal has arrived, and ``patience`` seconds have passed since."""
-        if self._received and time.monotonic() >= self._since + patience:
+        if self.is_due(patience):
             raise Stopped(self._received)
+
+    def is_due(self, patience: float = 0.0) -> bool:
+        """Tell whether a signal has arrived, and ``patience`` seconds have passed since."""
+        return bool(self._received) and time.monotonic() >= self._since + patience
+
+    @property
+    def received(self) -> str:
+        """The name of the signal that has arrived; empty if none has."""
+        return self._received
 
     def guard(self, owner: Any, method: str) -> None:
         """Check before every call of ``owner``'s ``method``."""

@@ -31,10 +31,7 @@ def state_of(graph_manager: Any) -> State:
     return {
         "steps": counters_of(graph_manager),
         "agent": {name: getattr(agent, name) for name in COUNTERS},
-        "weights": {
-            path: {name: parameter.data().asnumpy() for name, parameter in parameters.items()}
-            for path, parameters in _networks(agent)
-        },
+        "weights": weights_of(agent),
         "statistics": [
             {key: np.array(getattr(each.running_observation_stats, key)) for key in STATISTICS_KEYS}
             for each in normalizations_of(agent)
@@ -51,14 +48,9 @@ def restore(graph_manager: Any, state: State) -> None:
     Raises:
         DamagedState: The state is not of such a graph.
     """
-    import mxnet as mx
-
     agent = agent_of(graph_manager)
     try:
-        for path, parameters in _networks(agent):
-            for name, parameter in parameters.items():
-                weights = checked(state["weights"][path][name], parameter.data().asnumpy())
-                parameter.set_data(mx.nd.array(weights, dtype=weights.dtype))
+        restore_weights(agent, state["weights"])
         for each, statistics in zip(normalizations_of(agent), state["statistics"], strict=True):
             vars(each.running_observation_stats).update({key: statistics[key][()] for key in STATISTICS_KEYS})
         for name in COUNTERS:
@@ -79,6 +71,28 @@ def restore(graph_manager: Any, state: State) -> None:
         if isinstance(error, DamagedState):
             raise
         raise DamagedState(f"it is of another agent ({error!r})") from None
+
+
+def weights_of(agent: Any) -> State:
+    """Return the weights of all its networks, by the network's path and the parameter's name."""
+    return {
+        path: {name: parameter.data().asnumpy() for name, parameter in parameters.items()}
+        for path, parameters in _networks(agent)
+    }
+
+
+def restore_weights(agent: Any, state: State) -> None:
+    """Give the networks what ``weights_of`` returned.
+
+    Raises:
+        DamagedState, KeyError: They are of other networks.
+    """
+    import mxnet as mx
+
+    for path, parameters in _networks(agent):
+        for name, parameter in parameters.items():
+            weights = checked(state[path][name], parameter.data().asnumpy())
+            parameter.set_data(mx.nd.array(weights, dtype=weights.dtype))
 
 
 def counters_of(graph_manager: Any) -> State:

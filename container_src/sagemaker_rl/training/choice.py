@@ -1,6 +1,7 @@
 """Which code runs a job: the fast path (``accelerated``), or stock Coach."""
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,12 +9,15 @@ from sagemaker_rl.coach import signals, written_files
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.job import introduction, outputs
 from sagemaker_rl.job.ml_paths import MLPaths
-from sagemaker_rl.job.stopping import STOP
+from sagemaker_rl.job.ranks import Ranks, only_first_trains
+from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.training import stock_state
 from sagemaker_rl.training.state_file import State
 
 PATIENCE = 20.0
 """Seconds in which a job that is to stop ends the training it is in, so that it can go on from there."""
+CALLS_TO_AGREE = 100
+"""Gradient steps after which ranks ask each other whether they have been told to stop: it costs a message."""
 
 
 class StockRun:
@@ -24,6 +28,7 @@ class StockRun:
     _interrupted_end: float | None = None
     is_at_rest = True
     at_rest: Callable[[], None]
+    ranks = Ranks()
 
     def __init__(self, graph_manager: Any) -> None:
         self.sync = graph_manager.sync
@@ -90,6 +95,7 @@ def choose_run(
     parallel_environments: int | None,
     trains: bool = True,
     environment_processes: int | None = None,
+    ranks: Ranks | None = None,
 ) -> Any:
     """Return what runs the job, and say which path it is, in the log and for the report.
 
@@ -103,33 +109,62 @@ def choose_run(
         trains: whether it is to train, and not only to evaluate, which one copy does in any case.
         environment_processes: in how many the fast path steps the copies of an environment; None to decide by what a
             step takes.
+        ranks: that train together; None for this process alone.
 
     Returns:
-        An ``AcceleratedRun``, or a ``StockRun``; the improve loop calls both alike.
+        An ``AcceleratedRun``, or a ``StockRun``; the improve loop calls both alike. None on a rank that has nothing to
+        do, as stock Coach trains on the first alone.
     """
+    ranks = ranks or Ranks()
     _say_noise(agent_of(graph_manager).exploration_policy)
     from sagemaker_rl.training.accelerated import support  # after the preset has set up and imported MXNet
 
     reason = support.reason_for_stock(graph_manager) if accelerate else "accelerate is 0"
     if reason is None and parallel_environments is None:
         reason = _reason_for_one_copy(graph_manager.environments[0], trains)
+    reason = ranks.decide(reason)
     if reason is not None:
+        if ranks.size > 1 and only_first_trains("stock Coach knows no ranks"):
+            return None
         outputs.metric_line("Path", Path="stock Coach", Reason=reason)
         introduction.add(paths, path=f"stock Coach: {reason}")
         return StockRun(graph_manager)
     copies = parallel_environments if trains else 1
     processes = environment_processes if trains else 1
-    run = support.run_class_of(graph_manager)(graph_manager, copies, seed, STOP.check, processes)
-    run.check_stop_late = functools.partial(STOP.check, PATIENCE)
+    check, check_late = _stop_checks(ranks)
+    run = support.run_class_of(graph_manager)(graph_manager, copies, seed, check, processes, ranks)
+    run.check_stop_late = check_late
     outputs.metric_line(
         "Path",
         Path="accelerated",
         Environments=run.envs.num_envs,
+        Ranks=ranks.size if ranks.size > 1 else None,
         Processes=run.processes.processes if run.processes else None,
         Step_milliseconds=run.step_cost.seconds * 1000 if run.step_cost else None,
     )
     introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
     return run
+
+
+def _stop_checks(ranks: Ranks) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return what raises ``Stopped`` in a step, and what does so in a training, which may take a while to end.
+
+    Ranks stop in the same step of all.
+    """
+    if ranks.size == 1:
+        return STOP.check, functools.partial(STOP.check, PATIENCE)
+    ranks.questions["stop"] = STOP.is_due
+    calls = itertools.count(1)
+
+    def check() -> None:
+        if ranks.agreed("stop"):
+            raise Stopped(STOP.received or "another host's signal")
+
+    def check_late() -> None:
+        if next(calls) % CALLS_TO_AGREE == 0 and ranks.any_of(STOP.is_due(PATIENCE)):
+            raise Stopped(STOP.received or "another host's signal")
+
+    return check, check_late
 
 
 def _say_noise(exploration: Any) -> None:

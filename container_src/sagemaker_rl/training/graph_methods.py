@@ -13,7 +13,7 @@ from typing import Any
 from sagemaker_rl.coach import preset_values
 from sagemaker_rl.coach.graph import create_graph
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import introduction
+from sagemaker_rl.job import introduction, ranks
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.training import checkpoints, evaluation, generations, loop, trial
 from sagemaker_rl.training.job_options import Options
@@ -122,6 +122,8 @@ class GraphMethods:
                 "expected EnvironmentSteps or EnvironmentEpisodes of 1 or more."
             )
         job = self._job
+        if ranks.only_first_trains("an evaluation is played by one process"):
+            return False
         self._create_if_needed()
         extent = evaluation.Extent(int(steps.num_steps), job.evaluation_episodes)
         if isinstance(steps, EnvironmentEpisodes):

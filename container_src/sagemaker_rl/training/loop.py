@@ -1,5 +1,6 @@
 """A training job: Coach's improve loop, with checkpoints, metrics, a clean stop and the policy at its end."""
 
+import secrets
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from sagemaker_rl.coach.agents import check_action_space, check_changes
 from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import outputs
+from sagemaker_rl.job import outputs, ranks
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
@@ -70,6 +71,8 @@ def create(graph_manager: Any, paths: MLPaths, changes: list[tuple[str, Any]], o
         InputError: The preset asks for something that cannot be done.
     """
     check_changes(changes)
+    if options.seed is None and ranks.are_several():
+        options = replace(options, seed=ranks.of_this_job().decide(secrets.randbits(31)))
     EarlyStopping(graph_manager, options.early_stopping_patience)  # refuses what cannot be
     check_schedule(graph_manager, options.parallel_environments, changes)
     create_graph(graph_manager, paths.intermediate, options.seed)
@@ -140,7 +143,8 @@ class TrainingJob:
         self.number = number
         """Of the trainings before it in the same job: a launcher may begin several."""
         self.early_stopping = EarlyStopping(graph_manager, options.early_stopping_patience, changes)
-        self.keeper = resume.Keeper(graph_manager, paths, progress.preset, changes)
+        self.ranks = ranks.of_this_job()
+        self.keeper = resume.Keeper(graph_manager, paths, progress.preset, changes, self.ranks)
         self.goes_on = False
         """Whether it goes on where another one was."""
         self.began_at = 0
@@ -168,7 +172,11 @@ class TrainingJob:
             options.accelerate,
             options.parallel_environments,
             environment_processes=options.environment_processes,
+            ranks=self.ranks,
         )
+        if run is None:
+            return
+        self.ranks = run.ranks
         best = BestPolicy(self.graph_manager)
         if saved is not None:
             self._go_on(run, best, *saved)
@@ -181,7 +189,7 @@ class TrainingJob:
                 self.progress.stopped = True
                 self._save_checkpoint()  # of the last policy
                 if run.is_at_rest:
-                    self.keeper.save(lambda: self._state(run, best))
+                    self._save_state(run, best)
                 print(f"Stopped by {stopped} after {self._steps_trained()} environment steps.", flush=True)
             has_ended = self.keeper.has_folder and not self.progress.stopped
             state = self._state(run, best) if has_ended else None  # of the last policy
@@ -197,7 +205,8 @@ class TrainingJob:
             self._export()
             if options.save_model:
                 print(f"Model> Saved in={paths.model}", flush=True)
-            trial.put_on_trial(self.graph_manager, paths, trial.SHARE_OF_TRAINING * self.progress.train_seconds)
+            if self.ranks.rank == 0:
+                trial.put_on_trial(self.graph_manager, paths, trial.SHARE_OF_TRAINING * self.progress.train_seconds)
 
     def _find_state(self) -> tuple[Path, State] | None:
         """Return folder and state of the checkpoint to go on from; None to begin with its weights, or with nothing."""
@@ -259,7 +268,8 @@ class TrainingJob:
 
         graph_manager = self.graph_manager
         counter = graph_manager.total_steps_counters[RunPhase.TRAIN]
-        run.at_rest = lambda: self._save_state_if_due(run, best, resume.SECONDS_BETWEEN)
+        self.ranks.questions["checkpoint"] = lambda: self.keeper.is_due(resume.SECONDS_BETWEEN)
+        run.at_rest = lambda: self._save_state(run, best) if self.ranks.agreed("checkpoint") else None
         improve_steps = graph_manager.improve_steps
         if not self.goes_on:
             self.began_at = counter[type(improve_steps)]
@@ -269,7 +279,7 @@ class TrainingJob:
         end = type(improve_steps)(self.began_at + improve_steps.num_steps)
         done = self.finished_after is not None and improve_steps.num_steps <= self.finished_after
         done = done or self.early_stopping.is_due(best)
-        while not done and (counter < end or run.phase_end is not None):  # its evaluation is due
+        while not done and (self._goes_on(counter, end) or run.phase_end is not None):  # its evaluation is due
             try:
                 run.train_and_act(graph_manager.steps_between_evaluation_periods)
             finally:
@@ -283,16 +293,20 @@ class TrainingJob:
                 self._export()  # also for a job that is killed
             self._print_evaluation(run.take_losses())
             run.phase_end = None
-            self._save_state_if_due(run, best)
+            if self.ranks.any_of(self.keeper.is_due()):
+                self._save_state(run, best)
             done = done or self.early_stopping.is_due(best)
         if self.early_stopping.is_due(best):
             outputs.metric_line("Early stopping", Evaluations_without_a_better_one=best.evaluations_since)
         else:
             self.finished_after = improve_steps.num_steps
 
-    def _save_state_if_due(self, run: Any, best: BestPolicy, least_seconds: float = 0.0) -> None:
-        if self.keeper.is_due(least_seconds):
-            self.keeper.save(lambda: self._state(run, best))
+    def _goes_on(self, counter: Any, end: Any) -> bool:
+        """Tell whether Coach's counter has not come to ``end`` yet; of seconds, by the first rank's clock."""
+        return self.ranks.decide(bool(counter < end))
+
+    def _save_state(self, run: Any, best: BestPolicy) -> None:
+        self.keeper.save(lambda: self._state(run, best))
 
     def _export(self) -> None:
         """Write the model, if the job is to."""

@@ -9,6 +9,7 @@ from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
 from sagemaker_rl.job.hyperparameters import OF_THE_PLATFORM
 from sagemaker_rl.job.ml_paths import MLPaths
+from sagemaker_rl.job.ranks import Ranks
 from sagemaker_rl.training import checkpoints, generations, state_file
 from sagemaker_rl.training.state_file import State
 
@@ -25,10 +26,14 @@ SECONDS_BETWEEN = 20.0
 class Keeper:
     """Saves checkpoints to go on from into the folder that SageMaker synchronizes, if the job has one."""
 
-    def __init__(self, graph_manager: Any, paths: MLPaths, preset: str, changes: list[tuple[str, Any]]) -> None:
+    def __init__(
+        self, graph_manager: Any, paths: MLPaths, preset: str, changes: list[tuple[str, Any]], ranks: Ranks
+    ) -> None:
+        """Find what is in the folder; of ``ranks`` only the first one saves, and the others get what it has found."""
         self._graph_manager = graph_manager
         self._folder = paths.synced_checkpoint
-        self.has_folder = self._folder.is_dir()
+        self._saves = ranks.rank == 0
+        self.has_folder = _has_folder(ranks, self._folder)
         self._preset, self._changes = preset, changes
         self._kept: Path | None = generations.newest(self._folder)
         self._costs: list[float] = []
@@ -44,7 +49,7 @@ class Keeper:
         """Tell whether the next checkpoint takes no more than its share of the time, and so long has passed."""
         seconds = time.monotonic() - self._saved
         cost = self._costs[-1] if self._costs else 0.0
-        return self.has_folder and seconds >= max(least_seconds, cost / SHARE_OF_TIME)
+        return self.has_folder and self._saves and seconds >= max(least_seconds, cost / SHARE_OF_TIME)
 
     def save(self, get_state: Callable[[], State]) -> None:
         """Save a checkpoint with the state that ``get_state`` returns, if there is a folder for it.
@@ -56,6 +61,8 @@ class Keeper:
             return
         began = time.monotonic()
         state, number = get_state(), self._graph_manager.checkpoint_id
+        if not self._saves:
+            return
 
         def write_state(staging: Path) -> None:
             state_file.write(staging / generations.STATE, state)
@@ -73,6 +80,24 @@ class Keeper:
             outputs.metric_line(
                 "Checkpoints", Saved=len(self._costs), Seconds=sum(self._costs), Longest=max(self._costs)
             )
+
+
+def _has_folder(ranks: Ranks, folder: Path) -> bool:
+    """Return whether the job has the folder, which is the first rank's; the others get a copy of its checkpoints."""
+    if ranks.size == 1:
+        return folder.is_dir()
+    contents = None
+    if ranks.rank == 0 and folder.is_dir():
+        newest = generations.newest(folder)
+        files = [file for each in (folder, newest) if each for file in each.iterdir() if file.is_file()]
+        contents = {str(file.relative_to(folder)): file.read_bytes() for file in files}
+    contents = ranks.decide(contents)
+    if contents is None:
+        return False
+    for name, content in contents.items() if ranks.rank else ():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return True
 
 
 def read(folder: Path) -> State:

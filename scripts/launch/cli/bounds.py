@@ -59,6 +59,7 @@ BOUNDS = {
     "--max-concurrency": Bounds(1, 200),
     "--max-runtime": Bounds(1),
     "--max-wait": Bounds(1),
+    "--processes-per-host": Bounds(1),
     "--seed": Bounds(0),
     "--target-invocations": Bounds(0, whole=False),
     "--volume-gb": Bounds(1),

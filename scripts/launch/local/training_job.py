@@ -71,7 +71,8 @@ class TrainingJob(LocalJob):
         for host, tree in self._trees.items():
             shutil.rmtree(tree, ignore_errors=True)
             if self._in_container:
-                write_config(tree, self.request, host, self._hosts, "lo" if self._isolated else "eth0")
+                alone = self._isolated and len(self._hosts) == 1
+                write_config(tree, self.request, host, self._hosts, "lo" if alone else "eth0")
             else:
                 write_config(tree, self._request_in(tree), "localhost", ["localhost"], "lo")
             for channel in self.request.get("InputDataConfig", []):
@@ -219,7 +220,8 @@ class TrainingJob(LocalJob):
             return (self._trees[host] / "output" / "failure").read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             killed = status in (-signal.SIGKILL, 128 + signal.SIGKILL)
-            return "killed by signal 9, perhaps out of memory" if killed else "the container left no failure file"
+            reason = "killed by signal 9, perhaps out of memory" if killed else "the container left no failure file"
+            return reason if len(self._hosts) == 1 else f"{host}: {reason}"
 
     # --- Outputs -----------------------------------------------------------------------------------------------------
     def _upload_outputs(self) -> None:

@@ -13,7 +13,7 @@ from launch.aws.storage import address_of, join, split
 from launch.cli import options, values
 from launch.cli.errors import UsageError
 from launch.project import BASE_NAME, unique_name
-from launch.sagemaker import fields, session
+from launch.sagemaker import fields, hosts, session
 
 CODE_CHANNEL = "code"
 SUBMITTED_SOURCE = f"/opt/ml/input/data/{CODE_CHANNEL}/sourcedir.tar.gz"
@@ -53,8 +53,14 @@ def request(
         UsageError: A flag has a value that makes no sense.
     """
     given = values.hyperparameters(arguments.parameters, arguments.hyperparameters)
-    hyperparameters = {**given, **hyperparameters, **_script_mode(arguments, hyperparameters)}
-    variables = values.environment(arguments.environment)
+    hyperparameters = {
+        **hosts.hyperparameters(arguments),
+        **given,
+        **hyperparameters,
+        **_script_mode(arguments, hyperparameters),
+    }
+    variables = {**hosts.variables(arguments), **values.environment(arguments.environment)}
+    hosts.warn(arguments, hyperparameters)
     options.check_network(arguments)
     spot = getattr(arguments, "spot", False)
     max_wait = spot_seconds(arguments, spot)

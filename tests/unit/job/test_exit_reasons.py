@@ -79,6 +79,62 @@ def test_why_a_program_failed(status, stderr, reason):
     assert exit_reasons.program_reason("main.py", status, stderr) == reason
 
 
+RULE = "-" * 74 + "\n"
+ABORTED = f"{RULE}Primary job  terminated normally, but 1 process returned\na non-zero exit code.\n{RULE}"
+NOTICED = "mpirun noticed that process rank {} with PID 24 on node {} exited on signal {} ({}).\n"
+LOST = f"""{RULE}ORTE has lost communication with a remote daemon.
+
+  HNP daemon   : [[41208,0],0] on node algo-1
+  Remote daemon: [[41208,0],1] on node algo-2
+
+This is usually due to either a failure of the TCP network
+{RULE}"""
+
+LEFT = f"""{RULE}mpirun has exited due to process rank 1 with PID 0 on
+node algo-2 exiting improperly. There are three reasons this could occur:
+{RULE}"""
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (
+            ABORTED + RULE + NOTICED.format(1, "algo-2", 9, "Killed") + RULE,
+            "Rank 1 of main.py on algo-2 was killed by signal 9, perhaps out of memory.",
+        ),
+        (
+            RULE + NOTICED.format(12, "algo-1", 11, "Segmentation fault") + RULE,
+            "Rank 12 of main.py on algo-1 was killed by signal 11 (segmentation fault).",
+        ),
+        (
+            RULE + NOTICED.format(1, "algo-2", 9, "Killed").replace(" exited on signal", "\nexited on\nsignal") + RULE,
+            "Rank 1 of main.py on algo-2 was killed by signal 9, perhaps out of memory.",
+        ),
+        (
+            f"MXNet start using engine: NaiveEngine\n{LEFT}",
+            "Rank 1 of main.py on algo-2 ended by itself, with exit status 0, while others went on.",
+        ),
+        (f"{TRACEBACK}{LEFT}", "main.py failed with ValueError: no column speed"),
+        (f"Error: It is red.\n{LEFT}", "It is red."),
+        (f"before\n{LOST}", "Host algo-2 of the job was lost while main.py ran; its ranks end with it."),
+        (
+            f"root@algo-2: Permission denied (publickey).\n{RULE}ORTE was unable to reliably start daemons.\n{RULE}",
+            "The ranks of main.py cannot be started on another host: Permission denied (publickey).",
+        ),
+        (
+            "Host key verification failed.\n",
+            "The ranks of main.py cannot be started on another host: Host key verification failed.",
+        ),
+        (f"Error: It is red.\nError: It is blue.\n{ABORTED}", "It is red."),
+        (f"{TRACEBACK}{ABORTED}", "main.py failed with ValueError: no column speed"),
+        (f"{RULE}MPI_ABORT was invoked on rank 1\n{RULE}", "main.py ended with exit status 1; see the log."),
+        (f"\x1b[31mError: It is red.\x1b[0m\n{ABORTED}", "It is red."),
+    ],
+)
+def test_why_ranks_failed(output, reason):
+    assert exit_reasons.ranks_reason("main.py", 1, output) == reason
+
+
 def test_a_module_that_is_missing_is_named_with_what_to_do():
     stderr = TRACEBACK.replace("ValueError: no column speed", "ModuleNotFoundError: No module named 'scipy.signal'")
     assert exit_reasons.program_reason("main.py", 1, stderr) == (

@@ -1,5 +1,6 @@
 """The steps of script mode, each alone: unpacking, installing, running, and passing signals on."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import disks, script_mode
+from sagemaker_rl.job import disks, mpi_program, script_mode
 from sagemaker_rl.job.failures import ProgramFailed
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import SIGNALS, Stopped
@@ -139,7 +140,7 @@ def test_a_program_outside_the_source_is_refused(tmp_path, monkeypatch):
 @pytest.fixture
 def programs(monkeypatch):
     """Have a program of any kind end as the test says; return how, and what was called."""
-    ends: dict[str, object] = {"status": 0, "stderr": b"", "mpi": None, "calls": []}
+    ends: dict[str, object] = {"status": 0, "stderr": b"", "mpi": None, "calls": [], "hosts": ["algo-1"]}
     calls = ends["calls"]
 
     def run():
@@ -152,13 +153,15 @@ def programs(monkeypatch):
 
     monkeypatch.delenv("SM_STUDIO_LOCAL_MODE", raising=False)
     monkeypatch.setattr(environment, "write_env_vars", lambda variables: calls.append(variables))
-    monkeypatch.setattr(entry_point, "_wait_hostname_resolution", lambda: calls.append("hosts"))
+    monkeypatch.setattr(mpi_program, "wait_until_known", calls.append)
     monkeypatch.setattr(runner, "get", lambda *given: calls.append(given) or SimpleNamespace(run=run))
+    monkeypatch.setattr(mpi_program, "run", lambda env, *given: calls.append(given) or run())
     return ends
 
 
 def run_program(folder, ends) -> None:
     env = SimpleNamespace(
+        hosts=ends["hosts"],
         to_env_vars=lambda: {"A": "1"},
         to_cmd_args=lambda: ["--a", "1"],
         additional_framework_parameters={} if ends["mpi"] is None else {"sagemaker_mpi_enabled": ends["mpi"]},
@@ -166,15 +169,54 @@ def run_program(folder, ends) -> None:
     script_mode._run(env, "main.py", MLPaths(folder))
 
 
-@pytest.mark.parametrize(("mpi", "kind"), [(None, "Process"), (False, "Process"), (True, "MPI")])
+@pytest.mark.parametrize("mpi", [None, False])
 @pytest.mark.parametrize(("studio", "waits"), [(None, True), ("false", True), ("True", False)])
-def test_a_program_is_run_once_the_hosts_have_names(tmp_path, monkeypatch, programs, mpi, kind, studio, waits):
+def test_a_program_is_run_once_the_hosts_have_names(tmp_path, monkeypatch, programs, mpi, studio, waits):
     if studio:
         monkeypatch.setenv("SM_STUDIO_LOCAL_MODE", studio)
     programs["mpi"] = mpi
     run_program(tmp_path, programs)
-    given = (runner.RunnerType[kind], "main.py", ["--a", "1"], {"A": "1"})
-    assert programs["calls"] == [{"A": "1"}, *["hosts"] * waits, given, "run"]
+    given = (runner.RunnerType.Process, "main.py", ["--a", "1"], {"A": "1"})
+    assert programs["calls"] == [{"A": "1"}, *[["algo-1"]] * waits, given, "run"]
+
+
+@pytest.mark.parametrize(
+    "source", ["from mpi4py import MPI", "import horovod", "from sagemaker_rl.coach_launcher import *"]
+)
+def test_a_program_that_knows_ranks_is_run_as_such(tmp_path, programs, source):
+    write_source(tmp_path, {"lib/ranks.py": source})
+    programs["mpi"] = True
+    run_program(tmp_path, programs)
+    assert programs["calls"] == [{"A": "1"}, ["algo-1"], ("main.py", ["--a", "1"]), "run"]
+
+
+@pytest.mark.parametrize("mpi", [None, True])
+@pytest.mark.parametrize("this", ["algo-1", "algo-2"])
+def test_a_program_that_does_not_know_of_others_is_run_on_the_first_host_alone(tmp_path, programs, capsys, mpi, this):
+    write_source(tmp_path, {"main.py": "import rl_coach  # no mpi4pyx", "README.md": "mpi4py, SM_HOSTS"})
+    configuration = {"current_host": this, "hosts": ["algo-1", "algo-2"]}
+    write_source(tmp_path, {"../input/config/resourceconfig.json": json.dumps(configuration)})
+    programs.update(mpi=mpi, hosts=["algo-1", "algo-2"])
+    run_program(tmp_path, programs)
+    given = (runner.RunnerType.Process, "main.py", ["--a", "1"], {"A": "1"})
+    assert programs["calls"][1:] == ([["algo-1", "algo-2"], given, "run"] if this == "algo-1" else [])
+    line = "Hosts> Hosts=2, Training on=algo-1 alone, Reason=main.py does not know of others\n"
+    assert capsys.readouterr().out == line
+
+
+@pytest.mark.parametrize("mpi", [None, True])
+def test_a_program_that_finds_the_other_hosts_by_itself_is_run_on_all(tmp_path, programs, mpi):
+    write_source(tmp_path, {"main.py": "import os; os.environ['SM_HOSTS']"})
+    programs.update(mpi=mpi, hosts=["algo-1", "algo-2"])
+    run_program(tmp_path, programs)
+    assert programs["calls"][-1] == "run"
+
+
+def write_source(folder, files) -> None:
+    for name, content in files.items():
+        file = folder / "code" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +272,7 @@ def sleeping() -> subprocess.Popen[bytes]:
 def test_a_signal_reaches_the_programs_and_no_helper(number):
     before = {each: signal.getsignal(each) for each in SIGNALS}
     with sleeping() as helper:
-        with script_mode._passing_signals_on() as stop, sleeping() as first, sleeping() as second:
+        with script_mode._passing_signals_on(MLPaths(Path())) as stop, sleeping() as first, sleeping() as second:
             assert stop.requested_by == ""
             signal.raise_signal(number)
             assert (first.wait(20), second.wait(20)) == (-number, -number)
@@ -269,7 +311,7 @@ def test_a_signal_reaches_what_a_shell_has_started(tmp_path, script, status, lef
     (tmp_path / "entry.sh").write_text(script)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with (
-        script_mode._passing_signals_on(),
+        script_mode._passing_signals_on(MLPaths(tmp_path)),
         subprocess.Popen(["bash", "entry.sh"], cwd=tmp_path, env=environment) as shell,
     ):
         deadline = time.monotonic() + 60
@@ -285,7 +327,7 @@ def test_a_signal_reaches_what_a_shell_has_started(tmp_path, script, status, lef
 @pytest.mark.usefixtures("_handlers")
 def test_handlers_are_put_back_after_a_failure():
     before = [signal.getsignal(number) for number in SIGNALS]
-    with pytest.raises(KeyError), script_mode._passing_signals_on():
+    with pytest.raises(KeyError), script_mode._passing_signals_on(MLPaths(Path())):
         raise KeyError
     assert [signal.getsignal(number) for number in SIGNALS] == before
 

@@ -221,7 +221,7 @@ def test_several_hosts_have_a_tree_each_and_one_that_fails_ends_the_others(run, 
     assert hosts["first.json"]["current_host"] == "algo-1"
     assert hosts["second.json"]["current_host"] == "algo-2"
     assert hosts["second.json"]["hosts"] == ["algo-1", "algo-2"]
-    assert hosts["first.json"]["network_interface_name"] == "lo"
+    assert hosts["first.json"]["network_interface_name"] == "eth0"  # that of the network that the two have
 
 
 def test_an_input_that_is_gone_fails_the_job_before_anything_is_started(run, tmp_path):

@@ -147,6 +147,9 @@ class DQNLearner:
             self.dense.push()
             self.dense_target.push()
 
+    def close(self) -> None:
+        """Do nothing: one process computes the gradients of so small a batch."""
+
     def pull(self) -> None:
         """Take the weights from Coach's own networks."""
         if self.dense and self.dense_target:
@@ -190,16 +193,8 @@ class DQNRun(AcceleratedRun):
             return f"the exploration is {type(agent.exploration_policy).__name__}"
         return None
 
-    def __init__(
-        self,
-        graph_manager: Any,
-        num_envs: int | None,
-        seed: int | None,
-        check_stop: Callable[[], None],
-        processes: int | None = 1,
-    ) -> None:
-        super().__init__(graph_manager, num_envs, seed, check_stop, processes)
-        self.learner = DQNLearner(self.agent)
+    def begin_learning(self) -> None:
+        self.learner: DQNLearner = DQNLearner(self.agent)
         self.replay = Replay(self.agent.ap.memory.max_size[1], self.observations.shape[1:])
         self.greedy = EpsilonGreedy(self.agent.exploration_policy, self.envs.num_envs, self.streams)
 
@@ -209,9 +204,6 @@ class DQNRun(AcceleratedRun):
     def evaluation_policy(self, num_envs: int, random: CopyStreams) -> Callable[[np.ndarray], np.ndarray]:
         return evaluation_policy(self.agent.exploration_policy, num_envs, random, self.best_actions)
 
-    def publish(self) -> None:
-        self.learner.publish()
-
     def learning_state(self) -> State:
         return {
             "optimizer": self.learner.optimizer.state(),
@@ -220,7 +212,6 @@ class DQNRun(AcceleratedRun):
         }
 
     def restore_learning(self, state: State) -> None:
-        self.learner.pull()
         self.learner.optimizer.restore(state["optimizer"])
         self.replay.restore(state["replay"])
         self.greedy.restore(state["held"])

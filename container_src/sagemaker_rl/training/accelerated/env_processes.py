@@ -72,10 +72,10 @@ class EnvProcesses:
             ) from None
         atexit.register(self.close)
 
-    def batch(self, num_envs: int, seed: int | None) -> VectorEnv:
-        """Return so many copies, seeded."""
+    def batch(self, num_envs: int, seed: int | None, first: int = 0) -> VectorEnv:
+        """Return so many copies, seeded, those of a larger batch that are from ``first`` on."""
         name = f"batch {next(self._numbers)}"
-        self.call("make", name, num_envs, seed)
+        self.call("make", name, num_envs, seed, first)
         batch = _Batch(self, name, num_envs)
         weakref.finalize(batch, self._forgotten.append, name)
         return batch
@@ -219,10 +219,10 @@ class _Part:
 
     # --- What is called for a batch: None where it has no copy here --------------------------------------------------
 
-    def make(self, name: str, num_envs: int, seed: int | None) -> None:
+    def make(self, name: str, num_envs: int, seed: int | None, offset: int) -> None:
         first, end = (num_envs * number // self._processes for number in (self._index, self._index + 1))
         if end > first:
-            self._batches[name] = Instances(self._make, end - first, seed, first), slice(first, end)
+            self._batches[name] = Instances(self._make, end - first, seed, offset + first), slice(first, end)
 
     def seed(self, name: str, seed: int) -> None:
         if name in self._batches:

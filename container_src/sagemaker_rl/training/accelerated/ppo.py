@@ -106,16 +106,8 @@ class PPORun(AcceleratedRun):
             return f"the exploration of {kind} actions is {type(agent.exploration_policy).__name__}"
         return None
 
-    def __init__(
-        self,
-        graph_manager: Any,
-        num_envs: int | None,
-        seed: int | None,
-        check_stop: Callable[[], None],
-        processes: int | None = 1,
-    ) -> None:
-        super().__init__(graph_manager, num_envs, seed, check_stop, processes)
-        self.learner = PPOLearner(self.agent, self.random)
+    def begin_learning(self) -> None:
+        self.learner: PPOLearner = PPOLearner(self.agent, self.random, ranks=self.ranks)
         self.policy = self.learner.policy()
         self.greedy: EpsilonGreedy | None = None
         if type(self.agent.exploration_policy) in LONGEST_HOLD:
@@ -123,9 +115,6 @@ class PPORun(AcceleratedRun):
         self.rollout: list[tuple[np.ndarray, ...]] = []
         self.cut_observations: list[np.ndarray] = []
         """Of this phase: the final observations of episodes that their time limit ended, in the order of the steps."""
-
-    def publish(self) -> None:
-        self.learner.publish()
 
     def learning_state(self) -> State:
         columns = zip(*self.rollout, strict=True)
@@ -137,7 +126,6 @@ class PPORun(AcceleratedRun):
         }
 
     def restore_learning(self, state: State) -> None:
-        self.learner.pull()
         self.learner.optimizer.restore(state["optimizer"])
         if self.greedy:
             self.greedy.restore(state["held"])

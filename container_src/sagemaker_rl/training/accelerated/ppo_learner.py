@@ -8,6 +8,8 @@ import numpy as np
 from rl_coach.spaces import DiscreteActionSpace
 
 from sagemaker_rl import cores
+from sagemaker_rl.job.ranks import Ranks
+from sagemaker_rl.training.accelerated.gradient_processes import GradientProcesses
 from sagemaker_rl.training.accelerated.network import INPUT, DenseNetwork, GradientPass, NetworkGraph, to_mxnet
 from sagemaker_rl.training.accelerated.optimizer import adam_for
 from sagemaker_rl.training.accelerated.ppo_loss import LOSSES, Loss, StepResult, log_probs_and_entropy
@@ -26,8 +28,11 @@ INPUTS = (INPUT, "actions", "old_log_probs", "advantages", "value_targets")
 class PPOLearner:
     """Trains the network of a Coach ClippedPPOAgent as Coach does, in NumPy where that knows the network."""
 
-    def __init__(self, agent: Any, random: np.random.Generator, in_numpy: bool = True) -> None:
+    def __init__(
+        self, agent: Any, random: np.random.Generator, in_numpy: bool = True, ranks: Ranks | None = None
+    ) -> None:
         self.agent = agent
+        self._ranks = ranks or Ranks()
         self.random = random
         self.algorithm = agent.ap.algorithm
         self.discrete = isinstance(agent.spaces.action, DiscreteActionSpace)
@@ -37,7 +42,9 @@ class PPOLearner:
         self.dense = DenseNetwork.of(self.graph) if in_numpy else None
         self.optimizer = adam_for(self.network, self.dense)
         self._threads = Threads(cores.count())
-        self._passes: list[GradientPass] = []
+        self._pass = GradientPass(self.dense, np.empty_like(self.dense.gradients)) if self.dense else None
+        self._processes: GradientProcesses | None = None
+        self._columns: list[np.ndarray] | None = None  # that the processes have
         self._fused: tuple[Loss, Any] | None = None
 
     def policy(self) -> Callable[[np.ndarray], list[np.ndarray]]:
@@ -53,8 +60,13 @@ class PPOLearner:
         """Return V ``(batch,)`` and the policy's parameters ``(batch, actions)`` for normalized states."""
         if self.dense:
             heads = self.dense.function(range(len(self.graph.symbol)))
-            pieces = self._threads.map(lambda block: heads(states[block]), blocks(len(states)))
+            parts = blocks(len(states))
+            share = self._ranks.share(len(parts)) if len(parts) >= self._ranks.size else range(len(parts))
+            pieces = self._threads.map(lambda block: heads(states[block]), [parts[index] for index in share])
             value, *policy = (np.concatenate(head) for head in zip(*pieces, strict=True))
+            if len(share) < len(parts):
+                gathered = self._ranks.gather([value, *policy])
+                value, *policy = (np.concatenate(head) for head in zip(*gathered, strict=True))
         else:
             value, *policy = (output.asnumpy() for output in self.network.model(to_mxnet(states)))
         return [value.reshape(-1), *policy]
@@ -69,7 +81,7 @@ class PPOLearner:
         """Compute the gradients that the optimizer's next step takes.
 
         Args:
-            columns: of a data set, see INPUTS.
+            columns: of a data set, see INPUTS; the same list has the same data.
             rows: the indices of those that are the batch; None for all.
         """
         loss = self._loss()
@@ -84,23 +96,48 @@ class PPOLearner:
         return StepResult(*losses.asnumpy().tolist(), *ratios.asnumpy())
 
     def _gradients_by_blocks(self, loss: Loss, columns: list[np.ndarray], rows: np.ndarray) -> StepResult:
-        """Write into the network's ``gradients`` the sum of those of the blocks, computed on all cores."""
+        """Write into the network's ``gradients`` the sum of those of the blocks, computed on all cores of all ranks.
 
-        def compute(block: tuple[GradientPass, slice]) -> StepResult:
-            gradient_pass, part = block
-            batch = [column.take(rows[part], axis=0) for column in columns]
-            result, head_gradients = loss.gradients(gradient_pass.forward(batch[0]), *batch[1:], batch_size=len(rows))
-            gradient_pass.backward(head_gradients)
-            return result
-
+        A batch of one block is computed by every rank.
+        """
         assert self.dense is not None
         parts = blocks(len(rows))
-        while len(self._passes) < len(parts):
-            self._passes.append(GradientPass(self.dense, np.empty_like(self.dense.gradients)))
-        passes = self._passes[: len(parts)]
-        results = self._threads.map(compute, list(zip(passes, parts, strict=True)))
-        np.sum([gradient_pass.gradients for gradient_pass in passes], axis=0, out=self.dense.gradients)
+        share = self._ranks.share(len(parts)) if len(parts) > 1 else range(1)
+        gradients, results = self._processes_for(columns).compute(loss, rows, [parts[index] for index in share])
+        if len(share) < len(parts):
+            gathered = self._ranks.gather((gradients, results))
+            gradients = np.concatenate([each for each, _ in gathered])
+            results = [result for _, each in gathered for result in each]
+        np.sum(gradients, axis=0, out=self.dense.gradients)
         return StepResult.sum(results)
+
+    def _processes_for(self, columns: list[np.ndarray]) -> GradientProcesses:
+        """Return the processes, which have the data set."""
+        if columns is self._columns and self._processes:
+            return self._processes
+        if self._processes is None or not self._processes.fits(columns):
+            self.close()
+            count = min(cores.count(), len(blocks(self.batch_size)))
+            assert self.dense is not None
+            self._processes = GradientProcesses(count, columns, self.dense.weights, ROWS, self._compute_block)
+        self._processes.take(columns)
+        self._columns = columns
+        return self._processes
+
+    def _compute_block(
+        self, loss: Loss, columns: list[np.ndarray], batch_size: int, gradients: np.ndarray
+    ) -> StepResult:
+        assert self._pass is not None
+        result, head_gradients = loss.gradients(self._pass.forward(columns[0]), *columns[1:], batch_size=batch_size)
+        self._pass.backward(head_gradients)
+        gradients[...] = self._pass.gradients
+        return result
+
+    def close(self) -> None:
+        """End the processes that compute gradients."""
+        if self._processes:
+            self._processes.close()
+        self._processes = self._columns = None
 
     def _loss(self) -> Loss:
         """Return the loss with what is left of the clipping range by now."""

@@ -17,19 +17,21 @@ from sagemaker_rl.coach.environments import environment_maker
 from sagemaker_rl.coach.graph import agent_of
 from sagemaker_rl.coach.normalization import count_by_all, normalize_by_all
 from sagemaker_rl.coach.recording import do_without_gifs
-from sagemaker_rl.job import outputs
+from sagemaker_rl.job.ranks import MPIRanks, Ranks
 from sagemaker_rl.job.stopping import Stopped
-from sagemaker_rl.training import agent_state, random_streams
+from sagemaker_rl.training import agent_state
+from sagemaker_rl.training.accelerated import run_state
 from sagemaker_rl.training.accelerated.copy_streams import CopyStreams
 from sagemaker_rl.training.accelerated.episode_table import EpisodeTable
 from sagemaker_rl.training.accelerated.evaluator import Episodes, Evaluator
 from sagemaker_rl.training.accelerated.gif_writer import GifWriter, RecordedEpisode
+from sagemaker_rl.training.accelerated.ranked_envs import RankedEnvs
 from sagemaker_rl.training.accelerated.rewards import filter_rewards
 from sagemaker_rl.training.accelerated.step_cost import begin_processes
 from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv, choose_num_envs, is_car, make_vector_env
 from sagemaker_rl.training.accelerated.video_filters import VideoFilters
 from sagemaker_rl.training.schedule import most_copies
-from sagemaker_rl.training.state_file import DamagedState, State, checked
+from sagemaker_rl.training.state_file import State
 
 EVALUATION_STREAM = 1_000_003
 """Added to the seed for the start states of evaluations: a stream of their own."""
@@ -42,6 +44,8 @@ class AcceleratedRun(abc.ABC):
     """How many copies of the environment are played at most, where nobody says."""
     least_steps_of_a_copy: int
     """How many steps of a phase of playing a copy plays at least, where nobody says how many copies there are."""
+    learner: Any
+    """The weights, and how they are trained; with ``publish``, ``pull`` and ``close``."""
 
     @staticmethod
     @abc.abstractmethod
@@ -55,6 +59,7 @@ class AcceleratedRun(abc.ABC):
         seed: int | None,
         check_stop: Callable[[], None],
         processes: int | None = 1,
+        ranks: Ranks | None = None,
     ) -> None:
         """Make the copies of the environment and begin their first episodes.
 
@@ -65,7 +70,9 @@ class AcceleratedRun(abc.ABC):
             check_stop: called in every step; may raise.
             processes: in how many the copies are stepped, where they are not stepped on arrays; None to find out what
                 a step takes, and to decide by that.
+            ranks: that train together; None for this process alone.
         """
+        self.ranks = ranks or Ranks()
         self.graph_manager = graph_manager
         self.agent = agent_of(graph_manager)
         self.check_stop = check_stop
@@ -77,7 +84,7 @@ class AcceleratedRun(abc.ABC):
         """Whether ``state`` is whole now."""
         self.phase_end: float | None = None
         """What Coach's counter has at the end of the present phase of playing; None after its evaluation."""
-        self._interrupted_end: float | None = None  # of a phase that another run has begun, until it goes on here
+        self.interrupted_end: float | None = None  # of a phase that another run has begun, until it goes on here
         self.is_heating_up = False
         """Whether that is the heatup."""
         self.started = time.monotonic()
@@ -91,9 +98,12 @@ class AcceleratedRun(abc.ABC):
         at_most = num_envs or min(self.default_num_envs, max(1, playing_steps // self.least_steps_of_a_copy))
         at_most = most_copies(graph_manager, at_most)
         num_envs = choose_num_envs(playing_steps, at_most)
-        self.processes, self.step_cost = begin_processes(graph_manager, make_env, num_envs, processes)
+        own_copies = len(self.ranks.share(num_envs)) or 1
+        self.processes, self.step_cost = begin_processes(graph_manager, make_env, own_copies, processes)
         """Those that step the environments, None where this one does; and what a step takes, if that was measured."""
         make_batch = self.processes.batch if self.processes else functools.partial(make_vector_env, make_env)
+        if isinstance(self.ranks, MPIRanks):
+            make_batch = functools.partial(RankedEnvs, self.ranks, make_batch)
         self.envs: VectorEnv = make_batch(num_envs, seed)
         self.evaluator = Evaluator(make_batch, evaluation_seed, self.evaluation_policy, check_stop)
         self.gifs = GifWriter()
@@ -110,8 +120,13 @@ class AcceleratedRun(abc.ABC):
         filters = self.agent.pre_network_filter.observation_filters.get("observation", {})
         self.normalizations = [observation_filter.running_observation_stats for observation_filter in filters.values()]
         self.reward_filters = list(self.agent.input_filter.reward_filters.values())
+        self.begin_learning()
 
     # --- What a subclass decides -------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def begin_learning(self) -> None:
+        """Make what the agent learns with: its ``learner`` among it."""
 
     @abc.abstractmethod
     def best_actions(self, observations: np.ndarray) -> np.ndarray:
@@ -130,10 +145,6 @@ class AcceleratedRun(abc.ABC):
         """Play at random for Coach's ``steps``, in any unit; episodes are those that have ended."""
 
     @abc.abstractmethod
-    def publish(self) -> None:
-        """Give Coach's own networks the weights."""
-
-    @abc.abstractmethod
     def learning_state(self) -> State:
         """Return what the agent learns with, beside weights (state_file.py)."""
 
@@ -149,6 +160,10 @@ class AcceleratedRun(abc.ABC):
     def play_and_learn(self) -> None:
         """Take one step in every environment, and train if that is due."""
 
+    def publish(self) -> None:
+        """Give Coach's own networks the weights."""
+        self.learner.publish()
+
     # --- What the improve loop calls, as it calls Coach's graph manager ----------------------------------------------
 
     def sync(self) -> None:
@@ -160,6 +175,7 @@ class AcceleratedRun(abc.ABC):
         from rl_coach.core_types import RunPhase
 
         self.gifs.submit_kept()
+        self._share_weights()
         try:
             self.play(RunPhase.TRAIN, steps, self.play_and_learn)
         finally:
@@ -177,9 +193,9 @@ class AcceleratedRun(abc.ABC):
 
         counter = self.graph_manager.total_steps_counters[phase]
         with self.graph_manager.phase_context(phase):
-            end = counter + steps if self._interrupted_end is None else type(steps)(self._interrupted_end)
-            self.phase_end, self._interrupted_end = end.num_steps, None
-            while counter < end:
+            end = counter + steps if self.interrupted_end is None else type(steps)(self.interrupted_end)
+            self.phase_end, self.interrupted_end = end.num_steps, None
+            while self._goes_on(counter, end):
                 self.at_rest()
                 self.check_stop()
                 self.is_at_rest = False
@@ -190,6 +206,18 @@ class AcceleratedRun(abc.ABC):
                 if phase == RunPhase.TRAIN:  # Coach counts one in every step, whether the agent trains then or not
                     counter[TrainingSteps] += self.envs.num_envs
                 self.is_at_rest = True
+
+    def _goes_on(self, counter: Any, end: Any) -> bool:
+        """Tell whether Coach's counter has not come to ``end`` yet; of time, by the first rank's clock."""
+        goes_on = bool(counter < end)
+        return self.ranks.decide(goes_on) if type(end).__name__ == "Time" else goes_on
+
+    def _share_weights(self) -> None:
+        """Take the first rank's weights: another processor may round in another way."""
+        if self.ranks.size > 1:
+            self.publish()
+            agent_state.restore_weights(self.agent, self.ranks.decide(agent_state.weights_of(self.agent)))
+            self.learner.pull()
 
     def evaluate(self, steps: Any) -> bool:
         """Play the policy for Coach's ``steps``; never says that training is done.
@@ -212,7 +240,7 @@ class AcceleratedRun(abc.ABC):
                 counter = self.graph_manager.total_steps_counters[RunPhase.TEST]
                 end = counter + steps
                 returns = self._play_episodes(1, True, self._begin_evaluation()).returns
-                while counter < end:
+                while self._goes_on(counter, end):
                     returns = returns + self._play_episodes(1).returns
         except Stopped:  # it is played from its beginning when the job goes on
             counters, filters, self.episodes_played = before
@@ -252,26 +280,7 @@ class AcceleratedRun(abc.ABC):
     def state(self) -> State:
         """Return all that is needed to go on from here, where ``is_at_rest``; it holds the run's own arrays."""
         self.publish()
-        return {
-            "graph": agent_state.state_of(self.graph_manager),
-            "learning": self.learning_state(),
-            "phase_end": self.phase_end,
-            "is_heating_up": self.is_heating_up,
-            "evaluation_seed": self.evaluator.seed,
-            "seconds": time.monotonic() - self.started,
-            "random": random_streams.state_of(self.random),
-            "copy_streams": self.streams.state(),
-            "streams": {name: random_streams.state_of(stream) for name, stream in random_streams.GLOBAL.items()},
-            "envs": self.envs.state(),
-            "observations": self.observations,
-            "returns": self.returns,
-            "shaped_returns": self.shaped_returns,
-            "lengths": self.lengths,
-            "losses": self.losses,
-            "episodes_played": self.episodes_played,
-            "table": self.table.state(),
-            "video_filters": self.video_filters.state(),
-        }
+        return run_state.state_of(self)
 
     def restore(self, state: State) -> None:
         """Go on from a state of a run of the same preset, seed and number of environments.
@@ -279,44 +288,14 @@ class AcceleratedRun(abc.ABC):
         Raises:
             DamagedState: It is another's.
         """
-        try:
-            agent_state.restore(self.graph_manager, state["graph"])
-            self.restore_learning(state["learning"])
-            self.phase_end = self._interrupted_end = state["phase_end"]
-            self.is_heating_up = state["is_heating_up"]
-            self.evaluator.seed = state["evaluation_seed"]
-            self.started = time.monotonic() - state["seconds"]
-            random_streams.restore(self.random, state["random"])
-            self.streams.restore(state["copy_streams"])
-            for name in ("observations", "returns", "shaped_returns", "lengths"):
-                setattr(self, name, checked(state[name], getattr(self, name)))
-            self.losses = {name: list(values) for name, values in state["losses"].items()}
-            self.episodes_played = state["episodes_played"]
-            self.table.restore(state["table"])
-            self.video_filters.restore(state["video_filters"])
-            self._begin_where_episodes_are_lost(~self.envs.restore(state["envs"], self.observations))
-            for name, stream in random_streams.GLOBAL.items():
-                random_streams.restore(stream, state["streams"][name])
-        except DamagedState:
-            raise
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise DamagedState(f"it is of another run ({error!r})") from None
-
-    def _begin_where_episodes_are_lost(self, lost: np.ndarray) -> None:
-        """Begin new episodes in environments, bool ``(num_envs,)``, that did not get to where they had been."""
-        if not lost.any():
-            return
-        reason = "the environment does not come to where it was when it gets the same random numbers and actions"
-        outputs.metric_line("Resume", Episodes_begun_anew=int(lost.sum()), Reason=reason)
-        self.cut_episodes(lost)
-        self.observations = self.envs.begin_episodes(lost, self.observations)
-        self.returns[lost] = self.shaped_returns[lost] = self.lengths[lost] = 0
+        run_state.restore(self, state)
 
     def close(self) -> None:
         """Write what the CSV still lacks, and the last GIF."""
         self.table.close(time.monotonic() - self.started)
         self.gifs.submit_kept()
         self.gifs.close()
+        self.learner.close()
         if self.processes:
             self.processes.close()
 
@@ -395,5 +374,5 @@ class AcceleratedRun(abc.ABC):
         agent.agent_logger.data = agent.agent_logger.data.iloc[:0]
 
     def _begin_evaluation(self) -> bool:
-        """Ask the video filters whether the first episode of an evaluation is to be recorded."""
-        return self.video_filters.begin_evaluation(self.episodes_played)
+        """Ask the video filters whether the first episode of an evaluation is to be recorded; the first rank has it."""
+        return self.video_filters.begin_evaluation(self.episodes_played) and self.ranks.rank == 0

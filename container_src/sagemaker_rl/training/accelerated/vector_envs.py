@@ -96,13 +96,16 @@ def choose_num_envs(phase_steps: int, at_most: int) -> int:
     return divisor if 2 * divisor >= at_most else min(at_most, phase_steps)
 
 
-def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None) -> VectorEnv:
-    """Return ``num_envs`` copies of the environment that ``make`` returns, on arrays where it is a patient car."""
+def make_vector_env(make: Callable[[], gym.Env], num_envs: int, seed: int | None, first: int = 0) -> VectorEnv:
+    """Return ``num_envs`` copies of the environment that ``make`` returns, on arrays where it is a patient car.
+
+    They are those of a batch that are from ``first`` on: each copy's random numbers follow from its number.
+    """
     env: Any = make()
     if is_car(env):
         limit = env.env if isinstance(env, CheckedEnv) else env
-        return _CarsOnArrays(limit.env, int(limit._max_episode_steps or 0), num_envs, seed)
-    return Instances(make, num_envs, seed)
+        return _CarsOnArrays(limit.env, int(limit._max_episode_steps or 0), num_envs, seed, first)
+    return Instances(make, num_envs, seed, first)
 
 
 def is_car(env: Any) -> bool:
@@ -122,8 +125,9 @@ class _CarsOnArrays:
     bit), and rounds the continuous car's state to float32 after every step, but not the discrete car's.
     """
 
-    def __init__(self, car: Any, patience: int, num_envs: int, seed: int | None) -> None:
+    def __init__(self, car: Any, patience: int, num_envs: int, seed: int | None, first: int = 0) -> None:
         self.num_envs = num_envs
+        self.first = first
         self.continuous = isinstance(car, Continuous_MountainCarEnv)
         self.car = car
         self.patience = patience
@@ -142,7 +146,8 @@ class _CarsOnArrays:
 
     def _start(self, where: np.ndarray) -> None:
         for car in np.flatnonzero(where):
-            self.position[car] = start_of(self.start_seed, int(car), int(self.episodes[car])).uniform(-0.6, -0.4)
+            stream = start_of(self.start_seed, self.first + int(car), int(self.episodes[car]))
+            self.position[car] = stream.uniform(-0.6, -0.4)
         self.episodes[where] += 1
         self.velocity[where] = 0.0
         self.steps[where] = 0
