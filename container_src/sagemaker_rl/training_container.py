@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import failures, hosts, stopping
+from sagemaker_rl.job import failures, hosts, ssh_keys, stopping
 from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters
 from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.script_mode import run_as_ranks, run_users_program
@@ -81,6 +81,7 @@ def run_job() -> None:
     from sagemaker_training import errors
 
     stopping.STOP.install()
+    ssh_keys.hide()
     paths = MLPaths.from_environment()
     reason = failures.run(lambda: _run_program(paths), paths.failure)
     stopping.ignore()  # who asks again while the last files are written is heard already

@@ -166,3 +166,15 @@ def test_a_host_without_mpi_has_nothing_to_do(tmp_path):
     assert "Schedule>" not in log
     assert not list((tmp_path / "model").iterdir())
     assert not (tmp_path / "output/data/report.html").exists()
+
+
+def test_ranks_end_with_the_process_that_started_them(tmp_path):
+    shutil.copytree(OWN, tmp_path / "code")
+    process = start_training(tmp_path, {**LONG, **on(2)})
+    next(line for line in process.stdout if line.startswith("Evaluation>"))
+    process.kill()
+    deadline = time.monotonic() + 20
+    while ranks_of(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.communicate()

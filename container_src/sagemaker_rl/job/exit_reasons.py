@@ -23,6 +23,8 @@ MPI_BLOCK = re.compile(r"^-{20,}\n.*?^-{20,}\n", re.MULTILINE | re.DOTALL)
 MPI_KILLED = re.compile(r"process rank (\d+) with PID \d+ on node (\S+)\s+exited on\s+signal (\d+)")
 MPI_LEFT = re.compile(r"process rank (\d+) with PID \d+ on\s+node (\S+)\s+exiting\s+improperly")
 """It ended by itself, with exit status 0, while the others went on."""
+MPI_ENDED = re.compile(r"Process name: \[\[\d+,\d+\],(\d+)\]\s+Exit code:\s+(\d+)")
+MPI_REFUSED = re.compile(r"^(?:mpirun: )?(.*)\n+Type 'mpirun --help' for usage", re.MULTILINE)
 MPI_LOST = re.compile(r"ORTE has lost communication with a remote daemon.*?Remote daemon: \S+ on node (\S+)", re.DOTALL)
 MPI_DENIED = re.compile(r"Permission denied \([\w,-]+\)|Host key verification failed")
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -80,8 +82,14 @@ def ranks_reason(program: str, status: int, output: str) -> str:
     errors = [line.removeprefix("Error: ") for line in _lines(own) if line.startswith("Error: ")]
     if errors:
         return errors[0]
-    if (left := MPI_LEFT.search(text)) and not last_exception(_lines(own)):
+    if last_exception(_lines(own)):
+        return program_reason(program, status, own)
+    if left := MPI_LEFT.search(text):
         return f"Rank {left[1]} of {program} on {left[2]} ended by itself, with exit status 0, while others went on."
+    if ended := MPI_ENDED.search(text):
+        return f"Rank {ended[1]} of {program} ended with exit status {ended[2]}; see the log."
+    if refused := MPI_REFUSED.search(text):
+        return f"mpirun does not take hyperparameter sagemaker_mpi_custom_mpi_options: {refused[1].strip()}"
     return program_reason(program, status, own)
 
 

@@ -100,6 +100,8 @@ class _FirstHost(mpi.MasterRunner):
         if len(self._hosts) == 1:  # what is preloaded gives a host SageMaker's name of it
             preloaded = next(index for index, part in enumerate(command) if part.startswith("LD_PRELOAD="))
             del command[preloaded - 1 : preloaded + 1]
+            if shutil.which("setpriv"):  # in a container process 1 takes all others along
+                command[:0] = ["setpriv", "--pdeathsig", "TERM", "--"]
         return command
 
 

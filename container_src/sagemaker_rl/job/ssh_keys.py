@@ -15,7 +15,7 @@ from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import outputs
 
 SHARED_VALUE = "SAGEMAKER_RL_SSH_SECRET"
-"""The random value's name; no program of the user gets to see it."""
+"""The random value's name. Programs do not have it in their environment; root finds it in that of process 1."""
 JOB = "TRAINING_JOB_ARN"
 """What SageMaker tells every host of a job, and no other job."""
 RUN = Path("/run/sshd")
@@ -40,6 +40,14 @@ Host *
 """
 
 
+_hidden: dict[str, str] = {}
+
+
+def hide() -> None:
+    """Take the random value out of this process's environment, before it starts others."""
+    _hidden[SHARED_VALUE] = os.environ.pop(SHARED_VALUE, "")
+
+
 def install(home: Path = Path("/root"), etc: Path = Path("/etc/ssh")) -> None:
     """Write the job's keys, and the configuration of ssh and sshd, which trust these keys alone.
 
@@ -50,7 +58,7 @@ def install(home: Path = Path("/root"), etc: Path = Path("/etc/ssh")) -> None:
     Raises:
         InputError: There is nothing that the hosts of this job share.
     """
-    secret, arn = os.environ.pop(SHARED_VALUE, ""), os.environ.get(JOB, "")
+    secret, arn = _hidden.get(SHARED_VALUE, ""), os.environ.get(JOB, "")
     if not secret and not arn:
         raise InputError(
             f"Environment variable {JOB} is missing, expected as SageMaker sets it on every host of a job."

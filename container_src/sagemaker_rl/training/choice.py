@@ -142,6 +142,9 @@ def choose_run(
         Processes=run.processes.processes if run.processes else None,
         Step_milliseconds=run.step_cost.seconds * 1000 if run.step_cost else None,
     )
+    if run.envs.num_envs < ranks.size:
+        reason = f"there are {run.envs.num_envs} copies of the environment to step: parallel_environments asks for more"
+        outputs.metric_line("Hosts", Ranks_without_a_copy=ranks.size - run.envs.num_envs, Reason=reason)
     introduction.add(paths, path=f"accelerated, environments at a time: {run.envs.num_envs}")
     return run
 

@@ -86,18 +86,20 @@ def _has_folder(ranks: Ranks, folder: Path) -> bool:
     """Return whether the job has the folder, which is the first rank's; the others get a copy of its checkpoints."""
     if ranks.size == 1:
         return folder.is_dir()
-    contents = None
+    names = None
     if ranks.rank == 0 and folder.is_dir():
         newest = generations.newest(folder)
         files = [file for each in (folder, newest) if each for file in each.iterdir() if file.is_file()]
-        contents = {str(file.relative_to(folder)): file.read_bytes() for file in files}
-    contents = ranks.decide(contents)
-    if contents is None:
-        return False
-    for name, content in contents.items() if ranks.rank else ():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return True
+        names = [str(file.relative_to(folder)) for file in files]
+    names = ranks.decide(names)
+    for name in names or ():  # one by one: a message has at most 2 GiB
+        content = ranks.decide((folder / name).read_bytes() if ranks.rank == 0 else None)
+        if ranks.rank:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+    if ranks.rank and names == []:
+        folder.mkdir(exist_ok=True)
+    return names is not None
 
 
 def read(folder: Path) -> State:

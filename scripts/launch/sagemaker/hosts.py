@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from launch.cli import options
 from launch.project import ROOT
 
 SHARED_VALUE = "SAGEMAKER_RL_SSH_SECRET"
@@ -49,7 +50,8 @@ def warn(arguments: argparse.Namespace, given: Mapping[str, str]) -> None:
     reason = _why_first_alone(arguments, given) if processes > 1 else None
     if reason is None:
         return
-    paid = f", and all {arguments.instance_count} instances are paid for" if arguments.instance_count > 1 else ""
+    costs = arguments.instance_count > 1 and not options.is_local(arguments)
+    paid = f", and all {arguments.instance_count} instances are paid for" if costs else ""
     print(f"Only the first process, on algo-1, trains{paid}: {reason}.", file=sys.stderr, flush=True)
 
 

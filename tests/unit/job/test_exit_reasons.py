@@ -126,6 +126,18 @@ node algo-2 exiting improperly. There are three reasons this could occur:
             "The ranks of main.py cannot be started on another host: Host key verification failed.",
         ),
         (f"Error: It is red.\nError: It is blue.\n{ABORTED}", "It is red."),
+        (
+            f"started\n{RULE}mpirun detected that\n\n  Process name: [[9,1],3]\n  Exit code:    7\n{RULE}",
+            "Rank 3 of main.py ended with exit status 7; see the log.",
+        ),
+        (
+            f"{TRACEBACK}{RULE}  Process name: [[9,1],3]\n  Exit code:    1\n{RULE}",
+            "main.py failed with ValueError: no column speed",
+        ),
+        (
+            "mpirun: Error: unknown option \"--wrong\"\nType 'mpirun --help' for usage.\n",
+            'mpirun does not take hyperparameter sagemaker_mpi_custom_mpi_options: Error: unknown option "--wrong"',
+        ),
         (f"{TRACEBACK}{ABORTED}", "main.py failed with ValueError: no column speed"),
         (f"{RULE}MPI_ABORT was invoked on rank 1\n{RULE}", "main.py ended with exit status 1; see the log."),
         (f"\x1b[31mError: It is red.\x1b[0m\n{ABORTED}", "It is red."),

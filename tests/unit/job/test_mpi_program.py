@@ -12,7 +12,7 @@ import psutil
 import pytest
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import mpi_program
-from sagemaker_training import params, process
+from sagemaker_training import mpi, params, process
 
 LINE = "Hosts> Waiting for=algo-2, Seconds=0, At most=0.3\n"
 
@@ -87,6 +87,7 @@ def commands(monkeypatch):
     """Have mpirun start nothing; return the commands."""
     started = []
     monkeypatch.setattr(mpi_program.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(mpi, "_modelparallel_environment_command", lambda instance_type: [])  # reads /opt/ml
     monkeypatch.setattr(process, "check_error", lambda command, *rest, **options: started.append(command))
     for name in ("TMPDIR", "LD_LIBRARY_PATH"):
         monkeypatch.setenv(name, "/x")
@@ -98,7 +99,7 @@ def test_one_host_needs_no_ssh_and_no_other_name(commands, monkeypatch, processe
     monkeypatch.setattr(mpi_program.ssh_keys, "install", lambda: pytest.fail("no other host is to be let in"))
     mpi_program.run(environment(parameters={params.MPI_PROCESSES_PER_HOST: processes}), "main.py", ["--a", "1"])
     (command,) = commands
-    assert command[0] == "mpirun"
+    assert command[:5] == ["setpriv", "--pdeathsig", "TERM", "--", "mpirun"]
     assert command[-6:] == [sys.executable, "-m", "mpi4py", "main.py", "--a", "1"]
     assert command[command.index("-np") + 1] == str(processes)
     assert not [part for part in command if part.startswith("LD_PRELOAD") or part in ("--tag-output", "--display-map")]

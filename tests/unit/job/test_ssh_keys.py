@@ -16,6 +16,7 @@ def install(folder: Path, monkeypatch, arn=ARN, value="a value") -> dict[str, st
     monkeypatch.setattr(ssh_keys, "RUN", folder / "run")
     for name, content in ((ssh_keys.JOB, arn), (ssh_keys.SHARED_VALUE, value)):
         monkeypatch.setenv(name, content) if content else monkeypatch.delenv(name, raising=False)
+    ssh_keys.hide()
     ssh_keys.install(folder / "root", folder / "ssh")
     return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
 

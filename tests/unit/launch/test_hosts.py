@@ -81,8 +81,9 @@ def test_an_evaluation_is_of_one_process(capsys):
     )
 
 
-def test_processes_of_one_host_are_not_paid_for_one_by_one(capsys):
-    hosts.warn(arguments(1, 2), {"accelerate": "0"})
+@pytest.mark.parametrize("given", [arguments(1, 2), arguments(2, 1, local=True), arguments(2, instance_type="local")])
+def test_processes_of_one_host_and_of_this_machine_are_not_paid_for_one_by_one(capsys, given):
+    hosts.warn(given, {"accelerate": "0"})
     assert capsys.readouterr().err == (
         "Only the first process, on algo-1, trains: with accelerate=0 stock Coach trains, which knows no ranks.\n"
     )
