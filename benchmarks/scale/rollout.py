@@ -168,6 +168,7 @@ def gradient(job: Any, kind: str, rows: int) -> dict[str, float]:
     import numpy as np
 
     run = begin(job, copies=1, milliseconds=0.0, burning=True, processes=1)
+    run.learner.batch_size = rows  # by which it begins as many processes as there are blocks
     random = np.random.default_rng(0)
     columns = [
         random.normal(size=(rows, 4)).astype(np.float32),
