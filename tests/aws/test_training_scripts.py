@@ -30,6 +30,7 @@ def test_every_flag_sets_its_field(script, tmp_path):
         *GIVEN,
         *("--dry-run", "--job-name", "my-job", "--bucket", "b-1", "--prefix", "/cars/"),
         *("--instance-type", "ml.m5.2xlarge", "--instance-count", "2", "--volume-gb", "20", "--max-runtime", "600"),
+        *("--processes-per-host", "3"),
         *("--hyperparameters", str(file), "-p", "seed=4", "-p", "rl.agent_params.algorithm.beta_entropy=-1"),
         *("--spot", "--max-wait", "1200", "--subnets", "subnet-1", "subnet-2", "--security-groups", "sg-1"),
         *("--kms-key", "key-1", "--volume-kms-key", "key-2", "--encrypt-traffic", "--env", "A=b=c"),
@@ -40,6 +41,7 @@ def test_every_flag_sets_its_field(script, tmp_path):
     assert_valid("CreateTrainingJob", request)
     metrics = request["AlgorithmSpecification"].pop("MetricDefinitions")
     assert {"Name": "reward-training", "Regex": r"^Training> .*Total reward=([-\d.]+)"} in metrics
+    assert len(request["Environment"].pop("SAGEMAKER_RL_SSH_SECRET")) >= 43
     assert request == {
         "TrainingJobName": "my-job",
         "RoleArn": ROLE,
@@ -49,6 +51,8 @@ def test_every_flag_sets_its_field(script, tmp_path):
             "save_model": "1",
             "seed": "4",
             "rl.agent_params.algorithm.beta_entropy": "-1",
+            "sagemaker_mpi_enabled": "true",
+            "sagemaker_mpi_num_of_processes_per_host": "3",
             "sagemaker_program": "train-coach.py",
             "sagemaker_submit_directory": "/opt/ml/input/data/code/sourcedir.tar.gz",
             "sagemaker_s3_output": "s3://b-1/cars",

@@ -174,10 +174,10 @@ def _tell(program: Any, number: int) -> None:
 
     with contextlib.suppress(psutil.NoSuchProcess):
         commands = program.children() if _is_shell(program) else []
+        if not commands or _catches(program, number):  # first, since a shell whose command has ended may have, too
+            program.send_signal(number)
         for command in commands:
             _tell(command, number)
-        if not commands or _catches(program, number):
-            program.send_signal(number)
 
 
 def _is_shell(program: Any) -> bool:
