@@ -84,9 +84,9 @@ class _FirstHost(mpi.MasterRunner):
         if len(self._hosts) > 1:
             return super().run(wait, capture_error)
         with tempfile.TemporaryDirectory(prefix="ranks-") as folder:  # also of a rank that is killed
-            os.environ["TMPDIR"] = folder
+            command = ["env", f"TMPDIR={folder}", *self._create_command()]
             return process.check_error(
-                self._create_command(), [], self._processes_per_host, capture_error=False, cwd=environment.code_dir
+                command, [], self._processes_per_host, capture_error=False, cwd=environment.code_dir
             )
 
     def _wait_for_workers(self) -> None:

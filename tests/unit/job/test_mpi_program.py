@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -99,7 +100,10 @@ def test_one_host_needs_no_ssh_and_no_other_name(commands, monkeypatch, processe
     monkeypatch.setattr(mpi_program.ssh_keys, "install", lambda: pytest.fail("no other host is to be let in"))
     mpi_program.run(environment(parameters={params.MPI_PROCESSES_PER_HOST: processes}), "main.py", ["--a", "1"])
     (command,) = commands
-    assert command[:5] == ["setpriv", "--pdeathsig", "TERM", "--", "mpirun"]
+    assert command[0] == "env"
+    assert not Path(command[1].removeprefix("TMPDIR=")).exists()  # it goes with the ranks
+    assert command[2:7] == ["setpriv", "--pdeathsig", "TERM", "--", "mpirun"]
+    assert os.environ["TMPDIR"] == "/x"
     assert command[-6:] == [sys.executable, "-m", "mpi4py", "main.py", "--a", "1"]
     assert command[command.index("-np") + 1] == str(processes)
     assert not [part for part in command if part.startswith("LD_PRELOAD") or part in ("--tag-output", "--display-map")]

@@ -13,7 +13,6 @@ import os
 import pickle
 import random
 import signal
-import threading
 import time
 import traceback
 import weakref
@@ -28,6 +27,7 @@ from gym.vector import AsyncVectorEnv
 from sagemaker_rl.coach.recording import RenderError
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import stopping
+from sagemaker_rl.training.accelerated import forks
 from sagemaker_rl.training.accelerated.vector_envs import Instances, Step, VectorEnv
 from sagemaker_rl.training.state_file import State
 
@@ -186,11 +186,8 @@ class _Part:
         self._make, self._index, self._processes = make, index, processes
         self._batches: dict[str, tuple[Instances, slice]] = {}
         if os.getpid() != parent:  # AsyncVectorEnv makes one more there, to look at it
-            for number in stopping.SIGNALS:  # the job decides when it ends
-                signal.signal(number, lambda number, frame: None)  # ignored, it would be so by what is begun here, too
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
+            forks.begin(parent, lambda number, frame: None)  # ignored, they would be so by what is begun here, too
             _begin_global_streams_anew(index)
-            threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def do(self, method: str, arguments: tuple[Any, ...], forgotten: Sequence[str]) -> Any:
         """Return what a method returns, or what it raises; batches that are forgotten go."""
@@ -303,10 +300,3 @@ def _begin_global_streams_anew(index: int) -> None:
     seed = [int(np.random.randint(2**31)), index]
     np.random.seed(seed)
     random.seed(repr(seed))
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the job's has ended, which may be killed at any time."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)

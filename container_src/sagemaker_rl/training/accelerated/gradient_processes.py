@@ -10,8 +10,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
-import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +18,7 @@ import numpy as np
 
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import stopping
+from sagemaker_rl.training.accelerated import forks
 from sagemaker_rl.training.accelerated.ppo_loss import LOSSES, Loss, StepResult
 
 Compute = Callable[[Loss, list[np.ndarray], int, np.ndarray], StepResult]
@@ -132,10 +131,7 @@ class GradientProcesses:
 
     def _serve(self, pipe: Any, parent: int) -> None:
         """Compute in a fork what it is asked for, until the job's process is gone."""
-        for number in stopping.SIGNALS:  # the job decides when it ends
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        forks.begin(parent, signal.SIG_IGN)
         while True:
             loss, batch_size, share = pipe.recv()
             self._weights[...] = self._shared_weights
@@ -148,15 +144,8 @@ def _shared(shape: tuple[int, ...], dtype: "np.dtype[Any]") -> np.ndarray:
     return np.frombuffer(mmap.mmap(-1, max(size, 1)), dtype, int(np.prod(shape))).reshape(shape)
 
 
-def _end(forks: list[tuple[Any, Any]]) -> None:
-    for pipe, fork in forks:
+def _end(begun: list[tuple[Any, Any]]) -> None:
+    for pipe, fork in begun:
         fork.kill()
         fork.join()
         pipe.close()
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the job's has ended, which may be killed at any time."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
