@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from sagemaker_rl import blas
 from sagemaker_rl.coach.agents import check_runs_on_mxnet
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.hyperparameters import nearest
@@ -130,9 +131,7 @@ def prepare_environment() -> None:
     os.environ.setdefault("COACH_BACKEND", "mxnet")
     # Its 0.1 ms for one observation is half of the threaded engine's.
     os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")
-    # Threads take longer to meet than layers of an agent that sees a few numbers take to compute.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    blas.prepare_environment()
     _keep_freed_memory()
     os.environ.setdefault("MXNET_ENGINE_INFO", "0")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

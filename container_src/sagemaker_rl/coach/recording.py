@@ -17,6 +17,10 @@ MAX_SIZE = (300, 200)
 """Width and height of a frame in pixels, at most."""
 
 
+Frame = np.ndarray | Callable[[], np.ndarray]
+"""A picture, uint8 ``(height, width, 3)``, or a function that draws one later, maybe in another process."""
+
+
 class RenderError(Exception):
     """An environment draws no picture; the message says why."""
 
@@ -59,8 +63,8 @@ def do_without_gifs(visualization: Any, reason: str) -> None:
 class Recording(list):
     """The frames of an episode, evenly spaced in time and few; beside them its trace.
 
-    It is a list because Coach appends to it and slices it. A frame is a picture, uint8 ``(height, width, 3)``, or a
-    function that draws one later: drawing takes longer than playing.
+    It is a list because Coach appends to it and slices it. Of what can be drawn later there is a function: drawing
+    takes longer than playing.
     """
 
     def __init__(self) -> None:
@@ -74,18 +78,18 @@ class Recording(list):
         self._steps += 1
         return (self._steps - 1) % self._stride == 0
 
-    def append(self, frame: np.ndarray | Callable[[], np.ndarray] | None) -> None:
+    def append(self, frame: Frame | None) -> None:
         """Append the frame of a step, if there is one. One frame too many, and every second one goes."""
         if frame is None:
             return
-        super().append(frame if callable(frame) else shrink(frame))
+        super().append(frame if callable(frame) else shrunk(frame))
         if len(self) > MAX_FRAMES:
             self[:] = self[::2]
             self._stride *= 2
 
     def draw(self) -> list[np.ndarray]:
         """Return the frames as pictures, each at ``MAX_SIZE`` or smaller."""
-        return [shrink(frame()) if callable(frame) else frame for frame in self]
+        return [shrunk(frame) if callable(frame) else frame for frame in self]
 
     def save_trace(self, episode: int) -> None:
         """Write the trace as CSV beside the episode's GIF."""
@@ -94,11 +98,11 @@ class Recording(list):
         self.trace.save(Path(logger.experiment_path) / "gifs" / f"episode-{episode}.csv")
 
 
-def shrink(picture: np.ndarray) -> np.ndarray:
-    """Return ``picture``, uint8 ``(height, width, 3)``, at ``MAX_SIZE`` or smaller."""
+def shrunk(frame: Frame) -> np.ndarray:
+    """Return the picture of a frame at ``MAX_SIZE`` or smaller."""
     from PIL import Image
 
-    image = Image.fromarray(picture)
+    image = Image.fromarray(frame() if callable(frame) else frame)
     # Both are faster than the defaults, and as good where a whole number of pixels becomes one.
     image.thumbnail(MAX_SIZE, Image.Resampling.BOX, reducing_gap=1.0)
     return np.asarray(image)

@@ -10,6 +10,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from sagemaker_rl import blas
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.serving.sigterm import end_process_at_sigterm
 
@@ -25,9 +26,7 @@ def serve_main() -> NoReturn:
     if command != "serve":
         print(f"Error: The command is {command!r}, expected 'serve'.", file=sys.stderr)
         sys.exit(2)
-    # Every worker computes by itself; MXNet and BLAS would start threads for each of them.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    blas.prepare_environment()
     os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")  # half the threaded engine's time for small batches
     os.environ.setdefault("MXNET_ENGINE_INFO", "0")
     try:

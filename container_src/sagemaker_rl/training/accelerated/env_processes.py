@@ -18,13 +18,13 @@ import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import gym
 import numpy as np
 from gym.vector import AsyncVectorEnv
 
-from sagemaker_rl.coach.recording import RenderError
+from sagemaker_rl.coach.recording import Frame, RenderError, shrunk
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import stopping
 from sagemaker_rl.training.accelerated import forks
@@ -238,7 +238,7 @@ class _Part:
 
     def view(self, name: str, index: int) -> np.ndarray | None:
         copies, part = self._batches.get(name, (None, slice(0)))
-        return copies.view(index - part.start)() if copies and part.start <= index < part.stop else None
+        return shrunk(copies.view(index - part.start)) if copies and part.start <= index < part.stop else None
 
     def own_action(self, name: str, action: Any) -> list[Any] | None:
         return [self._batches[name][0].own_action(action)] if name in self._batches else None
@@ -278,9 +278,9 @@ class _Batch:
         observations[dones] = begun
         return Step(final, observations, rewards, dones, truncated)
 
-    def view(self, index: int) -> Callable[[], np.ndarray]:
+    def view(self, index: int) -> Frame:
         (picture,) = self._call("view", index)
-        return lambda: picture
+        return cast(np.ndarray, picture)
 
     def own_action(self, action: Any) -> Any:
         return self._call("own_action", action)[0][0]

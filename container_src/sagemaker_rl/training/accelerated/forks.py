@@ -1,4 +1,4 @@
-"""Forks of a job's process, which step environments or compute gradients: how they end."""
+"""Forks of a job's process, which step environments, compute gradients or write GIFs: how they end."""
 
 import os
 import signal

@@ -211,7 +211,8 @@ class PPORun(AcceleratedRun):
         flat = observations.reshape(-1, *shape)
         self.count_for_normalization(flat)
         states = self.normalize(flat)
-        values = self.learner.heads(states)[0].reshape(rewards.shape)
+        values, *policy = self.learner.heads(states)
+        values = values.reshape(rewards.shape)
         last_values = self.learner.heads(self.normalize(self.observations))[0]
         cut_values = np.zeros_like(values)
         if self.cut_observations:
@@ -234,7 +235,12 @@ class PPORun(AcceleratedRun):
         self.agent.action_advantages.add_sample(advantages)
         flat_actions = actions.reshape(len(flat), *actions.shape[2:])
         self.learner.train(
-            states[:needed], flat_actions[:needed], advantages[:needed], value_targets[:needed], self.check_stop_late
+            states[:needed],
+            [head[:needed] for head in policy],
+            flat_actions[:needed],
+            advantages[:needed],
+            value_targets[:needed],
+            self.check_stop_late,
         )
         check_finite(self.graph_manager)
         self.agent.training_iteration += 1

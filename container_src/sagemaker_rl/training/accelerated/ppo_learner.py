@@ -164,6 +164,7 @@ class PPOLearner:
     def train(
         self,
         states: np.ndarray,
+        policy: list[np.ndarray],
         actions: np.ndarray,
         advantages: np.ndarray,
         value_targets: np.ndarray,
@@ -173,12 +174,12 @@ class PPOLearner:
 
         Args:
             states: normalized, float32 ``(steps, *shape)``.
+            policy: its parameters for these states, as ``heads`` returns them.
             actions: as taken, before they were clipped to the action space.
             advantages: standardized, ``(steps,)``.
             value_targets: ``(steps,)``.
             check_stop: called before every gradient step.
         """
-        _, *policy = self.heads(states)
         if not self.discrete:
             actions = actions.astype(np.float32)
         old_log_probs, _ = log_probs_and_entropy(np, self.discrete, policy, actions)

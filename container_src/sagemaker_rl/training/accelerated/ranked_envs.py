@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sagemaker_rl.coach.recording import Frame
 from sagemaker_rl.job.ranks import MPIRanks
 from sagemaker_rl.training.accelerated.vector_envs import Step, VectorEnv
 from sagemaker_rl.training.state_file import State
@@ -61,7 +62,7 @@ class RankedEnvs:
             observations[dones] = self._gather(step.observations[step.dones] if step else None)
         return Step(final, observations, rewards, dones, truncated)
 
-    def view(self, index: int) -> Callable[[], np.ndarray]:
+    def view(self, index: int) -> Frame:
         assert self._own is not None, "of the first copy, by the first rank"
         return self._own.view(index)
 

@@ -15,7 +15,7 @@ from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
 from gym.wrappers import TimeLimit
 
 from sagemaker_rl.coach.environments import AgentEnv, CheckedEnv
-from sagemaker_rl.coach.recording import render
+from sagemaker_rl.coach.recording import Frame, render
 from sagemaker_rl.training.accelerated.copy_streams import start_of
 from sagemaker_rl.training.accelerated.episode_replay import EpisodeReplay
 from sagemaker_rl.training.state_file import State, checked
@@ -55,11 +55,11 @@ class VectorEnv(Protocol):
                 (coach/spaces.py); environments that are made to take their own take those.
         """
 
-    def view(self, index: int) -> Callable[[], np.ndarray]:
-        """Return a function that draws one environment as it is now: a picture, uint8 ``(height, width, 3)``.
+    def view(self, index: int) -> Frame:
+        """Return a picture of one environment as it is now.
 
         Raises:
-            RenderError: The environment draws none; the function may raise it, too.
+            RenderError: The environment draws none; where the frame is a function, that may raise it, too.
         """
 
     def own_action(self, action: Any) -> Any:
@@ -171,14 +171,8 @@ class _CarsOnArrays:
         self._start(dones)
         return Step(final_observations, self._observe(), rewards, dones, truncated)
 
-    def view(self, index: int) -> Callable[[], np.ndarray]:
-        state = np.array([self.position[index], self.velocity[index]])
-
-        def draw() -> np.ndarray:
-            self.car.state = state
-            return render(self.car, type(self.car).__name__)
-
-        return draw
+    def view(self, index: int) -> Frame:
+        return functools.partial(_draw, self.car, np.array([self.position[index], self.velocity[index]]))
 
     def own_action(self, action: Any) -> Any:
         return action
@@ -224,6 +218,11 @@ class _CarsOnArrays:
         self.velocity = np.where((self.position == self.car.min_position) & (velocity < 0), 0.0, velocity)
 
 
+def _draw(car: Any, state: np.ndarray) -> np.ndarray:
+    car.state = state
+    return render(car, type(car).__name__)
+
+
 class Instances:
     """Instances of any gym environment, stepped one after the other.
 
@@ -266,10 +265,9 @@ class Instances:
             observations[index] = self._begin_episode(index)
         return Step(final_observations, observations, rewards, dones, truncated)
 
-    def view(self, index: int) -> Callable[[], np.ndarray]:
+    def view(self, index: int) -> Frame:
         env: Any = self.envs[index]
-        picture = render(env, env.level if isinstance(env, CheckedEnv) else type(env).__name__)
-        return lambda: picture
+        return render(env, env.level if isinstance(env, CheckedEnv) else type(env).__name__)
 
     def own_action(self, action: Any) -> Any:
         env: Any = self.envs[0]

@@ -38,7 +38,7 @@ def test_weights_are_the_same_bit_for_bit_on_any_number_of_cores(tmp_path, make_
         learner = make_learner(agent, cores)
         before = learner.dense.weights.copy()
         states, actions, _, *floats = columns
-        learner.train(states, actions, *floats, lambda: None)
+        learner.train(states, learner.heads(states)[1:], actions, *floats, lambda: None)
         weights.append(learner.dense.weights.copy())
         assert not np.array_equal(before, weights[-1])
         forks = [fork for _, fork in learner._processes._forks]

@@ -1,14 +1,18 @@
 """What the fast path counts, logs and writes: Coach's CSV, its counters, losses, evaluations and GIFs."""
 
 import csv
+import functools
 import itertools
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
 from agent_presets import write_agent
 from sagemaker_rl.coach.graph import create_graph
 from sagemaker_rl.coach.presets import import_preset
+from sagemaker_rl.errors import InputError
 
 TINY = """
 from rl_coach.architectures.layers import Dense
@@ -265,13 +269,23 @@ def test_the_seeds_of_training_and_evaluation_differ_and_repeat(run):
     assert all(1_000_003 <= seed < 1_000_003 + 2**31 for seed in unseeded)
 
 
+GREY = functools.partial(np.full, (20, 30, 3), 200, dtype=np.uint8)
+"""A frame that is drawn later."""
+
+
+def fail_to_draw():
+    from sagemaker_rl.coach.recording import RenderError
+
+    raise RenderError("it is dark")
+
+
 def test_a_gif_is_written_when_training_goes_on(run, tmp_path, monkeypatch):
-    from sagemaker_rl.coach.recording import Recording, RenderError
+    from sagemaker_rl.coach.recording import Recording
     from sagemaker_rl.training.accelerated.gif_writer import RecordedEpisode
 
     monkeypatch.setattr("rl_coach.logger.experiment_path", str(tmp_path))
     recording = Recording()
-    recording.append(lambda: np.full((20, 30, 3), 200, dtype=np.uint8))
+    recording.append(GREY)
     recording.trace.add([1.0], 0)
     run.gifs.kept = RecordedEpisode(recording, 12, -3.5)
     run.gifs.submit_kept()
@@ -280,12 +294,8 @@ def test_a_gif_is_written_when_training_goes_on(run, tmp_path, monkeypatch):
     (gif,) = (tmp_path / "gifs").glob("*.gif")
     assert gif.name.endswith("_episode-12_score--3.5.gif")
     assert (tmp_path / "gifs/episode-12.csv").is_file()
-
-    def fail():
-        raise RenderError("it is dark")
-
     broken = Recording()
-    broken.append(fail)
+    broken.append(fail_to_draw)
     run.gifs.submit(RecordedEpisode(broken, 13, 0.0))
     run.close()
     assert len(list((tmp_path / "gifs").iterdir())) == 2
@@ -301,7 +311,7 @@ def test_a_gif_that_cannot_be_written_is_an_error_of_the_run(run, tmp_path, monk
     monkeypatch.setattr("rl_coach.logger.experiment_path", str(tmp_path / "a-file"))
     (tmp_path / "a-file").write_text("")
     recording = Recording()
-    recording.append(lambda: np.full((20, 30, 3), 200, dtype=np.uint8))
+    recording.append(GREY)
     run.gifs.submit(RecordedEpisode(recording, 12, -3.5))
     with pytest.raises(NotADirectoryError):
         run.gifs.submit_kept()
@@ -309,6 +319,33 @@ def test_a_gif_that_cannot_be_written_is_an_error_of_the_run(run, tmp_path, monk
     run.gifs.kept = RecordedEpisode(recording, 13, -3.5)
     with pytest.raises(NotADirectoryError):
         run.close()
+
+
+def test_a_process_that_writes_gifs_and_is_killed_ends_the_run_in_one_sentence(run, tmp_path, monkeypatch):
+    """No signal of the job's ends it before: a GIF is written to its end."""
+    from sagemaker_rl.coach.recording import Recording
+    from sagemaker_rl.training.accelerated.gif_writer import RecordedEpisode
+
+    monkeypatch.setattr("rl_coach.logger.experiment_path", str(tmp_path))
+    recording = Recording()
+    recording.append(GREY)
+    run.gifs.submit(RecordedEpisode(recording, 12, -3.5))
+    run.gifs.wait()
+    (process,) = run.gifs._executor._processes.values()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(process.pid, number)
+    run.gifs.submit(RecordedEpisode(recording, 13, -3.5))
+    run.gifs.wait()
+    assert len(list(tmp_path.glob("gifs/*.gif"))) == 2
+    process.kill()
+    with pytest.raises(InputError, match="The process that writes GIFs was ended"):
+        for number in (14, 15):  # the pool may see it after the first
+            run.gifs.submit(RecordedEpisode(recording, number, -3.5))
+            run.gifs.wait()
+    run.gifs._writing = None
+    run.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
 
 
 def test_an_evaluation_keeps_what_the_video_filters_keep(run):

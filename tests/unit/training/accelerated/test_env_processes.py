@@ -122,7 +122,7 @@ def test_several_batches_are_held_and_those_that_nobody_holds_are_closed(begin):
     here.reset()
     assert_same(play(evaluation, 10), play(here, 10))
     assert training.own_action(2) == 2
-    pictures = [training.view(index)() for index in range(4)]
+    pictures = [training.view(index) for index in range(4)]
     assert [picture.shape for picture in pictures] == [(2, 3, 3)] * 4
     assert len({picture.tobytes() for picture in pictures}) == 4
     assert [len(held) for held in processes.call("batches")] == [1, 2]

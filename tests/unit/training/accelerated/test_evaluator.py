@@ -87,7 +87,7 @@ def test_the_first_episode_is_recorded():
     recording = played.recording
     assert recording is not None
     assert len(recording) == 2  # the first and the sixth step
-    assert [frame().shape for frame in recording] == [(4, 6, 3)] * 2
+    assert [frame.shape for frame in recording] == [(4, 6, 3)] * 2
     points = recording.trace.points()
     assert points[:, 1].tolist() == list(range(9, 0, -1))
     assert points[:, 3] == pytest.approx(points[:, 1] / 10)

@@ -207,8 +207,8 @@ def test_a_phase_trains_on_as_many_steps_as_it_has(tmp_path):
     run.learner.train = lambda *columns: trained.append(columns)
     for _ in range(4):
         run.play_and_learn()
-    ((states, actions, advantages, value_targets, check_stop),) = trained
-    assert [len(column) for column in (states, actions, advantages, value_targets)] == [23] * 4
+    ((states, policy, actions, advantages, value_targets, check_stop),) = trained
+    assert [len(column) for column in (states, *policy, actions, advantages, value_targets)] == [23] * 6
     assert check_stop is run.check_stop
     assert len(run.rollout) == 1  # the next phase has begun
     assert run.agent.training_iteration == 1
@@ -223,7 +223,7 @@ def test_where_all_advantages_are_the_same_nothing_is_divided_by_zero(tmp_path, 
     run.learner.train = lambda *columns: trained.append(columns)
     for _ in range(5):
         run.play_and_learn()
-    assert (trained[0][2] == 0).all()
+    assert (trained[0][3] == 0).all()
 
 
 def test_advantages_are_standardized(tmp_path):
@@ -232,7 +232,7 @@ def test_advantages_are_standardized(tmp_path):
     run.learner.train = lambda *columns: trained.append(columns)
     for _ in range(5):
         run.play_and_learn()
-    advantages = trained[0][2]
+    advantages = trained[0][3]
     assert advantages.mean() == pytest.approx(0, abs=1e-9)
     assert advantages.std() == pytest.approx(1)
 

@@ -36,7 +36,7 @@ def test_ppos_value_targets(tmp_path, monkeypatch):
     steps, targets = [], []
     step_cars = run.envs.step
     monkeypatch.setattr(run.envs, "step", lambda actions: steps.append(step_cars(actions)) or steps[-1])
-    monkeypatch.setattr(run.learner, "train", lambda *columns: targets.append(columns[3].reshape(5, 4)))
+    monkeypatch.setattr(run.learner, "train", lambda *columns: targets.append(columns[4].reshape(5, 4)))
     for _ in range(4):
         run.play_and_learn()
     run.envs.steps[2] = 9_999  # cut in the phase's last step
