@@ -122,8 +122,6 @@ def of_containers(numbers: tuple[int, ...]) -> Iterator[Point]:
     for number in numbers:
         options = {"--source-dir": str(SCALE), "--entry-point": "train.py", "--instance-count": str(number)}
         hyperparameters = _hyperparameters()
-        if number > (os.cpu_count() or 1):  # each host has the cores to itself on AWS; here ranks have to give way
-            hyperparameters["sagemaker_mpi_custom_mpi_options"] = "-mca mpi_yield_when_idle 1"
         command: list[str | Path] = [sys.executable, ROOT / "scripts" / "train.py", "--local", "--wait"]
         command += [*(part for option in options.items() for part in option)]
         command += [part for name, value in hyperparameters.items() for part in ("-p", f"{name}={value}")]

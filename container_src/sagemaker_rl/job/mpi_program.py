@@ -30,7 +30,11 @@ OF_A_HOST = ("HOME", "HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_")
 """Environment variables that are not passed on to other hosts."""
 KEEPALIVE = {"time": 8, "intvl": 3, "probes": 4}
 """Seconds without a word, then between questions, and how many of those: after 20 s another host is lost."""
-LOST_HOSTS = [part for name, value in KEEPALIVE.items() for part in ("-mca", f"oob_tcp_keepalive_{name}", str(value))]
+PARAMETERS = {
+    **{f"oob_tcp_keepalive_{name}": value for name, value in KEEPALIVE.items()},
+    "mpi_yield_when_idle": 1,  # who waits leaves its core to who computes
+}
+"""Of mpirun, where the job's own options have no other: it refuses one that is listed twice."""
 RANK = "OMPI_COMM_WORLD_RANK"
 """The environment variable that each rank has."""
 LAUNCHERS = ("mpirun", "orterun", "orted")
@@ -96,7 +100,8 @@ class _FirstHost(mpi.MasterRunner):
     def _create_command(self) -> list[str]:
         # The lines of a log are the first rank's alone: nobody needs to be told which rank's they are.
         command = [part for part in super()._create_command() if part not in ("--tag-output", "--display-map")]
-        command[1:1] = [*LOST_HOSTS, "-mca", "mpi_yield_when_idle", "1"]  # who waits leaves its core to who computes
+        chosen = [(name, value) for name, value in PARAMETERS.items() if name not in command]
+        command[1:1] = [part for name, value in chosen for part in ("-mca", name, str(value))]
         if len(self._hosts) == 1:  # what is preloaded gives a host SageMaker's name of it
             preloaded = next(index for index, part in enumerate(command) if part.startswith("LD_PRELOAD="))
             del command[preloaded - 1 : preloaded + 1]

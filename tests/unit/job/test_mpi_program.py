@@ -111,6 +111,17 @@ def test_one_host_needs_no_ssh_and_no_other_name(commands, monkeypatch, processe
     assert command[command.index("btl_tcp_if_include") + 1] == "lo"
 
 
+def test_an_option_of_the_jobs_own_stands_in_the_place_of_ours(commands):
+    """Mpirun refuses a parameter that is listed twice."""
+    own = "-mca mpi_yield_when_idle 0 --mca oob_tcp_keepalive_time 99"
+    mpi_program.run(environment(parameters={params.MPI_CUSTOM_OPTIONS: own}), "main.py", [])
+    (command,) = commands
+    for name, value in (("mpi_yield_when_idle", "0"), ("oob_tcp_keepalive_time", "99")):
+        assert command.count(name) == 1
+        assert command[command.index(name) + 1] == value
+    assert command.count("oob_tcp_keepalive_intvl") == 1
+
+
 def test_a_value_that_only_hosts_may_know_is_not_passed_on(commands, monkeypatch):
     monkeypatch.setenv(mpi_program.ssh_keys.SHARED_VALUE, "hidden")
     monkeypatch.setenv("MINE", "1")
