@@ -169,7 +169,9 @@ def test_a_client_that_stays_silent_ends_with_408_and_holds_nobody_up(start, ppo
     with start(ppo_model, SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS="1", SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
         silent = [connect(server) for _ in range(20)]
         for number, connection in enumerate(silent):
-            connection.sendall(b"POST /invocations HTTP/1.1\r\n" + b"content-length: 10\r\n\r\n[0." * (number % 2))
+            connection.sendall(
+                b"POST /invocations HTTP/1.1\r\nhost: x\r\n" + b"content-length: 10\r\n\r\n[0." * (number % 2)
+            )
         start_time = time.monotonic()
         assert server.invoke(BODY).status_code == 200
         assert time.monotonic() - start_time < 0.5
@@ -186,7 +188,8 @@ def test_a_client_that_reads_slowly_holds_nobody_up(start, ppo_model):
         slow = connect(server)
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
         slow.sendall(
-            b"POST /invocations HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows)
+            b"POST /invocations HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+            % (len(rows), rows)
         )
         time.sleep(1.5)
         for _ in range(20):
@@ -205,7 +208,7 @@ def test_half_an_answer_gets_no_second_head(start, ppo_model):
     with start(ppo_model, SAGEMAKER_MODEL_SERVER_WORKERS="1") as server:
         slow = connect(server)
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
-        slow.sendall(b"POST /invocations HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows))
+        slow.sendall(b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(rows), rows))
         slow.settimeout(20)
         answer = slow.recv(1)
         (worker,) = server.workers()

@@ -12,6 +12,7 @@ from pathlib import Path
 from sagemaker_rl.errors import RequestError
 from sagemaker_rl.serving import codecs, metrics
 from sagemaker_rl.serving.answers import DRAINING, Answers
+from sagemaker_rl.serving.body_room import BodyRoom
 from sagemaker_rl.serving.http_requests import Request
 from sagemaker_rl.serving.invocations import Invocations
 from sagemaker_rl.serving.log import AccessLog, log
@@ -20,8 +21,6 @@ from sagemaker_rl.serving.multi_model_api import MultiModelApi, RequestOperation
 from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import SharedState
 
-MAX_BUFFERED_BYTES = 128 * 1024 * 1024
-"""Of the bodies of all requests that a worker has not answered yet."""
 OPENAPI = Path(__file__).with_name("openapi.json")
 PAGE = Path(__file__).with_name("page.html")
 
@@ -54,7 +53,9 @@ class Endpoint:
         request_operation: RequestOperation,
     ) -> None:
         self.max_body_bytes = settings.max_body_bytes
-        self.buffered_bytes = 0
+        self.room = BodyRoom(
+            state.reserved_bytes[: settings.workers], state.body_beside, worker, state.bytes_for_bodies
+        )
         self._settings = settings
         self._state = state
         self._worker = worker
@@ -142,10 +143,6 @@ class Endpoint:
     def refuse(self, request: Request, status: int, detail: str) -> None:
         """Answer a request that never became whole."""
         self._answers.refuse(request, status, detail)
-
-    def may_buffer(self, size: int) -> bool:
-        """Tell whether there is room for another body of this size."""
-        return self.buffered_bytes + size <= MAX_BUFFERED_BYTES
 
     def start_draining(self) -> None:
         """Refuse from now on the requests that no connection has accepted yet."""

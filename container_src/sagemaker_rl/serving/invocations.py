@@ -69,7 +69,7 @@ class Invocations:
             self._answers.refuse(request, 503, f"{max_queue} requests are waiting already.")
             return
         headers = request.headers
-        if headers.get(b"content-encoding", b"identity") != b"identity":
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise RequestError(f"Content-Encoding is {request.header(b'content-encoding')!r}, expected none.", 415)
         if not isinstance(model, Servable):
             self._answers.answer_later(request, self._invoke_user_model(request, model))

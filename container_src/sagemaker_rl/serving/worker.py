@@ -14,7 +14,7 @@ import numpy as np
 import uvloop
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.serving import control
+from sagemaker_rl.serving import control, memory
 from sagemaker_rl.serving.answers import format_traceback
 from sagemaker_rl.serving.endpoint import Endpoint
 from sagemaker_rl.serving.http_connection import Connection
@@ -51,6 +51,7 @@ def run(
     for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # the supervisor handles them, also where a terminal sends them to all processes
         signal.signal(signal_number, signal.SIG_IGN)
+    memory.be_killed_first()
     np.seterr(all="ignore")  # every answer is checked to be finite
     default_model = model if model is not None or settings.multi_model else _load_or_exit(settings, control_socket)
     models = _load_models(settings, folders)
@@ -175,7 +176,10 @@ class Worker:
 
     # --- Connections -------------------------------------------------------------------------------------------------
     async def _serve_connection(self, slot: int, file: int) -> None:
-        connection = Connection(self._endpoint, self._state.connection_states, slot, self._on_connection_closed)
+        state = self._state
+        connection = Connection(
+            self._endpoint, state.connection_states, state.revoked, slot, self._on_connection_closed
+        )
         self._connections.add(connection)
         try:
             await self._loop.connect_accepted_socket(lambda: connection, socket.socket(fileno=file))
@@ -185,7 +189,8 @@ class Worker:
     def _on_connection_closed(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
-            self._send(control.slot_message(control.CLOSED, connection.slot))
+            letter = control.GIVEN_BACK if connection.is_given_back else control.CLOSED
+            self._send(control.slot_message(letter, connection.slot))
 
     # --- Time --------------------------------------------------------------------------------------------------------
     async def _tick_forever(self) -> None:

@@ -171,15 +171,8 @@ def test_documents_and_metrics_of_all_workers():
     assert "sagemaker_rl_requests_in_hand 1.0" in lines  # this one
 
 
-def test_bodies_are_held_up_to_the_limit():
-    def use(tested):
-        tested.buffered_bytes = 100
-        room = endpoint.MAX_BUFFERED_BYTES - 100
-        return tested.may_buffer(room), tested.may_buffer(room + 1), tested.max_body_bytes
-
-    environment = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "3"}
-    assert in_endpoint_of(use, **environment) == (True, False, 3 * 1024 * 1024)
-    assert endpoint.MAX_BUFFERED_BYTES == 134_217_728
+def test_the_largest_body_is_what_the_variable_says():
+    assert in_endpoint_of(lambda tested: tested.max_body_bytes, SAGEMAKER_MAX_PAYLOAD_IN_MB="3") == 3 * 1024 * 1024
 
 
 class UserModel:
