@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from sagemaker_rl.errors import InputError, RequestError
-from sagemaker_rl.serving import codecs, memory
+from sagemaker_rl.serving import memory, reading
 from sagemaker_rl.serving.answers import DRAINING, Answers, format_traceback
 from sagemaker_rl.serving.control import LOAD, UNLOAD, ModelOperation, Outcome
 from sagemaker_rl.serving.http_requests import Request
@@ -166,7 +166,7 @@ def _read_model(body: bytes, models_dir: Path) -> tuple[str, str]:
     Raises:
         RequestError: The body is something else, or the folder is not one below ``models_dir``.
     """
-    content = codecs.parse_json(body)
+    content = reading.parse_json(body)
     if not isinstance(content, dict) or not all(isinstance(content.get(key), str) for key in ("model_name", "url")):
         raise RequestError('The body is something else, expected {"model_name": "...", "url": "/a/folder"}.')
     name, url = content["model_name"], content["url"]

@@ -10,11 +10,13 @@ import numpy as np
 from sagemaker_rl.errors import RequestError
 from sagemaker_rl.policy.artifact import INPUT, SYMBOL_FILE, Policy
 from sagemaker_rl.serving import handler, plan
-from sagemaker_rl.serving.codecs import CODECS, Batch, decode
+from sagemaker_rl.serving.codecs import CODECS, Batch, are_finite, decode, decode_plain
 from sagemaker_rl.serving.negotiation import ACTIONS, RequestedFormat
 
 MAX_QUICK_SECONDS = 0.002
-"""A forward pass of one observation that is shorter than this does not hold up a worker's event loop."""
+"""A forward pass that is shorter than this does not hold up a worker's event loop."""
+TRIED_ROWS = 16
+"""Observations in the larger of two passes that tell how long others take."""
 ROWS_PER_PASS = 2048
 """Observations in one forward pass."""
 
@@ -26,7 +28,7 @@ class Servable:
         folder: of the artifact.
         policy: loaded from it.
         executor: ``NumPy plan``, or ``MXNet`` and why there is no plan.
-        is_quick: whether a small batch may be computed on the event loop.
+        quick_rows: how many observations may be computed on the event loop in one pass; 0 if not even one.
     """
 
     def __init__(
@@ -36,8 +38,7 @@ class Servable:
         self.policy = policy
         self.executor = executor
         self._forward = forward
-        observation = np.zeros((1, *policy.observation_space.shape), dtype=np.float32)
-        self.is_quick = _least_seconds(lambda: forward(observation)) < MAX_QUICK_SECONDS
+        self.quick_rows = _quick_rows(forward, policy.observation_space.shape)
 
     @classmethod
     def load(cls, folder: Path, compiled: bool = True) -> "Servable":
@@ -70,6 +71,10 @@ class Servable:
         """Read a request's observations; see ``codecs.decode``."""
         return decode(body, media_type, self.policy.observation_space.shape, self.policy.filters)
 
+    def decode_plain(self, body: bytes, media_type: str) -> Batch | None:
+        """Read them if that takes little time; see ``codecs.decode_plain``."""
+        return decode_plain(body, media_type, self.policy.observation_space.shape, self.policy.filters)
+
     def heads(self, observations: np.ndarray) -> list[np.ndarray]:
         """Return the heads for a float32 batch of any size."""
         if len(observations) <= ROWS_PER_PASS:
@@ -80,18 +85,21 @@ class Servable:
         ]
         return [np.concatenate(pieces_of_head) for pieces_of_head in zip(*pieces, strict=True)]
 
-    def encode(self, heads: list[np.ndarray], requested: RequestedFormat, has_instances: bool) -> bytes:
+    def encode(
+        self, heads: list[np.ndarray], requested: RequestedFormat, has_instances: bool, known_finite: bool = False
+    ) -> bytes:
         """Write the answer that a request asks for.
 
         Args:
             heads: of its observations, an array of shape ``(batch, units)`` each.
             requested: the media type, and heads or actions.
             has_instances: the request had ``instances``.
+            known_finite: all numbers of the heads are.
 
         Raises:
             RequestError: The observations are so large that the policy's answer is not finite.
         """
-        if not all(np.isfinite(head).all() for head in heads):
+        if not known_finite and not all(map(are_finite, heads)):
             raise RequestError("The policy's answer to these observations is not finite; expected smaller numbers.")
         codec = CODECS[requested.accept]
         if requested.output == ACTIONS:
@@ -121,6 +129,19 @@ def _compile(
     if not difference <= plan.TOLERANCE:
         raise plan.UnknownGraphError(f"a graph that differs by {difference:.1e} in NumPy")
     return compiled
+
+
+def _quick_rows(forward: Callable[[np.ndarray], list[np.ndarray]], shape: tuple[int, ...]) -> int:
+    """Return how many observations of zeros a pass computes in MAX_QUICK_SECONDS, at most ROWS_PER_PASS."""
+    rows = np.zeros((TRIED_ROWS, *shape), dtype=np.float32)
+    one = _least_seconds(lambda: forward(rows[:1]))
+    if one >= MAX_QUICK_SECONDS:
+        return 0
+    several = _least_seconds(lambda: forward(rows))
+    of_another = (several - one) / (TRIED_ROWS - 1)
+    if of_another * ROWS_PER_PASS <= MAX_QUICK_SECONDS - one:
+        return ROWS_PER_PASS
+    return 1 + int((MAX_QUICK_SECONDS - one) / of_another)
 
 
 def _least_seconds(call: Callable[[], object]) -> float:

@@ -39,7 +39,7 @@ def test_large_batches_are_computed_in_passes():
         return forward(observations)
 
     tested = Servable(Path("/a"), policy(), "none", counted)
-    assert sizes == [1] * 3
+    assert sizes == [1] * 3 + [16] * 3
     sizes.clear()
     rows = np.arange(2 * (2 * ROWS_PER_PASS + 1), dtype=np.float32).reshape(-1, 2)
     heads = tested.heads(rows)
@@ -55,9 +55,22 @@ def test_a_quick_pass_is_the_quickest_of_three(monkeypatch):
     ticks = iter([0.0, 5.0, 10.0, 10.001, 20.0, 23.0])
     monkeypatch.setattr(servable, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
     assert servable._least_seconds(lambda: None) == pytest.approx(0.001)
-    for seconds, is_quick in ((0.0019, True), (0.002, False)):
-        monkeypatch.setattr(servable, "_least_seconds", lambda call, s=seconds: s)
-        assert Servable(Path("/a"), policy(), "none", forward).is_quick == is_quick
+
+
+@pytest.mark.parametrize(
+    ("of_one", "of_sixteen", "rows"),
+    [
+        (0.002, None, 0),  # it is not even tried
+        (0.0019, 0.0019 + 15e-5, 11),  # 0.01 ms for each
+        (0.0005, 0.0005 + 15e-5, 151),
+        (0.00001, 0.000012, 2048),
+        (0.00001, 0.000009, 2048),
+    ],
+)
+def test_how_many_observations_are_computed_in_two_milliseconds(monkeypatch, of_one, of_sixteen, rows):
+    durations = iter([of_one, of_sixteen])
+    monkeypatch.setattr(servable, "_least_seconds", lambda call: next(durations))
+    assert Servable(Path("/a"), policy(), "none", forward).quick_rows == pytest.approx(rows, abs=1)
 
 
 def test_heads_and_actions_are_written():
