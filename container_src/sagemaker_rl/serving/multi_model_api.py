@@ -155,7 +155,7 @@ def _whole_number(query: dict[str, list[str]], field: str, default: int) -> int:
         RequestError: It is not a whole number.
     """
     value = query.get(field, [str(default)])[-1]
-    if not value.isdecimal() or len(value) > 9:
+    if not (value.isascii() and value.isdecimal()) or len(value) > 9:
         raise RequestError(f"{field} is {value[:50]!r}, expected a whole number.")
     return int(value)
 

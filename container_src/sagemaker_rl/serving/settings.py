@@ -105,7 +105,7 @@ class Settings:
         def number(name: str, default: int) -> int:
             text = environment.get(name, str(default))
             least, most = BOUNDS[name]
-            if not text.isdecimal() or len(text) > MAX_DIGITS or not least <= int(text) <= most:
+            if not (text.isascii() and text.isdecimal()) or len(text) > MAX_DIGITS or not least <= int(text) <= most:
                 raise InputError(f"{name} is {text!r}, expected a whole number from {BOUNDS[name]}.")
             return int(text)
 

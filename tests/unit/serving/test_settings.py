@@ -86,7 +86,7 @@ def test_a_number_is_taken_within_its_bounds_alone(name):
     least, most = settings.BOUNDS[name]
     for number in {least, least + 1, most - 1, most}:
         Settings.from_environment({name: str(number)})
-    for text in (str(least - 1), str(most + 1), "-1", "1.0", "one", "", " 1", "9" * 5000):
+    for text in (str(least - 1), str(most + 1), "-1", "1.0", "one", "", " 1", "\u0661", "9" * 5000):
         with pytest.raises(InputError) as refused:
             Settings.from_environment({name: text})
         assert str(refused.value) == f"{name} is {text!r}, expected a whole number from {least} to {most}."
