@@ -125,7 +125,7 @@ def _media_range(text: str) -> tuple[str, float]:
     for parameter in parameters:
         key, _, value = parameter.partition("=")
         if key.strip() == "q":
-            quality = float(value) if _QUALITY.fullmatch(value) else -1.0
+            quality = float(value) if _QUALITY.fullmatch(value.strip(" \t")) else -1.0
             if not 0 <= quality <= 1:
                 raise RequestError(f"Accept has the quality {value!r}, expected a number from 0 to 1.")
     return _MEDIA_TYPES.get(name, name), quality

@@ -1,5 +1,6 @@
 """A loaded policy artifact, computed by NumPy where its answers equal MXNet's."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -15,8 +16,6 @@ from sagemaker_rl.serving.negotiation import ACTIONS, RequestedFormat
 
 MAX_QUICK_SECONDS = 0.002
 """A forward pass that is shorter than this does not hold up a worker's event loop."""
-TRIED_ROWS = 16
-"""Observations in the larger of two passes that tell how long others take."""
 ROWS_PER_PASS = 2048
 """Observations in one forward pass."""
 
@@ -133,15 +132,16 @@ def _compile(
 
 def _quick_rows(forward: Callable[[np.ndarray], list[np.ndarray]], shape: tuple[int, ...]) -> int:
     """Return how many observations of zeros a pass computes in MAX_QUICK_SECONDS, at most ROWS_PER_PASS."""
-    rows = np.zeros((TRIED_ROWS, *shape), dtype=np.float32)
-    one = _least_seconds(lambda: forward(rows[:1]))
-    if one >= MAX_QUICK_SECONDS:
-        return 0
-    several = _least_seconds(lambda: forward(rows))
-    of_another = (several - one) / (TRIED_ROWS - 1)
-    if of_another * ROWS_PER_PASS <= MAX_QUICK_SECONDS - one:
-        return ROWS_PER_PASS
-    return 1 + int((MAX_QUICK_SECONDS - one) / of_another)
+    quick, rows = 0, 1
+    while True:
+        observations = np.zeros((rows, *shape), dtype=np.float32)
+        seconds = _least_seconds(functools.partial(forward, observations))
+        if seconds >= MAX_QUICK_SECONDS:
+            return quick
+        if rows == ROWS_PER_PASS:
+            return rows
+        more = min(4 * rows, ROWS_PER_PASS)
+        quick, rows = min(int(rows * MAX_QUICK_SECONDS / seconds), more - 1), more
 
 
 def _least_seconds(call: Callable[[], object]) -> float:

@@ -39,7 +39,7 @@ def test_large_batches_are_computed_in_passes():
         return forward(observations)
 
     tested = Servable(Path("/a"), policy(), "none", counted)
-    assert sizes == [1] * 3 + [16] * 3
+    assert sizes == [size for size in (1, 4, 16, 64, 256, 1024, 2048) for _ in range(3)]
     sizes.clear()
     rows = np.arange(2 * (2 * ROWS_PER_PASS + 1), dtype=np.float32).reshape(-1, 2)
     heads = tested.heads(rows)
@@ -58,19 +58,24 @@ def test_a_quick_pass_is_the_quickest_of_three(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("of_one", "of_sixteen", "rows"),
+    ("seconds", "rows"),
     [
-        (0.002, None, 0),  # it is not even tried
-        (0.0019, 0.0019 + 15e-5, 11),  # 0.01 ms for each
-        (0.0005, 0.0005 + 15e-5, 151),
-        (0.00001, 0.000012, 2048),
-        (0.00001, 0.000009, 2048),
+        (lambda rows: 0.002, 0),
+        (lambda rows: 0.0019, 2048),
+        (lambda rows: 0.0015 * rows, 1),
+        (lambda rows: 0.00041 * rows, 4),
+        (lambda rows: 0.0004 * rows, 4),
+        (lambda rows: 0.001 + 0.0001 * rows, 5),  # ten are, but of 16 no pass has been tried that was
+        (lambda rows: 0.000002 * rows, 1000),
+        (lambda rows: 0.000001 * rows, 1999),
+        (lambda rows: 0.0000009 * rows, 2048),
+        (lambda rows: 0.00001 if rows < 2048 else 0.002, 2047),
     ],
 )
-def test_how_many_observations_are_computed_in_two_milliseconds(monkeypatch, of_one, of_sixteen, rows):
-    durations = iter([of_one, of_sixteen])
-    monkeypatch.setattr(servable, "_least_seconds", lambda call: next(durations))
-    assert Servable(Path("/a"), policy(), "none", forward).quick_rows == pytest.approx(rows, abs=1)
+def test_how_many_observations_are_computed_in_two_milliseconds(monkeypatch, seconds, rows):
+    monkeypatch.setattr(servable, "_least_seconds", lambda call: seconds(len(call.args[0])))
+    quick = Servable(Path("/a"), policy(), "none", forward).quick_rows
+    assert quick == pytest.approx(rows, abs=1)
 
 
 def test_heads_and_actions_are_written():
