@@ -14,7 +14,7 @@ import numpy as np
 import uvloop
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.serving import control
+from sagemaker_rl.serving import control, freed_memory
 from sagemaker_rl.serving.answers import format_traceback
 from sagemaker_rl.serving.endpoint import Endpoint
 from sagemaker_rl.serving.http_connection import Connection
@@ -52,6 +52,7 @@ def run(
         # the supervisor handles them, also where a terminal sends them to all processes
         signal.signal(signal_number, signal.SIG_IGN)
     np.seterr(all="ignore")  # every answer is checked to be finite
+    freed_memory.keep_some()
     default_model = model if model is not None or settings.multi_model else _load_or_exit(settings, control_socket)
     models = _load_models(settings, folders)
     gc.freeze()  # the garbage collector skips the models from now on
