@@ -70,6 +70,7 @@ NOT_RUN = {
     ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",
     ("benchmarks/README.md", "make bench BENCH_ARGS=--systems=cartpole"): "half an hour",
     ("benchmarks/README.md", "make images && make bench-serving"): "minutes, and needs Java",
+    ("benchmarks/README.md", "python benchmarks/serving_batches.py"): "minutes",
     (
         "benchmarks/README.md",
         "make bench BENCH_ARGS=--systems=ours-continuous,ours-notebook,ours-discrete",
