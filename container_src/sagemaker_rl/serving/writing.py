@@ -37,7 +37,7 @@ def write_json_actions(actions: np.ndarray, has_instances: bool) -> bytes:
 def write_json_lines_heads(heads: Heads, names: Sequence[str], has_instances: bool) -> bytes:
     """Write a list of heads for each observation."""
     if all(head.ndim == 2 and (head.shape, head.dtype) == (heads[0].shape, heads[0].dtype) for head in heads):
-        return dumps(np.stack(heads, axis=1))[1:-1].replace(b"]],[[", b"]]\n[[")
+        return dumps(_contiguous(np.stack(heads, axis=1)))[1:-1].replace(b"]],[[", b"]]\n[[")
     return b"\n".join([dumps(row) for row in zip(*map(_contiguous, heads), strict=True)])  # a user's own, perhaps
 
 
