@@ -11,9 +11,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import orjson
-from sagemaker_rl.serving.servable import Servable
+from sagemaker_rl import blas
+
+blas.prepare_environment()  # as our own server, before NumPy's import: one thread, and the processor's kernels
+
+import numpy as np  # noqa: E402
+import orjson  # noqa: E402
+from sagemaker_rl.serving.servable import Servable  # noqa: E402
 
 JSON = b"application/json"
 JSON_LINES = b"application/jsonlines"
