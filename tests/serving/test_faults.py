@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import numpy as np
 import pytest
+from broken_models import crash
 from load import BODY, under_load
 
 SLOW = """
@@ -252,6 +253,17 @@ def test_a_broken_model_ends_it_with_the_reason(start, ppo_model, tmp_path):
         assert time.monotonic() - start_time < 5
         assert "Error: The policy artifact is damaged: policy-symbol.json is not the file" in server.log()
         assert "Traceback" not in server.log()
+
+
+def test_a_graph_on_which_mxnet_crashes_ends_it_with_the_reason(start, ppo_model, tmp_path):
+    broken = shutil.copytree(ppo_model, tmp_path / "model")
+    crash(broken)
+    with start(broken, healthy=False) as server:
+        assert server.wait() == 1
+        last = server.log().strip().splitlines()[-1]
+        # what it finds in memory decides
+        crashed = f"Error: The policy artifact in {server.folder} cannot be loaded: MXNet ended with "
+        assert last.startswith((crashed, "Error: The graph in policy-symbol.json cannot be run: "))
 
 
 def test_a_model_larger_than_memory_ends_it_with_the_reason(start, ppo_model, tmp_path):

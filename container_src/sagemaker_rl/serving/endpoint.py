@@ -62,10 +62,10 @@ class Endpoint:
         self._access_log = AccessLog(settings.access_log_lines, worker)
         self._answers = Answers(self._counters, self._access_log)
         self._in_hand = self._answers.in_hand
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        self._invocations = Invocations(settings, self._answers, self._counters, thread)
+        threads = ThreadPoolExecutor(settings.model_threads, thread_name_prefix="model")
+        self._invocations = Invocations(settings, self._answers, self._counters, threads)
         self.multi_model = MultiModelApi(
-            settings, self._answers, self._counters, self._invocations, thread, models, request_operation
+            settings, self._answers, self._counters, self._invocations, threads, models, request_operation
         )
         # metrics.ROUTES lists the paths that are counted each; requests for any other path count as "other"
         self.routes: dict[str, Route] = {

@@ -1,8 +1,8 @@
 """From an observation to its answer: requests that arrive together share one forward pass.
 
 A small request is read on the event loop and waits in its model's batch until the loop has read what else has arrived.
-A large one is answered in the worker's thread, in pieces between which small ones are served. A user's own functions
-run in that thread, too.
+A large one is answered in a thread of the worker, in pieces between which small ones are served. A user's own functions
+run there, too: one request after the other, unless the user allows several threads.
 """
 
 import asyncio
@@ -40,18 +40,19 @@ class Invocations:
         settings: how to serve.
         answers: of this worker.
         counters: of this worker.
-        thread: in which this worker's models are loaded and asked when that takes long.
+        threads: in which this worker's models are loaded and asked when that takes long; one, if the user does not ask
+            for more.
 
     Attributes:
         draining: the server is about to end: only requests that were accepted before are answered.
     """
 
-    def __init__(self, settings: Settings, answers: Answers, counters: Counters, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, settings: Settings, answers: Answers, counters: Counters, threads: ThreadPoolExecutor) -> None:
         self.draining = False
         self._settings = settings
         self._answers = answers
         self._counters = counters
-        self._thread = thread
+        self._threads = threads
         self._loop = asyncio.get_running_loop()
         self._pending: dict[int, list[Invocation]] = {}
 
@@ -113,7 +114,7 @@ class Invocations:
         while pending := self._pending[id(model)]:
             self._pending[id(model)] = []
             try:
-                heads = await self._loop.run_in_executor(self._thread, model.heads, _stack(pending))
+                heads = await self._loop.run_in_executor(self._threads, model.heads, _stack(pending))
             except Exception as error:
                 self._answer_errors(pending, error)
             else:
@@ -140,19 +141,19 @@ class Invocations:
     async def _invoke_in_pieces(self, request: Request, model: Servable, requested: RequestedFormat) -> None:
         """Answer a large body in the thread, in pieces between which small requests are served."""
         run = self._loop.run_in_executor
-        batch = await run(self._thread, model.decode, request.body, requested.content_type)
+        batch = await run(self._threads, model.decode, request.body, requested.content_type)
         rows = batch.observations
         pieces = [
-            await run(self._thread, model.heads, rows[start : start + ROWS_PER_PASS])
+            await run(self._threads, model.heads, rows[start : start + ROWS_PER_PASS])
             for start in range(0, len(rows), ROWS_PER_PASS)
         ]
         self._counters.add_batch(len(rows))
         heads = [np.concatenate(pieces_of_head) for pieces_of_head in zip(*pieces, strict=True)]
-        body = await run(self._thread, model.encode, heads, requested, batch.has_instances)
+        body = await run(self._threads, model.encode, heads, requested, batch.has_instances)
         self._answers.respond(request, 200, body, requested.accept)
 
     async def _invoke_user_model(self, request: Request, model: "UserModel") -> None:
-        answer = await self._loop.run_in_executor(self._thread, model.transform, request.body, request.headers)
+        answer = await self._loop.run_in_executor(self._threads, model.transform, request.body, request.headers)
         if answer.status == 200:
             self._answers.respond(request, 200, answer.body, answer.content_type)
         elif 400 <= answer.status < 500:

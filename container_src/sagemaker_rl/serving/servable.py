@@ -1,6 +1,5 @@
 """A loaded policy artifact, computed by NumPy where its answers equal MXNet's."""
 
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -51,17 +50,11 @@ class Servable:
             PolicyError: It is missing or damaged.
         """
         policy = handler.model_fn(str(folder))
-        lock = threading.Lock()  # an MXNet block must not run twice at the same time
-
-        def run_mxnet(filtered: np.ndarray) -> list[np.ndarray]:
-            with lock:
-                return policy.run_graph(filtered)
-
-        graph: Callable[[np.ndarray], list[np.ndarray]] = run_mxnet
+        graph: Callable[[np.ndarray], list[np.ndarray]] = policy.run_graph
         executor = "MXNet"
         if compiled:
             try:
-                graph, executor = _compile(policy, folder, run_mxnet), "NumPy plan"
+                graph, executor = _compile(policy, folder), "NumPy plan"
             except plan.UnknownGraphError as error:
                 executor = f"MXNet ({error} has no plan)"
         return cls(folder, policy, executor, lambda observations: graph(policy.filtered(observations)))
@@ -99,9 +92,7 @@ class Servable:
         return codec.write_heads(heads, self.policy.head_names, has_instances)
 
 
-def _compile(
-    policy: Policy, folder: Path, run_mxnet: Callable[[np.ndarray], list[np.ndarray]]
-) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _compile(policy: Policy, folder: Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     """Return the artifact's graph as a plan of NumPy calls.
 
     Raises:
@@ -115,7 +106,7 @@ def _compile(
         shape = policy.filtered(np.zeros((1, *space.shape), dtype=np.float32)).shape[1:]
         low, high = np.full(shape, -np.inf), np.full(shape, np.inf)  # what filters can give is not known
     try:
-        difference = plan.largest_difference(compiled, run_mxnet, low, high)
+        difference = plan.largest_difference(compiled, policy.run_graph, low, high)
     except (ValueError, IndexError, TypeError) as error:
         raise plan.UnknownGraphError(f"a graph that fails in NumPy ({error})") from None
     if not difference <= plan.TOLERANCE:

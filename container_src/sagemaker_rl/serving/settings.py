@@ -36,6 +36,7 @@ BOUNDS = {
     "SAGEMAKER_RL_COMPILE": Bounds(0, 1),
     "SAGEMAKER_RL_MAX_MODELS": Bounds(1, 100_000),
     "SAGEMAKER_RL_MAX_QUEUE": Bounds(1, 100_000),
+    "SAGEMAKER_RL_MODEL_THREADS": Bounds(1, 64),
     "SAGEMAKER_RL_PAGE": Bounds(0, 1),
     "SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS": Bounds(1, 3600),
 }
@@ -64,6 +65,7 @@ class Settings:
         compile: whether NumPy computes a graph where its answers equal MXNet's.
         multi_model: whether models are loaded through ``/models``.
         max_models: that may be loaded at the same time in multi-model mode.
+        model_threads: of each worker, in which a user's functions run.
         page: whether ``GET /`` shows the car: for an endpoint on one's own machine.
     """
 
@@ -82,6 +84,7 @@ class Settings:
     compile: bool
     multi_model: bool
     max_models: int
+    model_threads: int
     page: bool
 
     @classmethod
@@ -126,5 +129,6 @@ class Settings:
             compile=number("SAGEMAKER_RL_COMPILE", 1) == 1,
             multi_model=multi_model,
             max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000),
+            model_threads=number("SAGEMAKER_RL_MODEL_THREADS", 1),
             page=number("SAGEMAKER_RL_PAGE", 0) == 1,
         )

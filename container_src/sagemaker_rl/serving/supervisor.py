@@ -18,14 +18,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from sagemaker_rl.serving import control, worker
+from sagemaker_rl.serving import control, requirements, worker
 from sagemaker_rl.serving.answers import format_traceback
 from sagemaker_rl.serving.http_connection import BUSY, IDLE
 from sagemaker_rl.serving.log import log
 from sagemaker_rl.serving.multi_model_operations import UPDATE, MultiModelOperations
+from sagemaker_rl.serving.restarts import MAX_EARLY_DEATHS, Restarts
 from sagemaker_rl.serving.servable import Servable
 from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import MAX_CONNECTIONS, SharedState
+from sagemaker_rl.serving.trial_load import Trials, cause_of_end
 from sagemaker_rl.serving.waiting_connections import SECONDS_TO_WAIT_FOR_A_WORKER, WaitingConnections, answer_503
 
 SECONDS_UNRESPONSIVE = 1.0
@@ -34,8 +36,6 @@ SECONDS_TO_DRAIN = 9.5
 """After which workers that have not ended are killed; they give up by themselves after ``worker.SECONDS_TO_DRAIN``."""
 SECONDS_BETWEEN_ACCEPTS = 0.1
 """After accepting has failed."""
-MAX_RESTART_SECONDS = 10.0
-"""Before a worker is started again that could not load its model."""
 
 
 @dataclass
@@ -81,11 +81,14 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._waiting = WaitingConnections(self._selector)
+        self._trials = Trials(settings, self._become_child)
         self._operations = MultiModelOperations(
-            settings.max_models, self._send, lambda: [process.pid for process in self._workers.values()]
+            settings.max_models,
+            self._send,
+            lambda: [process.pid for process in self._workers.values()],
+            self._trials.start,
         )
-        self._load_failures = 0
-        self._restart_times: dict[int, float] = {}
+        self._restarts = Restarts()
         self._stop_requested = False
         self._drain_deadline: float | None = None
 
@@ -93,15 +96,15 @@ class Supervisor:
     def refuse_until(self, loaded: threading.Event) -> None:
         """Answer 503 until a model is loaded. Run in a thread that ends before the first worker is forked."""
         while not loaded.is_set():
-            self.run_once(0.02)
+            self._handle_events(0.02)  # and no more: children, as pip, are waited for by who has started them
+            self._waiting.enforce_deadlines()
 
     def run(self, model: Servable | None) -> NoReturn:
         """Start the workers and look after them until a SIGTERM; then end the process."""
         self.start(model)
         while not self.has_drained():
             self.run_once(0.05)
-        self._kill_workers()  # those that have not ended in time
-        os._exit(0)
+        self._end(0)  # and the workers that have not ended in time
 
     def start(self, model: Servable | None) -> None:
         """Start the workers, and have signals noted from now on."""
@@ -131,15 +134,21 @@ class Supervisor:
 
     def run_once(self, seconds: float) -> None:
         """Handle events, waiting for them so long at most, and look after workers and waiting connections."""
-        for key, _ in self._selector.select(seconds):
-            key.data()
+        self._handle_events(seconds)
         self._reap_children()
-        self._restart_workers()
+        if self._drain_deadline is None:
+            for number in self._restarts.take_due():
+                self._start_worker(number)
         self._kill_stuck_workers()
+        self._trials.kill_overdue()
         self._assign_waiting_connections()
         self._waiting.enforce_deadlines()
         if self._stop_requested and self._drain_deadline is None:
             self._drain()
+
+    def _handle_events(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
+            key.data()
 
     def _drain(self) -> None:
         """Accept what has arrived, refuse what comes now, and let the workers finish."""
@@ -246,9 +255,10 @@ class Supervisor:
 
     def _set_ready(self, process: _WorkerProcess) -> None:
         self._state.ready[process.number] = 1
-        self._load_failures = 0
         if not self._state.serving[0] and len(self._responsive_workers()) == self._settings.workers:
             self._state.serving[0] = 1
+        if self._state.serving[0]:
+            self._restarts.reset()
         if self._drain_deadline is not None:
             control.send(process.control_socket, control.DRAIN)
 
@@ -256,9 +266,7 @@ class Supervisor:
         """End the endpoint if its model cannot be loaded; if it could be before, the worker is started again."""
         reason = message[1:].decode("utf-8")
         if not self._state.serving[0]:
-            print(f"Error: {reason}", file=sys.stderr, flush=True)
-            self._kill_workers()
-            os._exit(1)
+            self._end(1, reason)
         log("error", f"A worker cannot load its model: {reason}")
 
     def _on_operation_requested(self, process: _WorkerProcess, message: bytes) -> None:
@@ -298,16 +306,21 @@ class Supervisor:
 
     def _become_worker(self, number: int, supervisor_socket: socket.socket, worker_socket: socket.socket) -> None:
         """In the new process: close the supervisor's files, and run the worker."""
+        self._become_child()
+        supervisor_socket.close()
+        worker.run(self._settings, self._state, number, worker_socket, self._model, self._operations.models)
+
+    def _become_child(self) -> None:
+        """In a new process: close the supervisor's files, or a connection that it closes would stay open here."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         control_sockets = [process.control_socket for process in self._workers.values()]
         connections = [connection for connection, _ in self._connections.values()]
-        for inherited in (supervisor_socket, *self._wakeup_sockets, *control_sockets, *connections, *self._waiting):
+        for inherited in (*self._wakeup_sockets, *control_sockets, *connections, *self._waiting):
             inherited.close()
         if self._listener is not None:
             self._listener.close()
         self._selector.close()
-        worker.run(self._settings, self._state, number, worker_socket, self._model, self._operations.models)
 
     def _reap_children(self) -> None:
         """Replace the workers that have ended. As process 1 of a container, forget any other process that has."""
@@ -321,6 +334,9 @@ class Supervisor:
             for process in list(self._workers.values()):
                 if process.pid == pid:
                     self._replace_worker(process, status)
+            outcome = self._trials.outcome(pid, status)
+            if outcome is not None:
+                self._operations.record_outcome(pid, outcome)
 
     def _replace_worker(self, process: _WorkerProcess, status: int) -> None:
         was_ready = self._state.ready[process.number]
@@ -329,33 +345,25 @@ class Supervisor:
         self._read_last_messages(process)
         self._operations.forget_worker(process.pid)
         if self._drain_deadline is None:
-            cause = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
+            cause = cause_of_end(status)
             log("error", f"Worker {process.number} has ended with {cause}, and is replaced.", pid=process.pid)
-            if was_ready:
+            if was_ready and self._state.serving[0]:
                 self._start_worker(process.number)
             else:
-                self._load_failures += 1
-                seconds = min(0.25 * 2**self._load_failures, MAX_RESTART_SECONDS)
-                self._restart_times[process.number] = time.monotonic() + seconds
+                self._restarts.schedule(process.number)
+            if self._restarts.is_hopeless() and not self._state.serving[0]:
+                self._end(1, f"{MAX_EARLY_DEATHS} workers ended before the endpoint was ready, the last with {cause}.")
         self._reassign_connections(process)
 
     def _read_last_messages(self, process: _WorkerProcess) -> None:
-        """Read which connections an ended worker had closed, and close its control socket."""
+        """Read which connections an ended worker had closed, or why it ended, and close its control socket."""
         if process.control_socket in self._selector.get_map():
             self._selector.unregister(process.control_socket)
         while (received := control.receive(process.control_socket)) is not None and received[0]:
             message, _ = received
-            if message[:1] == control.CLOSED:
-                self._on_closed(process, message)
+            if message[:1] in (control.CLOSED, control.FAILED):
+                _MESSAGE_HANDLERS[message[:1]](self, process, message)
         process.control_socket.close()
-
-    def _restart_workers(self) -> None:
-        """Start the workers again whose time has come."""
-        now = time.monotonic()
-        for number, restart_time in list(self._restart_times.items()):
-            if now >= restart_time and self._drain_deadline is None:
-                del self._restart_times[number]
-                self._start_worker(number)
 
     def _kill_stuck_workers(self) -> None:
         """Kill the workers whose event loop has not turned for as long as a request may take."""
@@ -367,9 +375,15 @@ class Supervisor:
                 log("error", f"Worker {number} is stuck.", pid=process.pid)
                 os.kill(process.pid, signal.SIGKILL)
 
-    def _kill_workers(self) -> None:
+    def _end(self, status: int, reason: str = "") -> NoReturn:
+        """End all workers and this process; say why."""
         for process in self._workers.values():
             os.kill(process.pid, signal.SIGKILL)
+        self._trials.kill()
+        requirements.remove()
+        if reason:
+            print(f"Error: {reason}", file=sys.stderr, flush=True)
+        os._exit(status)
 
 
 _MESSAGE_HANDLERS = {

@@ -65,9 +65,9 @@ def _load_or_exit(settings: Settings, control_socket: socket.socket) -> Model:
         return load_model(settings.model_dir, settings)
     except InputError as error:
         reason = str(error)
-    except Exception as error:  # a user's functions may raise any
+    except BaseException as error:  # a user's functions may raise any
         log("error", "The model cannot be loaded.", traceback=format_traceback(error))
-        reason = f"{type(error).__name__}: {error}"
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
     control.send(control_socket, control.FAILED + reason[:1000].encode("utf-8"))
     os._exit(1)
 

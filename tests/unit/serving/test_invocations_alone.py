@@ -131,7 +131,7 @@ def test_requests_that_arrive_together_share_a_forward_pass_and_each_gets_its_ow
 
 def test_each_model_has_its_own_batch():
     async def use(world):
-        other = World(world.invocations._thread)
+        other = World(world.invocations._threads)
         mine, others = world.ask(body_of((1, 2))), world.ask(body_of((3, 4), (5, 6)), model=other.model)
         await world.settle(mine, others)
         assert (world.passes, other.passes) == ([(True, 1)], [(True, 2)])

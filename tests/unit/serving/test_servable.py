@@ -124,23 +124,3 @@ def test_which_executor_computes(folder, monkeypatch):
         assert (tested.executor, tested.heads(row)[0].tolist()) == (executor, [[0.0, 1.0]])
     tested, compared = loaded(folder, monkeypatch, forward, compiled=False)
     assert (tested.executor, compared) == ("MXNet", [])
-
-
-def test_mxnet_does_not_run_twice_at_once(folder, monkeypatch):
-    tested, _ = loaded(folder, monkeypatch, forward, compiled=False)
-    running, most = [], []
-
-    def run_graph(observations):
-        running.append(1)
-        most.append(len(running))
-        threading.Event().wait(0.002)
-        running.pop()
-        return [observations]
-
-    tested.policy.run_graph = run_graph
-    threads = [threading.Thread(target=tested.heads, args=(np.zeros((1, 2)),)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] * 8

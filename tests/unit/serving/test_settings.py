@@ -22,6 +22,7 @@ GIVEN = {
     "SAGEMAKER_RL_COMPILE": "0",
     "SAGEMAKER_RL_MAX_MODELS": "1001",
     "SAGEMAKER_RL_MAX_QUEUE": "1002",
+    "SAGEMAKER_RL_MODEL_THREADS": "5",
     "SAGEMAKER_RL_OUTPUT": "actions",
     "SAGEMAKER_RL_PAGE": "1",
     "SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS": "31",
@@ -46,6 +47,7 @@ def test_every_variable_has_its_field():
         compile=False,
         multi_model=False,
         max_models=1001,
+        model_threads=5,
         page=True,
     )
 
@@ -67,6 +69,7 @@ def test_without_variables_the_defaults_hold():
         compile=True,
         multi_model=False,
         max_models=1000,
+        model_threads=1,
         page=False,
     )
 

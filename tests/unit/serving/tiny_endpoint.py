@@ -19,6 +19,7 @@ from sagemaker_rl.serving import (
     answers,
     http_requests,
     multi_model_api,
+    restarts,
     shared_state,
     supervisor,
     waiting_connections,
@@ -27,7 +28,7 @@ from sagemaker_rl.serving import (
 from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import MAX_CONNECTIONS
 
-CLOCKED = (answers, http_requests, shared_state, supervisor, waiting_connections)
+CLOCKED = (answers, http_requests, restarts, shared_state, supervisor, waiting_connections)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 PATIENCE = 20.0
 """Real seconds after which a test fails that waits; nothing takes so long, even on a busy machine."""
