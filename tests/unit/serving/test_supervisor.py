@@ -1,8 +1,10 @@
 """The supervisor and real worker processes that die, hang and come back, by a clock that the tests set."""
 
+import mmap
 import os
 import signal
 import threading
+import time
 
 import pytest
 from sagemaker_rl.serving import control, supervisor, worker
@@ -297,10 +299,20 @@ def test_workers_that_end_without_a_word_are_tried_three_times(starting, capfd):
     assert capfd.readouterr().out.count("has ended with status 3") == 3
 
 
-def test_another_worker_that_becomes_ready_does_not_count(starting):
-    endpoint = starting(lambda number, channel: number == 0)
+def test_another_worker_that_becomes_ready_meanwhile_does_not_count(starting):
+    deaths = memoryview(mmap.mmap(-1, 8)).cast("q")
+
+    def run(number, channel):
+        if number == 1:
+            deaths[0] += 1
+            return False
+        while deaths[0] < 2:
+            time.sleep(0.001)
+        return True
+
+    endpoint = starting(run)
     assert run_to_its_end(endpoint) == SILENT
-    assert endpoint.supervisor._state.ready[0]
+    assert deaths[0] == 3
 
 
 def test_a_reason_that_a_worker_has_told_needs_no_second_try(starting, capfd):
