@@ -157,6 +157,10 @@ class Endpoint:
         self._access_log.flush()
         self._counters.set_in_hand(len(self._in_hand))
 
+    def seconds_saturated(self) -> float:
+        """Return for how long a user's functions have taken all threads of this worker."""
+        return self._invocations.seconds_saturated()
+
     def is_stuck(self) -> bool:
         """Tell whether a request has waited for its answer for too long."""
         return self._answers.longest_wait() > self._settings.seconds_to_answer

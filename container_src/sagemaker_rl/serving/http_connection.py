@@ -260,6 +260,18 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             self._transport.abort()
 
     @property
+    def may_be_moved(self) -> bool:
+        """Whether another process could take it over now: nothing of a request or of an answer is here."""
+        return (
+            self.is_idle
+            and self._is_writable
+            and not self.closing
+            and not self._is_state_update_scheduled
+            and self._transport is not None
+            and not self._transport.get_write_buffer_size()
+        )
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing of a request has arrived that is not answered."""
         return self._current is None and not self._queue and not self._is_receiving

@@ -54,6 +54,8 @@ class Invocations:
         self._counters = counters
         self._threads = threads
         self._loop = asyncio.get_running_loop()
+        self._running = 0  # requests that users' functions have in hand
+        self._saturated_since: float | None = None
         self._pending: dict[int, list[Invocation]] = {}
 
     def invoke(self, model: Model, request: Request) -> None:
@@ -153,13 +155,25 @@ class Invocations:
         self._answers.respond(request, 200, body, requested.accept)
 
     async def _invoke_user_model(self, request: Request, model: "UserModel") -> None:
-        answer = await self._loop.run_in_executor(self._threads, model.transform, request.body, request.headers)
+        self._running += 1
+        if self._running == self._settings.model_threads:
+            self._saturated_since = self._loop.time()
+        try:
+            answer = await self._loop.run_in_executor(self._threads, model.transform, request.body, request.headers)
+        finally:
+            self._running -= 1
+            if self._running < self._settings.model_threads:
+                self._saturated_since = None
         if answer.status == 200:
             self._answers.respond(request, 200, answer.body, answer.content_type)
         elif 400 <= answer.status < 500:
             self._answers.refuse(request, answer.status, answer.detail)
         else:
             raise RuntimeError(answer.detail)
+
+    def seconds_saturated(self) -> float:
+        """Return for how long users' functions have taken all threads."""
+        return 0.0 if self._saturated_since is None else self._loop.time() - self._saturated_since
 
 
 def _stack(invocations: Sequence[Invocation]) -> np.ndarray:

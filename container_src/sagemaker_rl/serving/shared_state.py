@@ -12,6 +12,8 @@ from sagemaker_rl.serving import metrics
 
 MAX_WORKERS = 64
 MAX_CONNECTIONS = 8192
+SECONDS_FRESH = 0.5
+"""Since a worker's heartbeat, within which another one counts on it."""
 
 
 class SharedState:
@@ -20,12 +22,14 @@ class SharedState:
     Attributes:
         connection_states: for every connection IDLE, BUSY or WRITING of ``http_connection``, by its slot.
         heartbeats: for every worker, when its event loop last turned, in seconds on the machine's monotonic clock.
+        busy: for every worker, 1 while its threads have been taken by a user's functions for some time.
         ready: for every worker, 1 once it has loaded and tested its model.
         serving: at 0, 1 from the moment when all workers were ready for the first time.
     """
 
     def __init__(self) -> None:
         self.connection_states = _shared_bytes(MAX_CONNECTIONS)
+        self.busy = _shared_bytes(MAX_WORKERS)
         self.ready = _shared_bytes(MAX_WORKERS)
         self.serving = _shared_bytes(1)
         self.heartbeats = _shared_floats(MAX_WORKERS)
@@ -34,6 +38,14 @@ class SharedState:
     def record_heartbeat(self, worker: int) -> None:
         """Note that the event loop of this worker has just turned."""
         self.heartbeats[worker] = time.monotonic()
+
+    def has_free_worker(self) -> bool:
+        """Tell whether there is a worker that could run a user's functions now."""
+        now = time.monotonic()
+        return any(
+            self.ready[worker] and not self.busy[worker] and now - self.heartbeats[worker] < SECONDS_FRESH
+            for worker in range(MAX_WORKERS)
+        )
 
     def counters_of(self, worker: int) -> MutableSequence[float]:
         """Return the numbers in which this worker counts, laid out by ``metrics``."""

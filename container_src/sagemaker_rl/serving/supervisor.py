@@ -182,8 +182,9 @@ class Supervisor:
             self._assign(connection)
 
     def _assign(self, connection: socket.socket) -> None:
-        """Hand a connection to the worker with the fewest, or have it wait."""
-        processes = sorted(self._responsive_workers(), key=lambda process: len(process.slots))
+        """Hand a connection to the worker with the fewest, one that is not busy first, or have it wait."""
+        busy = self._state.busy
+        processes = sorted(self._responsive_workers(), key=lambda process: (busy[process.number], len(process.slots)))
         if processes and self._free_slots:
             slot = self._free_slots.popleft()
             message = control.slot_message(control.CONNECTION, slot)
@@ -242,11 +243,14 @@ class Supervisor:
                 return
             _MESSAGE_HANDLERS[message[:1]](self, process, message)
 
-    def _on_closed(self, process: _WorkerProcess, message: bytes) -> None:
+    def _on_left(self, process: _WorkerProcess, message: bytes) -> None:
         slot = control.slot_of(message)
         if slot in process.slots:
             connection, _ = self._release_slot(slot)
-            connection.close()
+            if message[:1] == control.RETURNED:
+                self._assign(connection)
+            else:
+                connection.close()
 
     def _on_ready(self, process: _WorkerProcess, message: bytes) -> None:
         process.updates = self._operations.update_worker(process.pid, process.models)
@@ -387,7 +391,8 @@ class Supervisor:
 
 
 _MESSAGE_HANDLERS = {
-    control.CLOSED: Supervisor._on_closed,
+    control.CLOSED: Supervisor._on_left,
+    control.RETURNED: Supervisor._on_left,
     control.READY: Supervisor._on_ready,
     control.FAILED: Supervisor._on_load_failed,
     control.REQUEST_OPERATION: Supervisor._on_operation_requested,

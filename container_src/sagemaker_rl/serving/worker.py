@@ -17,7 +17,7 @@ from sagemaker_rl.errors import InputError
 from sagemaker_rl.serving import control
 from sagemaker_rl.serving.answers import format_traceback
 from sagemaker_rl.serving.endpoint import Endpoint
-from sagemaker_rl.serving.http_connection import Connection
+from sagemaker_rl.serving.http_connection import IDLE, Connection
 from sagemaker_rl.serving.log import log
 from sagemaker_rl.serving.models import Model, load_model
 from sagemaker_rl.serving.servable import Servable
@@ -117,6 +117,7 @@ class Worker:
         self._drained = asyncio.Event()
         self._loop.add_reader(self._control_socket, self._read_messages)
         self._state.record_heartbeat(self._number)
+        self._state.busy[self._number] = 0
         self._send(control.READY)
         tick_task = self._loop.create_task(self._tick_forever())
         await self._drained.wait()
@@ -200,12 +201,26 @@ class Worker:
             self._unsent.popleft()
         for connection in list(self._connections):
             connection.enforce_timeouts(now, self._settings.seconds_to_receive)
+        self._return_connections_if_busy()
         if self._endpoint.is_stuck():
             self._endpoint.log_stuck()
             self._endpoint.flush_access_log()
             os._exit(1)  # the supervisor answers the requests in hand, and starts another worker
         if self._drain_deadline is not None:
             self._continue_draining(now, self._drain_deadline)
+
+    def _return_connections_if_busy(self) -> None:
+        """Hand connections without a request back, if a user's functions hold this worker up, and not another one."""
+        is_busy = self._endpoint.seconds_saturated() > SECONDS_BETWEEN_TICKS
+        self._state.busy[self._number] = is_busy
+        if not is_busy or self._drain_deadline is not None or not self._state.has_free_worker():
+            return
+        for connection in list(self._connections):
+            if connection.may_be_moved:
+                self._connections.discard(connection)
+                connection.abort()  # it is read no more; the supervisor keeps it open
+                self._state.connection_states[connection.slot] = IDLE
+                self._send(control.slot_message(control.RETURNED, connection.slot))
 
     def _continue_draining(self, now: float, deadline: float) -> None:
         """Close idle connections once their time is over; end when none is left, or at the deadline."""

@@ -247,6 +247,28 @@ def test_a_connection_that_no_worker_can_be_given_waits_and_keeps_no_slot(endpoi
     assert endpoint.answer(client) == (200, b"")
 
 
+def test_connections_leave_a_worker_that_a_users_function_holds_up(endpoint):
+    """Their next requests are answered by the other one; the request in hand stays."""
+    clients = [endpoint.connect() for _ in range(6)]
+    assert endpoint.request(clients[0], "POST", "/models", endpoint.load_body("a"))[0] == 200
+    before = [endpoint.request(client, "POST", "/models/a/invoke", b"x")[1].split()[1] for client in clients]
+    assert sorted(before.count(pid) for pid in set(before)) == [3, 3]
+    endpoint.shared.hold("answers", True)
+    clients[0].ask("POST", "/models/a/invoke", b"hold")
+    processes = endpoint.supervisor._workers.values()
+    endpoint.wait_until(lambda: sorted(len(process.slots) for process in processes) == [1, 5])
+    after = {endpoint.request(client, "POST", "/models/a/invoke", b"y")[1].split()[1] for client in clients[1:]}
+    assert after == set(before) - {before[0]}
+    new = endpoint.connect()
+    assert endpoint.request(new, "POST", "/models/a/invoke", b"z")[1].split()[1] in after, "although it has more"
+    endpoint.shared.hold("answers", False)
+    assert endpoint.answer(clients[0])[1].split()[1:] == [before[0], b"hold"]
+    assert {endpoint.request(client, "GET", "/ping")[0] for client in clients} == {200}
+    for client in list(endpoint.clients):
+        endpoint.close(client)
+    endpoint.wait_until(endpoint.nothing_is_left)
+
+
 # --- Before the endpoint has served -----------------------------------------------------------------------------------
 class Ended(Exception):
     """In the place of the first process's end."""
