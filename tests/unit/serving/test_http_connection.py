@@ -57,6 +57,28 @@ async def test_the_state_is_busy_until_the_answer_has_left(connection, applicati
 
 
 @with_connection
+async def test_only_a_connection_that_holds_nothing_may_be_moved(connection, application, transport):
+    assert connection.may_be_moved
+    receive(connection, POST[:-1])
+    assert not connection.may_be_moved, "half a request"
+    receive(connection, POST[-1:])
+    assert not connection.may_be_moved, "a request"
+    application.answer()
+    assert not connection.may_be_moved, "its state is about to be written"
+    await asyncio.sleep(0)
+    assert connection.may_be_moved
+    transport.unsent = 1
+    assert not connection.may_be_moved, "an answer"
+    transport.unsent = 0
+    connection.pause_writing()
+    assert not connection.may_be_moved
+    connection.resume_writing()
+    assert connection.may_be_moved
+    connection.close()
+    assert not connection.may_be_moved
+
+
+@with_connection
 async def test_a_large_answer_is_marked_before_it_leaves(connection, application, states):
     receive(connection, GET % b"1")
     application.answer(b"x" * (http_connection.MAX_BYTES_AT_ONCE + 1))

@@ -292,6 +292,8 @@ def fail(error):
     [
         (PolicyError("It is broken."), "It is broken.", False),
         (KeyError("weights"), "KeyError: 'weights'", True),
+        (SystemExit(3), "SystemExit: 3", True),
+        (OSError("two\nlines"), "OSError: two lines", True),
         (ValueError("x" * 2000), "ValueError: " + "x" * 988, True),
     ],
 )
