@@ -87,6 +87,7 @@ def test_the_life_of_a_model(endpoint):
             assert other.post("/models/car/invoke", content=SAMPLE).status_code == 404
     assert load(endpoint, "car").status_code == 200
     assert client.post("/invocations", content=SAMPLE).status_code == 404
+    assert client.get("/execution-parameters").status_code == 404
 
 
 @pytest.mark.parametrize(

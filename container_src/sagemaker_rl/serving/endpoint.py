@@ -22,6 +22,9 @@ from sagemaker_rl.serving.shared_state import SharedState
 
 MAX_BUFFERED_BYTES = 128 * 1024 * 1024
 """Of the bodies of all requests that a worker has not answered yet."""
+MAX_MB_OF_TRANSFORMS = 100
+"""Of all requests that batch transform sends at once, and so of one: MaxPayloadInMB of
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html."""
 OPENAPI = Path(__file__).with_name("openapi.json")
 PAGE = Path(__file__).with_name("page.html")
 
@@ -79,6 +82,7 @@ class Endpoint:
             self.routes.update(self.multi_model.routes)
         else:
             self.routes["/invocations"] = {"POST": functools.partial(self._invocations.invoke, model)}
+            self.routes["/execution-parameters"] = _for_get(self._execution_parameters)
 
     def handle(self, request: Request) -> None:
         """Answer a request, now or later."""
@@ -105,7 +109,7 @@ class Endpoint:
             expected = "/models/NAME or /models/NAME/invoke"
         else:
             route = None
-            served = "/ping, /models" if self._settings.multi_model else "/ping, /invocations"
+            served = "/ping, /models" if self._settings.multi_model else "/ping, /invocations, /execution-parameters"
             expected = f"{served}, /metrics or /openapi.json"
         if route is None:
             raise RequestError(f"{path[:200]} is not served, expected {expected}.", 404)
@@ -124,6 +128,21 @@ class Endpoint:
             self._answers.respond(request, 200, b"")
         else:
             self._answers.refuse(request, 503, "Not every worker has loaded its model yet.")
+
+    def _execution_parameters(self, request: Request) -> None:
+        """Tell batch transform how to send its records; what its user has said has come as our settings.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
+        """
+        settings = self._settings
+        payload = min(settings.max_payload_in_mb, MAX_MB_OF_TRANSFORMS)
+        at_once = min(settings.workers, MAX_MB_OF_TRANSFORMS // max(payload, 1))
+        parameters = {
+            "MaxConcurrentTransforms": settings.max_concurrent_transforms or at_once,
+            "BatchStrategy": settings.batch_strategy,
+            "MaxPayloadInMB": payload,
+        }
+        self._answers.respond_json(request, parameters)
 
     def _metrics(self, request: Request) -> None:
         self._counters.set_in_hand(len(self._in_hand))

@@ -10,9 +10,12 @@ from sagemaker_rl.serving.settings import Settings
 
 GIVEN = {
     "SAGEMAKER_BASE_DIR": "/base",
+    "SAGEMAKER_BATCH": "true",
+    "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD",
     "SAGEMAKER_BIND_TO_HOST": "127.0.0.3",
     "SAGEMAKER_BIND_TO_PORT": "8081",
     "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv",
+    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "5",
     "SAGEMAKER_MAX_PAYLOAD_IN_MB": "7",
     "SAGEMAKER_MODEL_SERVER_TIMEOUT": "61",
     "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "62",
@@ -36,6 +39,9 @@ def test_every_variable_has_its_field():
         port=8081,
         workers=3,
         max_body_bytes=7 * 2**20,
+        max_payload_in_mb=7,
+        max_concurrent_transforms=5,
+        batch_strategy="SINGLE_RECORD",
         seconds_to_answer=62,
         seconds_to_receive=31,
         max_queue=1002,
@@ -57,6 +63,9 @@ def test_without_variables_the_defaults_hold():
         port=8080,
         workers=min(cores.count(), 64),
         max_body_bytes=6 * 2**20,
+        max_payload_in_mb=6,
+        max_concurrent_transforms=0,
+        batch_strategy="MULTI_RECORD",
         seconds_to_answer=60,
         seconds_to_receive=30,
         max_queue=1000,
@@ -73,6 +82,32 @@ def test_without_variables_the_defaults_hold():
 
 def test_the_toolkits_timeout_is_the_default_of_sagemakers():
     assert Settings.from_environment({"SAGEMAKER_MODEL_SERVER_TIMEOUT": "61"}).seconds_to_answer == 61
+
+
+def test_no_limit_of_payload_is_the_largest_there_is():
+    read = Settings.from_environment({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"})
+    largest = settings.BOUNDS["SAGEMAKER_MAX_PAYLOAD_IN_MB"].most
+    assert (read.max_payload_in_mb, read.max_body_bytes) == (0, largest * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("environment", "seconds"),
+    [
+        ({"SAGEMAKER_BATCH": "true"}, 600),
+        ({"SAGEMAKER_BATCH": "True"}, 600),
+        ({"SAGEMAKER_BATCH": "false"}, 60),
+        ({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "61"}, 61),
+        ({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "62"}, 62),
+    ],
+)
+def test_batch_transform_waits_longer_for_an_answer(environment, seconds):
+    assert Settings.from_environment(environment).seconds_to_answer == seconds
+
+
+def test_a_worker_may_have_as_many_requests_as_batch_transform_sends():
+    for transforms, queue, expected in (("2000", "1000", 2000), ("3", "2", 3), ("2", "3", 3), ("0", "1", 1)):
+        environment = {"SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": transforms, "SAGEMAKER_RL_MAX_QUEUE": queue}
+        assert Settings.from_environment(environment).max_queue == expected
 
 
 @pytest.mark.parametrize(("text", "several"), [("true", True), ("True", True), ("false", False), ("1", False)])
@@ -100,6 +135,8 @@ def test_a_number_is_taken_within_its_bounds_alone(name):
             "expected one of application/json, application/jsonlines, text/csv, application/x-npy.",
         ),
         ("SAGEMAKER_RL_OUTPUT", "expected heads or actions."),
+        ("SAGEMAKER_BATCH", "expected true or false."),
+        ("SAGEMAKER_BATCH_STRATEGY", "expected MULTI_RECORD or SINGLE_RECORD."),
     ],
 )
 def test_a_choice_is_one_of_those_that_there_are(name, sentence):
