@@ -20,6 +20,7 @@ POSITIONALS = {"evaluate": ["a-job"], "transform": ["a-job", __file__], "deploy"
 SHAPES = {
     "--data-capture": "SamplingPercentage",
     "--max-concurrency": "ServerlessMaxConcurrency",
+    "--max-concurrent": "MaxConcurrentInvocationsPerInstance",
     "--max-runtime": "MaxRuntimeInSeconds",
     "--max-wait": "MaxWaitTimeInSeconds",
     "--volume-gb": "VolumeSizeInGB",
