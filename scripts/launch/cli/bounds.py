@@ -63,6 +63,7 @@ BOUNDS = {
     "--max-wait": Bounds(1),
     "--processes-per-host": Bounds(1),
     "--seed": Bounds(0),
+    "--target-backlog": Bounds(0, whole=False),
     "--target-invocations": Bounds(0, whole=False),
     "--volume-gb": Bounds(1),
 }
