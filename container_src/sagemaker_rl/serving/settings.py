@@ -14,6 +14,7 @@ from sagemaker_rl.serving.shared_state import MAX_WORKERS
 
 STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
 """Whether a request of batch transform holds as many records as fit, or one."""
+SDK_STRATEGIES = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
 DEFAULT_PROGRAM = "inference.py"
 """In ``code/``, where SAGEMAKER_PROGRAM names none."""
 
@@ -61,7 +62,7 @@ class Settings:
         max_body_bytes: of a request; what is longer is answered with 413.
         max_payload_in_mb: the same as batch transform counts it, 0 where no limit was wanted.
         max_concurrent_transforms: requests that batch transform may send at once; 0 leaves it to the server.
-        batch_strategy: one of STRATEGIES.
+        batch_strategy: one of STRATEGIES, for the SDK's local mode as the API calls it.
         seconds_to_answer: after which a worker that has not answered is stuck, and replaced.
         seconds_to_receive: within which a request has to arrive whole, or is answered with 408.
         max_queue: requests that a worker may have in hand; more are answered with 503.
@@ -124,6 +125,9 @@ class Settings:
                 raise InputError(f"{name} is {text!r}, expected a whole number from {BOUNDS[name]}.")
             return int(text)
 
+        # the SDK's local mode spells it so, and takes the answer of /execution-parameters for a value of the API
+        is_sdk = environment.get("SAGEMAKER_BATCH") == "True"
+        strategy = choice("SAGEMAKER_BATCH_STRATEGY", STRATEGIES[0], STRATEGIES)
         is_batch = choice("SAGEMAKER_BATCH", "false", ("true", "false")) == "true"
         default_timeout = SECONDS_TO_ANSWER_IN_BATCH if is_batch else SECONDS_TO_ANSWER
         timeout = number("SAGEMAKER_MODEL_SERVER_TIMEOUT", default_timeout)
@@ -137,7 +141,7 @@ class Settings:
             max_body_bytes=(payload or BOUNDS["SAGEMAKER_MAX_PAYLOAD_IN_MB"].most) * 1024 * 1024,
             max_payload_in_mb=payload,
             max_concurrent_transforms=transforms,
-            batch_strategy=choice("SAGEMAKER_BATCH_STRATEGY", STRATEGIES[0], STRATEGIES),
+            batch_strategy=SDK_STRATEGIES[strategy] if is_sdk else strategy,
             seconds_to_answer=number("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
             seconds_to_receive=number("SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS", 30),
             # one worker may get all of a transform job's requests

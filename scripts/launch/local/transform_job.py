@@ -180,7 +180,10 @@ def execution_parameters(request: Mapping[str, Any], client: httpx.Client) -> Ex
     Raises:
         JobFailed: The container says something that it may not.
     """
-    answer = client.get("/execution-parameters")
+    try:
+        answer = client.get("/execution-parameters")
+    except httpx.TransportError as error:
+        raise JobFailed(f"AlgorithmError: GET /execution-parameters: the container does not answer: {error}") from None
     offered = {}
     if answer.status_code == 200:
         try:

@@ -104,6 +104,19 @@ def test_batch_transform_waits_longer_for_an_answer(environment, seconds):
     assert Settings.from_environment(environment).seconds_to_answer == seconds
 
 
+@pytest.mark.parametrize(
+    ("environment", "strategy"),
+    [
+        ({"SAGEMAKER_BATCH": "true"}, "MULTI_RECORD"),
+        ({"SAGEMAKER_BATCH": "True"}, "MultiRecord"),
+        ({"SAGEMAKER_BATCH": "True", "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD"}, "SingleRecord"),
+    ],
+)
+def test_the_sdks_local_mode_is_answered_in_its_own_words(environment, strategy):
+    """It sets SAGEMAKER_BATCH to "True", and refuses MULTI_RECORD as a strategy."""
+    assert Settings.from_environment(environment).batch_strategy == strategy
+
+
 def test_a_worker_may_have_as_many_requests_as_batch_transform_sends():
     for transforms, queue, expected in (("2000", "1000", 2000), ("3", "2", 3), ("2", "3", 3), ("0", "1", 1)):
         environment = {"SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": transforms, "SAGEMAKER_RL_MAX_QUEUE": queue}
