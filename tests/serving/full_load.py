@@ -12,7 +12,10 @@ import sys
 from load import BODY
 
 CONNECTIONS, AHEAD = 64, 8
-REQUEST = b"POST /invocations HTTP/1.1\r\nx-request-id: 1\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY.encode())
+REQUEST = b"POST /invocations HTTP/1.1\r\nhost: a\r\nx-request-id: 1\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(BODY),
+    BODY.encode(),
+)
 
 
 def main(host: str, port: str) -> None:
