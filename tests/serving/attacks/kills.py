@@ -10,15 +10,11 @@ import argparse
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import psutil
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a script, for the next line
 from load import Load, under_load
 
 NOT_ACCEPTED = "ConnectError"
