@@ -10,7 +10,7 @@ from memory_limits import LARGE_BODY_MEGABYTES, ask, faults_under_flood, large_r
 )
 def test_bodies_that_do_not_end_cost_no_first_process(engine, built, ppo_job, limit, workers, kind):
     with limited(engine, built["serving"].name, ppo_job.ml / "model", limit, workers) as running:
-        assert faults_under_flood(running, kind, 2) == []
+        assert faults_under_flood(running, kind, 10) == []
         assert running.fault() == ""
 
 

@@ -1,6 +1,6 @@
 """The serving container under a memory limit, flooded with bodies: its first process has to live, and to answer pings.
 
-    python tests/serving/attacks/memory_limits.py [--image mountain-car-serving] --model FOLDER [--seconds 5]
+    python tests/serving/attacks/memory_limits.py [--image mountain-car-serving] --model FOLDER [--seconds 15]
 
 Needs a Docker engine. Runs every limit with every number of workers and every flood, one after the other, and prints a
 line for each.
@@ -27,6 +27,8 @@ WORKERS = (2, 4, 8, 16)
 CONNECTIONS = 150
 ANNOUNCED_BYTES = 6 * 1024 * 1024
 LARGE_BODY_MEGABYTES = 140
+TIMES_REFUSED = 5
+"""Each client on average, until a flood is over."""
 SECONDS_FOR_PING = 2.0
 """SageMaker's."""
 SECONDS_TO_START = 60.0
@@ -97,14 +99,20 @@ def wait_for_ping(running: Limited, seconds: float) -> None:
 
 
 def faults_under_flood(running: Limited, kind: Bytes, seconds: float) -> list[str]:
-    """Flood a container with bodies of the largest size; return what did not hold.
+    """Flood a container with bodies of the largest size for so long at most; return what did not hold.
 
-    A ping may be answered by 503 while workers are replaced, and has to be answered within SageMaker's 2 seconds.
+    The flood is over a second after it has sent all it announced, or was refused often. A ping may be answered by 503 while workers are replaced, and has to be answered within SageMaker's 2 seconds.
     """
     faults = []
     with flood(running.url, kind, CONNECTIONS, ANNOUNCED_BYTES) as done:
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline or not done.sent:
+        is_over = False
+        while time.monotonic() < deadline:
+            if not is_over and (
+                done.sent > (CONNECTIONS - 1) * ANNOUNCED_BYTES or done.connections > CONNECTIONS * TIMES_REFUSED
+            ):
+                is_over = True
+                deadline = min(deadline, time.monotonic() + 1)
             try:
                 ping_seconds(running.url, SECONDS_FOR_PING)
             except NoAnswerError as error:
@@ -139,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", default="mountain-car-serving")
     parser.add_argument("--model", type=Path, required=True, help="the folder of an unpacked model.tar.gz")
-    parser.add_argument("--seconds", type=float, default=5, help="of each flood")
+    parser.add_argument("--seconds", type=float, default=15, help="of each flood at most")
     given = parser.parse_args(arguments)
     engine = docker.from_env()
     failed = False
