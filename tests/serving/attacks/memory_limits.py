@@ -101,7 +101,8 @@ def wait_for_ping(running: Limited, seconds: float) -> None:
 def faults_under_flood(running: Limited, kind: Bytes, seconds: float) -> list[str]:
     """Flood a container with bodies of the largest size for so long at most; return what did not hold.
 
-    The flood is over a second after it has sent all it announced, or was refused often. A ping may be answered by 503 while workers are replaced, and has to be answered within SageMaker's 2 seconds.
+    The flood is over a second after it has sent all it announced, or was refused often. A ping may be answered by 503
+    while workers are replaced, and has to be answered within SageMaker's 2 seconds.
     """
     faults = []
     with flood(running.url, kind, CONNECTIONS, ANNOUNCED_BYTES) as done:
