@@ -8,6 +8,7 @@ not come. ``--any-errors`` leaves it open whether errors are JSON; ``--list`` na
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
 
@@ -45,7 +46,7 @@ def attack(url: str, json_errors: bool = True) -> dict[str, dict[str, Outcome]]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", metavar="URL", required=True)
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     numbers = {part: summary(list(of_part.values())) for part, of_part in outcomes.items()}
     if given.json:
         print(json.dumps(numbers))
-        return
+        return 0
     if given.list:
         for part, of_part in outcomes.items():
             for name, outcome in of_part.items():
@@ -65,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("".join(f"{column:>14}" for column in ("", *KINDS)))
     for part, row in numbers.items():
         print(f"{part:>14}" + "".join(f"{row[kind]:>14}" for kind in KINDS))
+    return 0 if all(row[RIGHT] == sum(row.values()) for row in numbers.values()) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
