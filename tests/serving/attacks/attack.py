@@ -53,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--any-errors", action="store_true", help="errors need not be JSON")
     parser.add_argument("--list", action="store_true", help="name all that is not right, and why")
     given = parser.parse_args(arguments)
+    try:
+        ping_seconds(given.server)
+    except NoAnswerError as error:
+        parser.error(f"--server is {given.server!r}, expected a server that is ready: {error}")
     outcomes = attack(given.server.rstrip("/"), not given.any_errors)
     numbers = {part: summary(list(of_part.values())) for part, of_part in outcomes.items()}
     if given.json:
