@@ -75,15 +75,15 @@ def test_a_stopped_worker_is_avoided_and_replaced(own_server, start, ppo_model):
         assert max(pings) < 1
         until(lambda: stopped not in server.workers() and len(server.workers()) == 2, 10)
         lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
-        stuck = [line for line in lines if line.get("pid") == stopped and "stuck" in json.dumps(line)]
-        assert len(stuck) == 1, lines
+        errors = [line["message"] for line in lines if line.get("pid") == stopped and line["level"] == "error"]
+        assert len(errors) == 2, errors  # once why it is killed, and that it has ended, as of any worker
 
 
 def test_everything_at_once(own_server, start, ppo_model):
     settings = {"SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "2"}
     with start(ppo_model, **settings) as server:
         report = mixed_load.run(server.url, server.pid, 10)
-        assert report.failures() == [], report.table()
+        assert report.failures() == [], report.table() + "".join(f"\n{failure}" for failure in report.failures())
         assert report.kills >= 2
         assert report.stops >= 1
         assert report.floods > 100
