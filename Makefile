@@ -10,7 +10,7 @@ PRESET ?= preset-mountain-car-continuous-clipped-ppo
 ENGINE ?= process
 SEED ?= 0
 
-.PHONY: demo test mutation bench bench-scale bench-serving images lint clean
+.PHONY: demo test mutation bench bench-scale bench-serving bench-serving-attacks images lint clean
 
 demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
 	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
@@ -40,6 +40,9 @@ bench-scale: $(VENV)/ready  ## slow environments in processes, ranks and contain
 
 bench-serving: $(VENV)/ready  ## the serving image beside its peers; needs a Docker engine, wrk and Java
 	$(BIN)/python benchmarks/serving.py $(BENCH_ARGS)
+
+bench-serving-attacks: $(VENV)/ready  ## tests/serving/attacks at the serving image and at uvicorn; needs a Docker engine and wrk
+	$(BIN)/python benchmarks/serving_attacks.py $(BENCH_ARGS)
 
 images: $(VENV)/ready  ## build mountain-car-training and mountain-car-serving
 	$(BIN)/python scripts/build_images.py

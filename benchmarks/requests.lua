@@ -1,7 +1,13 @@
--- What wrk sends, and how it reports: POST with the body in $BODY, percentiles and failures as JSON on the last line.
+-- What wrk sends, and how it reports: POST with the body in $BODY, or in the file $BODY_FILE, of the type $MEDIA_TYPE
+-- both ways; percentiles and failures as JSON on the last line.
 wrk.method = "POST"
 wrk.body = os.getenv("BODY")
-wrk.headers["Content-Type"] = "application/json"
+if os.getenv("BODY_FILE") then
+  wrk.body = io.open(os.getenv("BODY_FILE"), "rb"):read("*a")
+end
+local media_type = os.getenv("MEDIA_TYPE") or "application/json"
+wrk.headers["Content-Type"] = media_type
+wrk.headers["Accept"] = media_type
 
 function done(summary, latency, requests)
   local e = summary.errors

@@ -17,7 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,7 @@ class System:
     label: str
     start: Callable[[Path], "contextlib.AbstractContextManager[int]"]
     path: str = "/invocations"
+    port: int = PORT
 
 
 def main() -> None:
@@ -126,10 +127,22 @@ def measure_load(system: System, pid: int, body: str, connections: int, seconds:
     }
 
 
-def load(system: System, body: str, connections: int, seconds: float) -> dict[str, Any]:
+def load(
+    system: System, body: str | Path, connections: int, seconds: float, media_type: str = "application/json"
+) -> dict[str, Any]:
+    """Put a system under load; return what wrk measured.
+
+    Args:
+        system: runs.
+        body: of each request, or the file that holds it.
+        connections: of wrk.
+        seconds: whole ones.
+        media_type: of the body and of the answers.
+    """
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--timeout=10s"]
-    command += ["--latency", f"--script={BENCHMARKS / 'requests.lua'}", f"http://127.0.0.1:{PORT}{system.path}"]
-    process = subprocess.run(command, env={**os.environ, "BODY": body}, check=True, capture_output=True, text=True)
+    command += ["--latency", f"--script={BENCHMARKS / 'requests.lua'}", f"http://127.0.0.1:{system.port}{system.path}"]
+    environment = {**os.environ, "BODY_FILE" if isinstance(body, Path) else "BODY": str(body), "MEDIA_TYPE": media_type}
+    process = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     outcome: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
     return {**outcome, "requests_per_second": outcome["requests"] / outcome["seconds"]}
 
@@ -156,16 +169,16 @@ def seconds_to_start(system: System, model: Path) -> float:
 def running(system: System, model: Path) -> Iterator[int]:
     with system.start(model) as pid:
         deadline = time.monotonic() + 60
-        while not healthy():
+        while not healthy(system.port):
             if time.monotonic() > deadline:
                 sys.exit(f"Error: {system.label} is not healthy after a minute.")
             time.sleep(0.005)
         yield pid
 
 
-def healthy() -> bool:
+def healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/ping", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -184,7 +197,8 @@ def our_container(model: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str | Path], folder: Path, environment: dict[str, str]) -> Iterator[int]:
+def started(command: Sequence[str | Path], folder: Path, environment: dict[str, str]) -> Iterator[int]:
+    """Run a command in a folder, yield the process's id, and end it with all that it has started."""
     with (folder / "log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True
@@ -235,18 +249,23 @@ def multi_model_server(model: Path) -> Iterator[int]:
             "METRICS_LOCATION": name,
             "TEMP": name,
         }
-        with _process(command, folder, environment) as pid:
+        with started(command, folder, environment) as pid:
             yield pid
 
 
 @contextlib.contextmanager
 def constant_answer(model: Path) -> Iterator[int]:
-    python = peer_environments.python_of(peer_environments.ASGI)
-    command: list[str | Path] = [python, "-m", "uvicorn", "constant:app", f"--port={PORT}", f"--workers={WORKERS}"]
-    command += ["--no-access-log", "--log-level=warning", "--loop=uvloop", "--http=httptools", "--lifespan=off"]
-    command += [f"--app-dir={BENCHMARKS / 'peers'}"]
-    with tempfile.TemporaryDirectory() as folder, _process(command, Path(folder), {}) as pid:
+    command = uvicorn("constant:app", PORT)
+    with tempfile.TemporaryDirectory() as folder, started(command, Path(folder), {}) as pid:
         yield pid
+
+
+def uvicorn(application: str, port: int) -> list[str | Path]:
+    """Return the command that serves an application of ``peers/`` by as many workers as ours."""
+    python = peer_environments.python_of(peer_environments.ASGI)
+    command: list[str | Path] = [python, "-m", "uvicorn", application, f"--port={port}", f"--workers={WORKERS}"]
+    command += ["--no-access-log", "--log-level=warning", "--loop=uvloop", "--http=httptools", "--lifespan=off"]
+    return [*command, f"--app-dir={BENCHMARKS / 'peers'}"]
 
 
 def image_size(name: str) -> float:

@@ -14,7 +14,7 @@ import argparse
 from collections.abc import Sequence
 
 from launch.aws import roles
-from launch.cli import dry_run, errors, options
+from launch.cli import dry_run, errors, options, values
 from launch.sagemaker import session
 
 
@@ -28,6 +28,14 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--kms-key", dest="kms_keys", metavar="ARN", action="append", help="a key they use; default: those there are"
     )
+    parser.add_argument(
+        "--topic",
+        dest="topics",
+        metavar="ARN",
+        action="append",
+        type=values.topic,
+        help="of SNS, for asynchronous endpoints; default: those there are",
+    )
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
     existing = roles.execution_role(clients, arguments.role) if arguments.role else roles.callers_role(clients)
@@ -38,10 +46,11 @@ def main(command_line: Sequence[str] | None = None) -> None:
             print(existing)
         return
     name = roles.project_role_name(clients)
-    vpc, keys = roles.optional_permissions(clients, name)
+    vpc, keys, topics = roles.optional_permissions(clients, name)
     if arguments.vpc is not None:
         vpc = arguments.vpc
-    permissions = roles.policy(clients, session.home_address(arguments, clients), vpc, arguments.kms_keys or keys)
+    home = session.home_address(arguments, clients)
+    permissions = roles.policy(clients, home, vpc, arguments.kms_keys or keys, arguments.topics or topics)
     requests = roles.requests(clients, name, permissions, arguments.tags)
     if arguments.dry_run:
         dry_run.print_requests(requests)

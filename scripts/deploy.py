@@ -7,6 +7,7 @@ Examples:
     python scripts/deploy.py rl-mountain-car-2026-11-23-10-00-00-000000 --instance-type ml.t2.medium
     python scripts/deploy.py runs/$JOB/model.tar.gz --serverless --memory-mb 2048 --max-concurrency 10
     python scripts/deploy.py s3://my-bucket/model.tar.gz --instance-type ml.c5.large --autoscale 1:4
+    python scripts/deploy.py $JOB --async --autoscale 0:4                  # no instance while nothing waits
     python scripts/deploy.py --dry-run runs/$JOB/model.tar.gz              # where fetch.py $JOB has left it
 """
 
@@ -30,6 +31,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     print(f"Endpoint {plan.endpoint} serves {plan.archive}")
     if page := clients.page_of(plan.endpoint):
         print(f"Play with it: {page}")
+    flag += " --async" if arguments.asynchronous else ""
     print(f"Ask it: python scripts/predict.py{flag} --endpoint-name {plan.endpoint} OBSERVATION, a car's '[0.5, -0.5]'")
 
 
@@ -48,12 +50,24 @@ def _parser() -> options.Parser:
     parser.add_argument(
         "--autoscale", type=values.instance_range, metavar="MIN:MAX", help="instances, by invocations per instance"
     )
-    scale_by = "per instance and minute, to scale by (%(default)s)"
-    bounds.add_number(parser, "--target-invocations", scale_by, default=1000.0)
+    bounds.add_number(parser, "--target-invocations", "per instance and minute, to scale by (1000)")
     bounds.add_number(parser, "--data-capture", "of requests and answers, kept in S3", unit="PERCENT")
     parser.add_argument("--env", dest="environment", metavar="NAME=VALUE", action="append", default=[])
     options.add_network(parser)
     parser.add_argument("--kms-key", help="encrypts the instances' volumes")
+    bounds.add_number(parser, "--max-payload", "of a request, 0 for the largest (6; with --async 1024)", unit="MB")
+    parser.add_argument(
+        "--async", dest="asynchronous", action="store_true", help="requests wait in a queue, answers go to S3"
+    )
+    parser.add_argument("--async-output", metavar="ADDRESS", help="of the answers; default: in the bucket")
+    parser.add_argument(
+        "--async-failures", metavar="ADDRESS", help="of the reasons of failures; default: in the bucket"
+    )
+    parser.add_argument("--async-kms-key", help="encrypts the answers")
+    parser.add_argument("--success-topic", type=values.topic, metavar="ARN", help="of SNS: told of each answer")
+    parser.add_argument("--error-topic", type=values.topic, metavar="ARN", help="of SNS: told of each failure")
+    bounds.add_number(parser, "--max-concurrent", "requests at once per instance, with --async (SageMaker's choice)")
+    bounds.add_number(parser, "--target-backlog", "waiting requests per instance, to scale by with --async (5)")
     return parser
 
 

@@ -7,6 +7,7 @@ Examples:
     python scripts/predict.py --actions -0.5,0.5
     python scripts/predict.py --file observations.csv
     echo '[[0.5, -0.5], [-0.5, 0.5]]' | python scripts/predict.py --endpoint-name rl-mountain-car
+    python scripts/predict.py --async --file observations.csv
     python scripts/predict.py --local --episode --gif episode.gif
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
 from launch.cli import bounds, dry_run, errors, options, values
 from launch.cli.errors import UsageError
-from launch.sagemaker import endpoints, predictions, session
+from launch.sagemaker import async_inference, endpoints, predictions, session
 
 NEGATIVE_FIRST = re.compile(r"-[\d.][^,]*,")
 """An observation that argparse would take for a flag."""
@@ -33,8 +34,12 @@ def main(command_line: Sequence[str] | None = None) -> None:
     endpoint, actions = arguments.endpoint_name, arguments.actions or arguments.episode
     observations = [0.0, 0.0] if arguments.episode else predictions.read_observations(arguments)
     request = predictions.request(endpoint, observations, actions)
+    operation = "InvokeEndpoint"
+    if arguments.asynchronous:
+        operation, body = "InvokeEndpointAsync", request["Body"]
+        request = async_inference.request(arguments, clients, request)
     if arguments.dry_run:
-        dry_run.print_requests([("InvokeEndpoint", request)])
+        dry_run.print_requests([(operation, request)])
         return
     gif = arguments.gif or DEFAULT_GIF
     if arguments.episode:
@@ -43,6 +48,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     if arguments.episode:
         seed = predictions.DEFAULT_SEED if arguments.seed is None else arguments.seed
         predictions.drive_episode(clients, endpoint, seed, gif)
+    elif arguments.asynchronous:
+        print(json.dumps(async_inference.invoke(clients, request, body)))
     else:
         print(json.dumps(predictions.invoke(clients, request)))
 
@@ -58,6 +65,12 @@ def _parse(command_line: Sequence[str]) -> argparse.Namespace:
     options.add_endpoint_name(parser)
     parser.add_argument("--file", type=Path, help="observations, a line each; - for standard input")
     parser.add_argument("--actions", action="store_true", help="print what the agent would do, not the network's heads")
+    parser.add_argument(
+        "--async",
+        dest="asynchronous",
+        action="store_true",
+        help="of an asynchronous endpoint: wait for its answer",
+    )
     parser.add_argument("--episode", action="store_true", help="drive a car until it is at the flag")
     seed = predictions.DEFAULT_SEED
     bounds.add_number(parser, "--seed", f"of the episode's start state ({seed})")
@@ -67,6 +80,8 @@ def _parse(command_line: Sequence[str]) -> argparse.Namespace:
     arguments = parser.parse_intermixed_args(texts)
     if arguments.episode and (arguments.observations or arguments.file):
         raise UsageError("--episode goes with no observations: the car's own are asked about.")
+    if arguments.asynchronous and (arguments.episode or options.is_local(arguments)):
+        raise UsageError(f"--async does not go with --{'episode' if arguments.episode else 'local'}.")
     if not arguments.episode and (arguments.gif or arguments.seed is not None):
         raise UsageError(f"--{'gif' if arguments.gif else 'seed'} is of an episode, expected with --episode.")
     return arguments

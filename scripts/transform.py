@@ -7,6 +7,7 @@ Examples:
     python scripts/transform.py --instance-type local rl-mountain-car-2026-11-23-10-00-00-000000 observations.csv
     python scripts/transform.py rl-mountain-car-2026-11-23-10-00-00-000000 s3://my-bucket/observations.jsonl
     python scripts/transform.py runs/$JOB/model.tar.gz observations.csv --heads --output heads.csv
+    python scripts/transform.py $JOB rows.csv --input-filter '$[1:]' --join --output-filter '$[0,-1]'
     python scripts/transform.py --dry-run s3://my-bucket/model.tar.gz observations.csv
 """
 
@@ -22,6 +23,7 @@ from launch.sagemaker import models, session, transforms
 
 def main(command_line: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(command_line)
+    transforms.check_flags(arguments)
     media_type = transforms.choose_media_type(arguments.input, arguments.content_type)
     target = _target(arguments)
     clients = session.connect(arguments)
@@ -57,7 +59,17 @@ def _parser() -> options.Parser:
     options.add_image(parser)
     options.add_instance_type(parser, "ml.c5.xlarge", "TransformInstanceType")
     bounds.add_number(parser, "--instance-count", "(%(default)s)", default=1)
+    bounds.add_number(parser, "--max-concurrent", "requests at once per instance (as many as there are workers)")
+    bounds.add_number(parser, "--max-payload", "of a request, 0 for no limit (what the container says, 6)", unit="MB")
+    parser.add_argument("--strategy", choices=("MultiRecord", "SingleRecord"), help="records in a request")
+    parser.add_argument("--split", choices=("Line", "None"), default="Line", help="what is a record (%(default)s)")
+    parser.add_argument("--input-filter", metavar="JSONPATH", help="the part of each record that is sent")
+    parser.add_argument("--join", action="store_true", help="store each record with its answer")
+    parser.add_argument("--output-filter", metavar="JSONPATH", help="the part of each (joined) answer that is stored")
+    parser.add_argument("--env", dest="environment", metavar="NAME=VALUE", action="append", default=[])
+    options.add_network(parser)
     parser.add_argument("--kms-key", help="encrypts the answers and uploads")
+    parser.add_argument("--volume-kms-key", help="encrypts the volume")
     return parser
 
 

@@ -30,6 +30,14 @@ class SharedJobs(LoadScopeScheduling):
         return nodeid if file == "tests/docs/test_commands.py" else file
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--server",
+        metavar="URL",
+        help="the endpoint that tests/serving/attacks attacks; by default one of this checkout",
+    )
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return SharedJobs(config, log)
 

@@ -24,6 +24,14 @@ NOT_RUN = {
         "docs/aws.md",
         "python scripts/stop.py $JOB",
     ): "the local AWS server's jobs have ended; test_walk_through.py stops one",
+    (
+        "docs/aws.md",
+        "python scripts/deploy.py $JOB --endpoint-name cars-later --async --autoscale 0:4",
+    ): "the local AWS server has no queue; tests/aws/test_async_inference.py has the requests",
+    (
+        "docs/aws.md",
+        "python scripts/predict.py --async --endpoint-name cars-later --file observations.csv",
+    ): "the local AWS server has no queue; tests/aws/test_async_inference.py asks it",
     ("docs/aws.md", "python scripts/build_in_codebuild.py"): "tests/aws/test_codebuild.py runs the build's commands",
     (
         "docs/training.md",
@@ -70,6 +78,7 @@ NOT_RUN = {
     ("benchmarks/README.md", 'make bench BENCH_ARGS="--systems=ours-continuous,sb3-ppo --seeds=2"'): "minutes",
     ("benchmarks/README.md", "make bench BENCH_ARGS=--systems=cartpole"): "half an hour",
     ("benchmarks/README.md", "make images && make bench-serving"): "minutes, and needs Java",
+    ("benchmarks/README.md", "python benchmarks/serving_batches.py"): "minutes",
     (
         "benchmarks/README.md",
         "make bench BENCH_ARGS=--systems=ours-continuous,ours-notebook,ours-discrete",

@@ -9,6 +9,7 @@ from local_aws import ACCOUNT, REGION, requests_of
 pytest_plugins = ("proxy",)
 
 NAME = f"rl-mountain-car-{REGION}"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:cars"
 
 
 def test_it_makes_a_role_once(script, aws):
@@ -47,30 +48,34 @@ def test_it_may_do_only_what_it_needs(script, aws):
 
 def test_more_only_if_asked_for(script):
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
-    asked = requests_of(script("create_role.py", "--dry-run", "--vpc", "--kms-key", key))
+    asked = requests_of(script("create_role.py", "--dry-run", "--vpc", "--kms-key", key, "--topic", TOPIC))
     statements = json.loads(asked["PutRolePolicy"]["PolicyDocument"])["Statement"]
     by_sid = {statement["Sid"]: statement for statement in statements}
     assert "ec2:CreateNetworkInterface" in by_sid["Vpc"]["Action"]
     assert by_sid["Keys"]["Resource"] == [key]
     assert {"kms:Encrypt", "kms:GenerateDataKey"} <= set(by_sid["Keys"]["Action"])
+    assert (by_sid["Topics"]["Resource"], by_sid["Topics"]["Action"]) == ([TOPIC], ["sns:Publish"])
     plain = requests_of(script("create_role.py", "--dry-run"))
-    assert not {"Vpc", "Keys"} & {s["Sid"] for s in json.loads(plain["PutRolePolicy"]["PolicyDocument"])["Statement"]}
+    assert not {"Vpc", "Keys", "Topics"} & {
+        s["Sid"] for s in json.loads(plain["PutRolePolicy"]["PolicyDocument"])["Statement"]
+    }
 
 
 def test_what_was_asked_for_once_stays(script, aws):
     keys = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}" for number in (1, 2)]
-    assert script("create_role.py", "--vpc", "--kms-key", keys[0]).returncode == 0
+    assert script("create_role.py", "--vpc", "--kms-key", keys[0], "--topic", TOPIC).returncode == 0
 
     def permitted(*arguments: str):
         done = script("create_role.py", *arguments)
         assert done.returncode == 0, done.stderr
         policy = aws.client("iam").get_role_policy(RoleName=NAME, PolicyName="rl-mountain-car")["PolicyDocument"]
         by_sid = {statement["Sid"]: statement for statement in policy["Statement"]}
-        return "Vpc" in by_sid, by_sid["Keys"]["Resource"]
+        return "Vpc" in by_sid, by_sid["Keys"]["Resource"], by_sid["Topics"]["Resource"]
 
-    assert permitted() == (True, [keys[0]])
-    assert permitted("--kms-key", keys[1]) == (True, [keys[1]])
-    assert permitted("--no-vpc") == (False, [keys[1]])
+    assert permitted() == (True, [keys[0]], [TOPIC])
+    assert permitted("--kms-key", keys[1]) == (True, [keys[1]], [TOPIC])
+    assert permitted("--no-vpc") == (False, [keys[1]], [TOPIC])
+    assert permitted("--topic", f"{TOPIC}-2") == (False, [keys[1]], [f"{TOPIC}-2"])
 
 
 @pytest.mark.parametrize(

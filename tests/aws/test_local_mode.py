@@ -97,13 +97,31 @@ def transform(machine: Machine, folder: Path, actions: np.ndarray) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         answered = [line.strip("[]") for line in Path(f"{file}.out").read_text().splitlines()]
         assert np.allclose([[float(number)] for number in answered], actions, atol=1e-5)
+    rows = folder / "rows.csv"
+    rows.write_bytes(b"a,0.5,-0.5\r\n\r\nb,-0.5,0.5")
+    one_each = ("--strategy", "SingleRecord", "--max-concurrent", "2")
+    filters = ("--input-filter", "$[1:]", "--join", "--output-filter", "$[0,-1]")
+    done = machine("transform.py", "--instance-type", "local", "mine", str(rows), *filters, *one_each)
+    assert done.returncode == 0, done.stdout + done.stderr
+    identifiers, answered = zip(
+        *(line.split(",") for line in Path(f"{rows}.out").read_text().splitlines()), strict=True
+    )
+    assert identifiers == ("a", "b")
+    assert np.allclose([[float(number)] for number in answered], actions, atol=1e-5)
+    rows.write_text("0.5,-0.5\n0.5,0.5,0.5\n")
+    done = machine("transform.py", "--instance-type", "local", "mine", str(rows), "--strategy", "SingleRecord")
+    assert done.returncode == 1
+    assert "Failed: ClientError: rows.csv, request 2: the container answered 400: " in done.stderr
 
 
 def list_and_show_logs(machine: Machine) -> None:
     assert "Evaluation> Evaluation reward=" in machine("logs.py", "--local", "mine").stdout
     assert '"message":"request"' in machine("logs.py", "--local", "--endpoint-name", "rl-mountain-car").stdout
     listed = machine("list.py", "--local", "--name-contains", "").stdout
-    *jobs, first_transform, second_transform, endpoint = [line.split()[-4:-2] for line in listed.splitlines()]
+    *jobs, failed, _, first_transform, second_transform, endpoint = [
+        line.split()[-4:-2] for line in listed.splitlines()
+    ]
+    assert failed[1] == "Failed"
     assert (*jobs, endpoint) == (["judged", "Completed"], ["mine", "Completed"], ["rl-mountain-car", "InService"])
     assert first_transform > second_transform
     assert first_transform[1] == second_transform[1] == "Completed"

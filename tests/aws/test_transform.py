@@ -34,13 +34,66 @@ def test_a_batch_transform(script, aws, model, tmp_path):
     assert names(aws) == ([], [])
 
 
+def test_a_transform_in_a_vpc_with_filters_and_a_join(script, aws, model, tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("a,0.5,-0.5\n")
+    flags = (
+        *("--input-filter", "$[1:]", "--join", "--output-filter", "$[0,-1]", "--max-concurrent", "4"),
+        *("--max-payload", "25", "--strategy", "MultiRecord", "--volume-kms-key", "k", "--env", "A=1"),
+        *("--subnets", "s-1", "--security-groups", "g-1", "--network-isolation", "--tag", "a=b"),
+    )
+    requests = requests_of(script("transform.py", *GIVEN, "--dry-run", model, str(file), *flags))
+    for operation, request in requests.items():
+        assert_valid(operation, request)
+    assert requests["CreateModel"]["VpcConfig"] == {"SecurityGroupIds": ["g-1"], "Subnets": ["s-1"]}
+    assert requests["CreateModel"]["EnableNetworkIsolation"] is True
+    assert "Completed" in script("transform.py", *GIVEN, model, str(file), *flags).stdout
+    (made,) = aws.client("sagemaker").list_transform_jobs()["TransformJobSummaries"]
+    job = aws.client("sagemaker").describe_transform_job(TransformJobName=made["TransformJobName"])
+    assert job["DataProcessing"] == {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"}
+    assert (job["MaxConcurrentTransforms"], job["MaxPayloadInMB"], job["BatchStrategy"]) == (4, 25, "MultiRecord")
+    assert job["TransformResources"]["VolumeKmsKeyId"] == "k"
+    assert job["Environment"] == {"SAGEMAKER_RL_OUTPUT": "actions", "A": "1"}
+
+
+def test_a_transform_leaves_to_the_container_how_records_are_sent(script, model, tmp_path):
+    file = tmp_path / "o.csv"
+    file.write_text("0.5,-0.5\n")
+    job = requests_of(script("transform.py", *GIVEN, "--dry-run", model, str(file)))["CreateTransformJob"]
+    assert not {"MaxConcurrentTransforms", "MaxPayloadInMB", "DataProcessing"} & {*job}
+
+
 def test_mistakes_of_a_transform(script, model, tmp_path):
-    file, other = tmp_path / "o.csv", tmp_path / "x.txt"
+    file, other, empty = tmp_path / "o.csv", tmp_path / "x.txt", tmp_path / "empty.csv"
+    empty.touch()
     file.write_text("0.5,-0.5\n")
     other.touch()
     for arguments, sentence in (
         ((model, str(other)), f"The input is '{other}', expected a name with .csv, .jsonl, .jsonlines."),
         ((model, "x.csv"), "There is no file x.csv."),
+        ((model, str(empty)), f"The input is {empty}, which is empty, expected an observation in each line."),
+        ((model, str(file), "--subnets", "s"), "--subnets and --security-groups belong together"),
+        ((model, str(file), "--max-payload", "101"), "--max-payload 101 is 101 MB, expected at most 100."),
+        (
+            (model, str(file), "--max-payload", "26", "--max-concurrent", "4"),
+            "--max-payload 26 times --max-concurrent 4 is 104 MB, expected at most 100.",
+        ),
+        (
+            (model, str(file), "--max-concurrent", "17"),
+            "--max-payload 6 times --max-concurrent 17 is 102 MB, expected at most 100.",
+        ),
+        ((model, str(file), "--input-filter", "id"), "--input-filter is 'id' does not begin with $, expected a JSONP"),
+        ((model, str(file), "--output-filter", "$["), "--output-filter is '$[' is no JSONPath that batch transform"),
+        ((model, str(file), "--split", "None", "--join"), "--join is of lines, expected with --split Line."),
+        (
+            (model, str(file), "--split", "None", "--input-filter", "$[0]"),
+            "--input-filter is of lines, expected with --split Line.",
+        ),
+        (
+            (model, str(file), "--split", "None", "--strategy", "MultiRecord"),
+            "--strategy MultiRecord gathers lines, expected with --split Line.",
+        ),
+        ((model, str(file), "--env", "a"), "--env is 'a', expected NAME=VALUE."),
         ((model, "s3://no-bucket/x.csv"), "There is no bucket no-bucket"),
         ((model, str(file), "--output", f"{tmp_path}/./o.csv"), "which is the input, expected another file."),
         ((model, str(file), "--output", str(tmp_path)), "which is a folder, expected a file."),

@@ -24,7 +24,9 @@ def scripts_of(commands: list[Command]) -> list[list[str]]:
     return [shlex.split(command.text.removeprefix(prefix)) for command in commands if command.text.startswith(prefix)]
 
 
-COMMANDS = [arguments for arguments in scripts_of(WALK) if arguments[0] not in AT_ANY_TIME]
+COMMANDS = [
+    arguments for arguments in scripts_of(WALK) if arguments[0] not in AT_ANY_TIME and "--async" not in arguments
+]
 LOCAL_COMMANDS = [arguments for arguments in scripts_of(LOCAL_WALK) if arguments[0] not in AT_ANY_TIME]
 IMAGES = {kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}:1" for kind in ("training", "serving")}
 

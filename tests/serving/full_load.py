@@ -9,10 +9,10 @@ import selectors
 import socket
 import sys
 
-from load import BODY
-
 CONNECTIONS, AHEAD = 64, 8
-REQUEST = b"POST /invocations HTTP/1.1\r\nx-request-id: 1\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY.encode())
+BODY = b"[0.5, -0.5]"
+HEAD = b"POST /invocations HTTP/1.1\r\nhost: a\r\nx-request-id: 1\r\ncontent-length: %d\r\n\r\n"
+REQUEST = HEAD % len(BODY) + BODY
 
 
 def main(host: str, port: str) -> None:

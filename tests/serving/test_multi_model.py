@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from broken_models import crash
 from load import under_load
 
 SAMPLE = "[0.5,-0.5]"
@@ -36,6 +37,18 @@ def folder(ppo_model, dqn_model, tmp_path_factory):
         code.mkdir()
         (code / "inference.py").write_text(OWN_CODE)
         (code / "answer.py").write_text(f"ANSWER = {answer!r}\n")
+    for name, source in {
+        "exits": "import sys\nsys.exit(3)\n" + OWN_CODE,
+        "dies": "import os\ndef model_fn(model_dir):\n    os._exit(3)\n",
+        "lacks": "import simulator_of_nobody\ndef output_fn(prediction, accept):\n    return ''\n",
+    }.items():
+        code = shutil.copytree(ppo_model, folder / name / "model") / "code"
+        code.mkdir()
+        (code / "inference.py").write_text(source)
+    (folder / "lacks/model/code/requirements.txt").write_text("simulator-of-nobody\n")
+    crash(shutil.copytree(ppo_model, folder / "crashes/model"))
+    (folder / "fifo/model").mkdir(parents=True)
+    os.mkfifo(folder / "fifo/model/policy.json")
     shutil.copytree(ppo_model, folder / "broken/model")
     (folder / "broken/model/policy-0000.params").write_bytes(b"x" * 100)
     (folder / "empty/model").mkdir(parents=True)
@@ -87,6 +100,7 @@ def test_the_life_of_a_model(endpoint):
             assert other.post("/models/car/invoke", content=SAMPLE).status_code == 404
     assert load(endpoint, "car").status_code == 200
     assert client.post("/invocations", content=SAMPLE).status_code == 404
+    assert client.get("/execution-parameters").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -112,6 +126,24 @@ def test_what_cannot_be_loaded(endpoint, body, detail):
     assert response.status_code == 400, response.text
     assert detail in response.json()["detail"]
     assert endpoint.client().get("/models").json() == {"models": []}
+
+
+def test_a_model_that_ends_its_process_ends_no_worker(endpoint):
+    before = endpoint.workers()
+    assert load(endpoint, "car").status_code == 200
+    for name, detail in {
+        "exits": "The model's code raised SystemExit: 3.",
+        "dies": "it ended its process with status 3.",
+        "crashes": "",  # what MXNet finds in memory decides
+        "fifo": "policy.json is a FIFO, expected a file.",
+        "lacks": "code/requirements.txt is not installed on a multi-model endpoint; install it in an image of your own",
+    }.items():
+        response = load(endpoint, name)
+        assert response.status_code == 400, response.text
+        assert response.json()["detail"].startswith(f"Model '{name}' cannot be loaded: ")
+        assert detail in response.json()["detail"]
+    assert endpoint.workers() == before
+    assert endpoint.client().post("/models/car/invoke", content=SAMPLE).status_code == 200
 
 
 def test_each_model_may_bring_code_of_its_own(endpoint):

@@ -30,7 +30,7 @@ def test_it_is_served_as_it_is_checked_in(server):
     assert response.content == DESCRIPTION.read_bytes()
 
 
-@schema.include(path_regex="^/(ping|invocations|metrics|openapi.json)$").parametrize()
+@schema.include(path_regex="^/(ping|invocations|execution-parameters|metrics|openapi.json)$").parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_no_generated_request_is_a_5xx(case, server):
     case.call_and_validate(base_url=server.url, checks=CHECKS)

@@ -101,6 +101,10 @@ def test_the_endpoint_does_what_the_agent_does_in_an_episode(job, client, tmp_pa
     headers = {"Content-Type": "application/x-npy", "Accept": "application/x-npy", **ACTIONS_ONLY}
     answer = client.post("/invocations", content=body.getvalue(), headers=headers).raise_for_status()
     assert np.load(io.BytesIO(answer.content)).ravel().tolist() == wanted
+    rows = "\n".join(",".join(map(str, stack.ravel())) for stack in stacks[:4])
+    headers = {"Content-Type": "text/csv", "Accept": "text/csv", **ACTIONS_ONLY}
+    answer = client.post("/invocations", content=rows, headers=headers).raise_for_status()
+    assert answer.text == "\n".join(map(str, wanted[:4]))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 
@@ -32,6 +34,8 @@ def predict_fn(data, model):
     return data * model
 """
 FAILS = """
+import os
+import sys
 from sagemaker_inference.errors import BaseInferenceToolkitError
 
 def transform_fn(model, body, content_type, accept):
@@ -39,6 +43,12 @@ def transform_fn(model, body, content_type, accept):
         raise BaseInferenceToolkitError(418, "I am a teapot", "teapot")
     if body == b"nothing":
         return None
+    if body == b"exit":
+        sys.exit("enough")
+    if body == b"interrupt":
+        raise KeyboardInterrupt
+    if body == b"die":
+        os._exit(4)
     raise ZeroDivisionError("a secret of the server")
 """
 
@@ -82,13 +92,18 @@ def test_what_it_raises(serve):
         answer = endpoint.invoke("teapot", "text/plain")
         assert answer.status_code == 418
         assert answer.json()["detail"] == "I am a teapot"
-        for body in ("x", "nothing"):
+        before = endpoint.workers()
+        for body in ("exit", "interrupt", "x", "nothing"):
             answer = endpoint.invoke(body, "text/plain")
             assert answer.status_code == 500
             assert "secret" not in answer.text
             assert "Traceback" not in answer.text
+        assert endpoint.workers() == before
+        assert endpoint.invoke("die", "text/plain").status_code == 503
+        assert endpoint.invoke("teapot", "text/plain").status_code == 418
         endpoint.terminate()
         endpoint.wait()
+        assert "SystemExit: enough" in endpoint.log()
         request_id = answer.headers["X-Request-Id"]
         lines = [json.loads(line) for line in endpoint.log().splitlines() if request_id in line]
         assert any("output_fn returned NoneType" in line.get("traceback", "") for line in lines)
@@ -100,10 +115,40 @@ def test_what_it_raises(serve):
     [
         ("def model_fn(model_dir):\n    raise OSError('no such weights')\n", "OSError: no such weights"),
         ("import nowhere\n" + DOUBLES, "ModuleNotFoundError: No module named 'nowhere'"),
+        ("import sys\nsys.exit(3)\n" + DOUBLES, "The model's code raised SystemExit: 3."),
+        (
+            "import os\ndef model_fn(model_dir):\n    print('not yet')\n    os._exit(3)\n",
+            "3 workers ended before the endpoint was ready, the last with status 3.",
+        ),
         (FAILS + "def predict_fn(data, model):\n    return 1\n", "ValueError: Cannot use transform_fn"),
     ],
 )
 def test_code_that_cannot_be_loaded_ends_the_container(serve, source, reason):
     with serve(source, healthy=False) as endpoint:
         assert endpoint.wait() == 1
-        assert f"Error: {reason}" in endpoint.log()
+        lines = endpoint.log().strip().splitlines()
+        assert lines[-1].startswith(f"Error: {reason}")
+        assert lines.count("not yet") == (3 if "3 workers" in reason else 0), "what it prints is in the log"
+
+
+THREADS = """
+import threading
+
+others = threading.Barrier(2)
+
+def model_fn(model_dir):
+    return None
+
+def transform_fn(model, body, content_type, accept):
+    others.wait(20)
+    return f"{threading.active_count() > 2}", "text/plain"
+"""
+
+
+def test_several_threads_run_the_functions_if_the_user_asks_for_them(serve):
+    """Each request waits for another one in the same worker."""
+    options = {"SAGEMAKER_MODEL_SERVER_WORKERS": "1", "SAGEMAKER_RL_MODEL_THREADS": "2"}
+    with serve(THREADS, **options) as endpoint, ThreadPoolExecutor(2) as threads:
+        url = f"{endpoint.url}/invocations"
+        answers = list(threads.map(lambda body: httpx.post(url, content=body, timeout=60, trust_env=False), "ab"))
+        assert [(answer.status_code, answer.text) for answer in answers] == [(200, "True")] * 2

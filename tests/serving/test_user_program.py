@@ -1,6 +1,9 @@
 """What users' models have in ``code/`` that is no handler for this image: the artifact answers in its place."""
 
+import io
+import os
 import shutil
+import zipfile
 
 import pytest
 from jobs import ROOT
@@ -17,6 +20,7 @@ def serve(start, ppo_model, tmp_path):
         (model / "code" / program).write_text(source, encoding="utf-8")
         for name, content in options.pop("files", {}).items():
             (model / name).write_bytes(content)
+        options.pop("make", lambda code: None)(model / "code")
         return start(model, **{"SAGEMAKER_PROGRAM": program, **options})
 
     return serve
@@ -59,16 +63,60 @@ def test_a_handler_whose_onnx_file_is_there_is_run(serve):
         assert "onnx" in endpoint.log().lower()
 
 
-def test_requirements_that_are_not_installed_are_named(serve):
-    files = {"code/requirements.txt": b"simulator_of_nobody==2.0.3\n"}
-    source = "import simulator_of_nobody\n\ndef output_fn(prediction, accept):\n    return '', 'text/plain'\n"
-    with serve("inference.py", source, files=files, healthy=False) as endpoint:
+USES_SIMULATOR = (
+    "import simulator_of_nobody\n\ndef output_fn(prediction, accept):\n    return simulator_of_nobody.WORD\n"
+)
+# No settings of this machine's pip; in the container, which may write nowhere else, as in Docker's default.
+PIP = {"PIP_CONFIG_FILE": "/dev/null", "TMPDIR": "/dev/shm"}
+
+
+def wheel() -> bytes:
+    """Return a wheel of the simulator."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("simulator_of_nobody.py", "WORD = 'simulated'\n")
+        info = "simulator_of_nobody-2.0.3.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: simulator-of-nobody\nVersion: 2.0.3\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return content.getvalue()
+
+
+def test_requirements_are_installed(serve):
+    files = {
+        "code/requirements.txt": b"--no-index\n--find-links .\nsimulator-of-nobody==2.0.3\nnumpy\n",
+        "code/simulator_of_nobody-2.0.3-py3-none-any.whl": wheel(),
+    }
+    with serve("inference.py", USES_SIMULATOR, files=files, **PIP) as endpoint:
+        assert endpoint.invoke("[0.5,-0.5]").text == "simulated"
+        log = endpoint.log()
+        assert "Installing code/requirements.txt: --no-index, --find-links ., simulator-of-nobody==2.0.3" in log
+        assert "simulator-of-nobody-2.0.3" in log.partition("code/requirements.txt is installed, after ")[2]
+
+
+def test_a_requirement_that_cannot_be_installed_is_named(serve):
+    files = {"code/requirements.txt": b"simulator-of-nobody==2.0.3\n"}
+    index = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "1", **PIP}
+    with serve("inference.py", USES_SIMULATOR, files=files, healthy=False, **index) as endpoint:
+        assert endpoint.wait() == 1
+        assert endpoint.log().strip().splitlines()[-1] == (
+            "Error: code/requirements.txt cannot be installed: No matching distribution found for "
+            "simulator-of-nobody==2.0.3, as the package index cannot be reached: install it in an image of your own "
+            "(docs/serving.md)."
+        )
+
+
+def test_a_program_that_is_a_fifo_ends_the_container(serve):
+    with serve(
+        "another.py",
+        "",
+        make=lambda code: os.mkfifo(code / "inference.py"),
+        SAGEMAKER_PROGRAM="inference.py",
+        healthy=False,
+    ) as endpoint:
         assert endpoint.wait() == 1
         last = endpoint.log().strip().splitlines()[-1]
-        assert last == (
-            "Error: No module named 'simulator_of_nobody': code/requirements.txt is not installed; install it in an "
-            "image of your own (docs/serving.md)."
-        )
+        assert last == f"Error: {endpoint.folder}/code/inference.py is a FIFO, expected a file."
 
 
 def test_requirements_of_a_program_that_is_not_run_do_not_matter(serve):

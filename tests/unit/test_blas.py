@@ -51,3 +51,29 @@ def test_numpy_computes_with_what_is_chosen():
         [sys.executable, "-c", program], env={**environment, "PYTHONPATH": str(CONTAINER_SRC)}, capture_output=True
     )
     assert answer.stdout == b"64.0\n", answer.stderr
+
+
+AT_NUMPYS_IMPORT = """
+import os, runpy, sys
+
+class Look:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy":
+            print("NumPy with", os.environ.get("OPENBLAS_NUM_THREADS"), flush=True)
+
+sys.meta_path.insert(0, Look())
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
+
+def test_an_endpoint_chooses_before_it_imports_numpy():
+    """Threads of OpenBLAS in each worker wait for each other longer than a layer takes."""
+    environment = {name: value for name, value in os.environ.items() if name not in CHOSEN}
+    process = subprocess.run(
+        [sys.executable, "-c", AT_NUMPYS_IMPORT, str(CONTAINER_SRC / "deploy-mxnet-coach.py"), "no command"],
+        env={**environment, "PYTHONPATH": str(CONTAINER_SRC)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 2  # after the imports
+    assert process.stdout == "NumPy with 1\n", process.stderr

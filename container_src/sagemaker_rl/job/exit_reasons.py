@@ -7,6 +7,8 @@ import itertools
 import re
 import signal
 
+from sagemaker_rl.pip_failures import TERMINAL_CODES, last_line, shown_lines
+
 EXCEPTION = re.compile(r"[A-Za-z_][\w.<>]*(: |:$|$)")
 """The line of a traceback that names the exception: unindented, a dotted name, and perhaps a message."""
 IN_A_TRACEBACK = ('  File "', "Traceback (most recent call last):")
@@ -27,16 +29,7 @@ MPI_ENDED = re.compile(r"Process name: \[\[\d+,\d+\],(\d+)\]\s+Exit code:\s+(\d+
 MPI_REFUSED = re.compile(r"^(?:mpirun: )?(.*)\n+Type 'mpirun --help' for usage", re.MULTILINE)
 MPI_LOST = re.compile(r"ORTE has lost communication with a remote daemon.*?Remote daemon: \S+ on node (\S+)", re.DOTALL)
 MPI_DENIED = re.compile(r"Permission denied \([\w,-]+\)|Host key verification failed")
-TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 OWN_IMAGE = "install it in an image of your own (docs/environments.md)"
-PIP_ERRORS = (
-    r"No matching distribution found for .+",
-    r"Invalid requirement: .+",
-    r"Could not open requirements file: .+",
-    r"Failed to build .+",
-    r".+ requires a different Python: .+",
-)
-"""What pip says of one requirement; the first that it said counts, the lines after it repeat it in other words."""
 
 
 def missing_module(name: str) -> str:
@@ -64,7 +57,7 @@ def program_reason(program: str, status: int, stderr: str) -> str:
         if missing:
             return f"{program} failed with ModuleNotFoundError: {missing_module(missing[1])}"
         return f"{program} failed with {exception}"
-    last = _last_line(lines)
+    last = last_line(lines)
     return f"{program} ended with exit status {status}{': ' + last if last else '; see the log.'}"
 
 
@@ -107,14 +100,8 @@ def _meaning(number: int) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Return a log's lines as a terminal would show them: without colours, and of a progress bar its last state."""
-    lines = TERMINAL_CODES.sub("", text).replace("\r\n", "\n").split("\n")
-    return [MPI_TAG.sub("", line.rstrip("\r").rpartition("\r")[2]) for line in lines]
-
-
-def _last_line(lines: list[str]) -> str:
-    """Return the last line that is not blank; empty if there is none."""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    """Return a log's lines as a terminal would show them, without what mpirun puts before them."""
+    return [MPI_TAG.sub("", line) for line in shown_lines(text)]
 
 
 def last_exception(lines: list[str]) -> str:
@@ -160,38 +147,3 @@ def own_words(error: Exception) -> str:
 
 def _is_frame(line: str) -> bool:
     return line.startswith((*IN_A_TRACEBACK, "  [bt]"))
-
-
-def installation_reason(file: str, stdout: str, stderr: str) -> str:
-    """Return what pip could not install, and why.
-
-    Args:
-        file: that pip was given: ``requirements.txt`` or ``setup.py``.
-        stdout: the end of what pip wrote to standard output: which requirements exclude each other.
-        stderr: the same of standard error.
-    """
-    lines = _lines(stderr)
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    conflict = _conflict(_lines(stdout))
-    if conflict:
-        return f"{file} cannot be installed: {conflict}."
-    sentence = next((error for error in errors if any(re.match(pattern, error) for pattern in PIP_ERRORS)), "")
-    sentence = sentence or _last_line(errors) or _last_line(lines) or "pip failed; see the log"
-    is_unreachable = "connection broken by" in stderr and "(from versions: none)" in stderr
-    advice = f", as the package index cannot be reached: {OWN_IMAGE}" if is_unreachable else ""
-    return f"{file} cannot be installed: {sentence.rstrip('.')}{advice}."
-
-
-def _conflict(lines: list[str]) -> str:
-    """Return the requirements that exclude each other, as pip lists them; empty if it lists none."""
-    if "The conflict is caused by:" not in lines:
-        return ""
-    listed = lines[lines.index("The conflict is caused by:") + 1 :]
-    causes = []
-    for line in listed:
-        if not line.startswith("    "):
-            break
-        cause = line.strip()
-        cause = cause.replace("The user requested (constraint)", "the image depends on")
-        causes.append(cause.replace("The user requested", "it asks for"))
-    return ", but ".join(causes)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sagemaker_rl import pip_failures
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job import disks, exit_reasons, hosts, outputs, stopping
 from sagemaker_rl.job.failures import ProgramFailed
@@ -115,7 +116,7 @@ def _install(program: str, code: Path) -> None:
         except errors.ClientError as error:  # a name that is none
             raise InputError(str(error)) from None
     file = "requirements.txt" if (code / "requirements.txt").is_file() else "setup.py"
-    raise InputError(exit_reasons.installation_reason(file, stdout.text, stderr.text))
+    raise InputError(pip_failures.installation_reason(file, stdout.text, stderr.text, exit_reasons.OWN_IMAGE))
 
 
 def _run(env: Any, program: str, paths: MLPaths) -> None:

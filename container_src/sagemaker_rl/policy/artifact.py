@@ -12,6 +12,8 @@ import json
 import math
 import re
 import reprlib
+import stat
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +37,13 @@ MANY_NUMBERS = 64
 """A box of more, a picture perhaps, is described by a single bound if all are alike."""
 MAX_NUMBERS = 2**24
 """Of one value of a box."""
+KINDS_OF_FILES = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,8 @@ class Policy:
     def __init__(self, description: Mapping[str, Any], block: Any) -> None:
         self.description = dict(description)
         self.observation_space = Space.from_json("observation_space", description.get("observation_space"))
+        if self.observation_space.kind != "box":
+            raise PolicyError(f"{DESCRIPTION_FILE}: observation_space is discrete, expected a box.")
         self.action_space = Space.from_json("action_space", description.get("action_space"))
         self.filters = ObservationFilters.from_json(description)
         preset = description.get("preset")
@@ -169,6 +180,7 @@ class Policy:
                 f"expected one of {reprlib.repr(heads)}."
             )
         self._block = block
+        self._lock = threading.Lock()  # an MXNet block must not run twice at the same time
 
     @classmethod
     def load(cls, folder: Path) -> "Policy":
@@ -198,11 +210,12 @@ class Policy:
         return self.filters.apply(observations).astype(np.float32, copy=False)
 
     def run_graph(self, filtered: np.ndarray) -> list[np.ndarray]:
-        """Return the network's heads for the graph's input."""
+        """Return the network's heads for the graph's input; several threads may ask."""
         import mxnet as mx  # takes a second, and much that reads an artifact needs its description only
 
-        outputs = self._block(mx.nd.array(filtered, dtype=np.float32))
-        return [output.asnumpy() for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+        with self._lock:
+            outputs = self._block(mx.nd.array(filtered, dtype=np.float32))
+            return [output.asnumpy() for output in (outputs if isinstance(outputs, list | tuple) else [outputs])]
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return the graph's parameters by name."""
@@ -266,13 +279,28 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _path_within(folder: Path, name: str) -> Path:
+def require_file(path: Path) -> None:
+    """Refuse what is no regular file, before it is opened: opening a FIFO waits for a writer.
+
+    Raises:
+        PolicyError: It is a folder, a FIFO, a socket or a device.
+        OSError: It is not there, or its path cannot be followed.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in KINDS_OF_FILES if is_kind(mode)), "something else")
+        raise PolicyError(f"{path} is {kind}, expected a file.")
+
+
+def _file_within(folder: Path, name: str) -> Path:
     """Return the path of an artifact's file.
 
     Raises:
-        PolicyError: It is a link to a path outside the artifact's folder.
+        PolicyError: It is no regular file, or a link to a path outside the artifact's folder.
+        OSError: It is not there, or its path cannot be followed.
     """
     path = folder / name
+    require_file(path)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise PolicyError(f"{path} is a link to {path.resolve()}, expected a file in the artifact's folder.")
     return path
@@ -282,11 +310,11 @@ def _read_description(folder: Path) -> dict[str, Any]:
     """Read ``policy.json``.
 
     Raises:
-        PolicyError: It is missing, not a JSON object, too large, or of another schema.
+        PolicyError: It is missing, no file, not a JSON object, too large, or of another schema.
     """
-    file = _path_within(folder, DESCRIPTION_FILE)
+    file = folder / DESCRIPTION_FILE
     try:
-        size = file.stat().st_size
+        size = _file_within(folder, DESCRIPTION_FILE).stat().st_size
         if size > MAX_DESCRIPTION_BYTES:
             raise PolicyError(f"{file} has {size} bytes, expected at most {MAX_DESCRIPTION_BYTES}.")
         description = json.loads(file.read_text(encoding="utf-8"))
@@ -318,7 +346,7 @@ def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
         raise PolicyError(f"{DESCRIPTION_FILE}: sha256 is {reprlib.repr(checksums)}, expected a checksum per file.")
     for name in (SYMBOL_FILE, PARAMS_FILE):
         try:
-            checksum = sha256(_path_within(folder, name))
+            checksum = sha256(_file_within(folder, name))
         except FileNotFoundError:
             raise PolicyError(f"The policy artifact in {folder} has no {name}.") from None
         except OSError as error:

@@ -13,6 +13,7 @@ CONNECTION = b"C"  # to a worker: answer on this connection; its slot, and the o
 DRAIN = b"D"  # to a worker: answer what is in hand, then end
 READY = b"R"  # from a worker: it can answer
 CLOSED = b"X"  # from a worker: the connection in this slot is gone
+GIVEN_BACK = b"B"  # from a worker: it reads no more from the connection in this slot, on which there is no request
 FAILED = b"F"  # from a worker: it cannot load its model, for this reason
 REQUEST_OPERATION = b"A"  # from a worker: have every worker carry out this ModelOperation
 CARRY_OUT = b"O"  # to a worker: carry out this ModelOperation

@@ -12,6 +12,7 @@ from pathlib import Path
 from sagemaker_rl.errors import RequestError
 from sagemaker_rl.serving import codecs, metrics
 from sagemaker_rl.serving.answers import DRAINING, Answers
+from sagemaker_rl.serving.body_room import BodyRoom
 from sagemaker_rl.serving.http_requests import Request
 from sagemaker_rl.serving.invocations import Invocations
 from sagemaker_rl.serving.log import AccessLog, log
@@ -20,8 +21,9 @@ from sagemaker_rl.serving.multi_model_api import MultiModelApi, RequestOperation
 from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import SharedState
 
-MAX_BUFFERED_BYTES = 128 * 1024 * 1024
-"""Of the bodies of all requests that a worker has not answered yet."""
+MAX_MB_OF_TRANSFORMS = 100
+"""Of all requests that batch transform sends at once, and so of one: MaxPayloadInMB of
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTransformJob.html."""
 OPENAPI = Path(__file__).with_name("openapi.json")
 PAGE = Path(__file__).with_name("page.html")
 
@@ -54,7 +56,9 @@ class Endpoint:
         request_operation: RequestOperation,
     ) -> None:
         self.max_body_bytes = settings.max_body_bytes
-        self.buffered_bytes = 0
+        self.room = BodyRoom(
+            state.reserved_bytes[: settings.workers], state.body_beside, worker, state.bytes_for_bodies
+        )
         self._settings = settings
         self._state = state
         self._worker = worker
@@ -62,10 +66,10 @@ class Endpoint:
         self._access_log = AccessLog(settings.access_log_lines, worker)
         self._answers = Answers(self._counters, self._access_log)
         self._in_hand = self._answers.in_hand
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        self._invocations = Invocations(settings, self._answers, self._counters, thread)
+        threads = ThreadPoolExecutor(settings.model_threads, thread_name_prefix="model")
+        self._invocations = Invocations(settings, self._answers, self._counters, threads)
         self.multi_model = MultiModelApi(
-            settings, self._answers, self._counters, self._invocations, thread, models, request_operation
+            settings, self._answers, self._counters, self._invocations, threads, models, request_operation
         )
         # metrics.ROUTES lists the paths that are counted each; requests for any other path count as "other"
         self.routes: dict[str, Route] = {
@@ -79,6 +83,7 @@ class Endpoint:
             self.routes.update(self.multi_model.routes)
         else:
             self.routes["/invocations"] = {"POST": functools.partial(self._invocations.invoke, model)}
+            self.routes["/execution-parameters"] = _for_get(self._execution_parameters)
 
     def handle(self, request: Request) -> None:
         """Answer a request, now or later."""
@@ -105,7 +110,7 @@ class Endpoint:
             expected = "/models/NAME or /models/NAME/invoke"
         else:
             route = None
-            served = "/ping, /models" if self._settings.multi_model else "/ping, /invocations"
+            served = "/ping, /models" if self._settings.multi_model else "/ping, /invocations, /execution-parameters"
             expected = f"{served}, /metrics or /openapi.json"
         if route is None:
             raise RequestError(f"{path[:200]} is not served, expected {expected}.", 404)
@@ -125,6 +130,21 @@ class Endpoint:
         else:
             self._answers.refuse(request, 503, "Not every worker has loaded its model yet.")
 
+    def _execution_parameters(self, request: Request) -> None:
+        """Tell batch transform how to send its records; what its user has said has come as our settings.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
+        """
+        settings = self._settings
+        payload = min(settings.max_payload_in_mb, MAX_MB_OF_TRANSFORMS)
+        at_once = min(settings.workers, MAX_MB_OF_TRANSFORMS // max(payload, 1))
+        parameters = {
+            "MaxConcurrentTransforms": settings.max_concurrent_transforms or at_once,
+            "BatchStrategy": settings.batch_strategy,
+            "MaxPayloadInMB": payload,
+        }
+        self._answers.respond_json(request, parameters)
+
     def _metrics(self, request: Request) -> None:
         self._counters.set_in_hand(len(self._in_hand))
         workers = self._settings.workers
@@ -143,10 +163,6 @@ class Endpoint:
         """Answer a request that never became whole."""
         self._answers.refuse(request, status, detail)
 
-    def may_buffer(self, size: int) -> bool:
-        """Tell whether there is room for another body of this size."""
-        return self.buffered_bytes + size <= MAX_BUFFERED_BYTES
-
     def start_draining(self) -> None:
         """Refuse from now on the requests that no connection has accepted yet."""
         self._invocations.draining = True
@@ -156,6 +172,10 @@ class Endpoint:
         self._answers.renew_date()
         self._access_log.flush()
         self._counters.set_in_hand(len(self._in_hand))
+
+    def seconds_saturated(self) -> float:
+        """Return for how long a user's functions have taken all threads of this worker."""
+        return self._invocations.seconds_saturated()
 
     def is_stuck(self) -> bool:
         """Tell whether a request has waited for its answer for too long."""

@@ -5,6 +5,7 @@ https://github.com/aws/sagemaker-inference-toolkit#implementation-steps describe
 parameters to see whether it wants a context: add none.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,15 @@ def input_fn(input_data: bytes | bytearray | str, content_type: str | None) -> n
         RequestError: 415 for a content type that is not supported, 400 for a body that is not of it.
     """
     body = input_data.encode("utf-8", "surrogatepass") if isinstance(input_data, str) else bytes(input_data)
-    return codecs.CODECS[negotiation.content_media_type(content_type or "")].read(body)[0]
+    return codecs.CODECS[negotiation.content_media_type(content_type or "")].read(body, None).array
 
 
 def predict_fn(data: np.ndarray, model: Policy) -> list[np.ndarray]:
     """Ask the policy for its heads, for one observation or a batch.
 
     Args:
-        data: shape ``(*observation_shape)`` or ``(batch, *observation_shape)``.
+        data: shape ``(*observation_shape)`` or ``(batch, *observation_shape)``; as CSV has it, a row of the numbers of
+            each observation.
         model: what ``model_fn`` returned.
 
     Returns:
@@ -51,7 +53,10 @@ def predict_fn(data: np.ndarray, model: Policy) -> list[np.ndarray]:
     Raises:
         RequestError: The observations do not fit the policy.
     """
-    return model.heads(codecs.as_observations(data, model.observation_space.shape, model.filters))
+    shape = model.observation_space.shape
+    if data.ndim == 2 and len(shape) > 1 and data.shape[1] == math.prod(shape):
+        data = data.reshape(-1, *shape)
+    return model.heads(codecs.as_observations(data, shape, model.filters))
 
 
 def output_fn(prediction: Prediction, accept: str) -> tuple[bytes, str]:

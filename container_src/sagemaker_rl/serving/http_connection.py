@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable, MutableSequence, Sequence
 from typing import cast
 
 from sagemaker_rl.serving.http_requests import Application, Refusal, Request, RequestReader
@@ -18,11 +18,23 @@ BYTES_TO_RECEIVE_AT_ONCE = 256 * 1024
 """What one read takes from a socket at most, as uvloop reads without a buffer of ours."""
 SECONDS_TO_LINGER = 2.0
 """For which a client may go on sending after it was refused: closing at once would take the answer from it."""
+SECONDS_TO_READ = 60.0
+"""Within which a client has to read some more of its answer."""
 SECONDS_IDLE = 600.0
 """After which a connection without requests is closed; longer than any client's pool keeps one."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _receive_buffer = memoryview(bytearray(BYTES_TO_RECEIVE_AT_ONCE))  # of all: it is read before it is filled again
+
+
+class _Unread:
+    """What is unread of a connection's answers, for the room that it takes."""
+
+    __slots__ = ("is_beside", "reserved")
+
+    def __init__(self) -> None:
+        self.reserved = 0
+        self.is_beside = False
 
 
 class Connection(RequestReader, asyncio.BufferedProtocol):
@@ -35,20 +47,29 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         application: answers its requests.
         states: at ``slot``, IDLE, BUSY from before the first byte of a request is read until its answer has left, or
             WRITING while a part of an answer has: the supervisor reads it if this process dies.
+        revoked: at ``slot``, 1 once the supervisor has given the connection to another process, or is about to: this
+            one may answer what it has begun to read, and reads no more.
         slot: the connection's place in ``states``.
         on_close: called when the connection is gone.
+
+    Attributes:
+        is_given_back: it is gone from this process, for another one to go on with.
     """
 
     def __init__(
         self,
         application: Application,
         states: MutableSequence[int],
+        revoked: Sequence[int],
         slot: int,
         on_close: Callable[["Connection"], None],
     ) -> None:
         super().__init__(application)
         self.slot = slot
+        self.is_given_back = False
         self._states = states
+        self._revoked = revoked
+        self._unread = _Unread()
         self._on_close = on_close
         self._transport: asyncio.Transport | None = None
         self._last_active = self._loop.time()
@@ -70,7 +91,8 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         self.discard_body()
         self._discard_queue()
         if self._current is not None:
-            self.application.buffered_bytes -= len(self._current.body)
+            self.application.room.release(self._current)
+        self.application.room.release(self._unread)
         self._on_close(self)
 
     def eof_received(self) -> bool:
@@ -91,7 +113,11 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._states[self.slot] == IDLE:
+            # First BUSY, then the look: the supervisor revokes first, and looks later whether the connection is IDLE.
             self._states[self.slot] = BUSY
+            if self._revoked[self.slot]:
+                self.is_given_back = True
+                raise ConnectionAbortedError  # uvloop closes this process's end, and reads nothing
         return _receive_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -136,7 +162,7 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             return
         self._current = None
         self.accepted_before_drain = False
-        self.application.buffered_bytes -= len(request.body)
+        self.application.room.release(request)
         is_last = close or not request.keep_alive or (self.closing and not self._queue and self._refusal is None)
         head = [STATUS_LINES.get(status, b"HTTP/1.1 %d \r\n" % status), headers]
         if media_type:
@@ -199,12 +225,19 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         self._is_state_update_scheduled = False
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size():  # the client reads slowly
+        unread = self._transport.get_write_buffer_size()
+        if unread != self._unread.reserved:
+            self._last_active = self._loop.time()
+            self.application.room.release(self._unread)
+            self.application.room.hold(self._unread, unread)
+        if unread:  # the client reads slowly
             self._states[self.slot] = WRITING
             self._is_state_update_scheduled = True
             self._loop.call_later(SECONDS_BETWEEN_STATE_UPDATES, self._update_state)
         else:
-            self._states[self.slot] = IDLE if self.is_idle else BUSY
+            # WRITING, too, of a refused client that sends on: it has its answer, and gets no second one.
+            is_answered = self.closing and self._current is None
+            self._states[self.slot] = IDLE if self.is_idle else WRITING if is_answered else BUSY
 
     # --- Closing -----------------------------------------------------------------------------------------------------
     def enforce_timeouts(self, now: float, seconds_to_receive: float) -> None:
@@ -214,12 +247,17 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
             now: seconds on the loop's clock.
             seconds_to_receive: within which a request has to arrive.
         """
+        if self._unread.reserved and now - self._last_active > SECONDS_TO_READ:
+            self.abort()
+            return
+        if self._revoked[self.slot] and self.may_be_moved:
+            self.give_back()
+            return
         if self.receiving_since is not None:
             if now - self.receiving_since > seconds_to_receive and not self._is_reading_paused:
                 self.refuse(408, "The request did not arrive in time.")
         elif self._linger_deadline is not None:
-            is_read = self._transport is None or not self._transport.get_write_buffer_size()
-            if now > (self._linger_deadline if is_read else self._last_active + SECONDS_IDLE):
+            if now > self._linger_deadline and not self._unread.reserved:
                 self.abort()
         elif self.is_idle:
             if now - self._last_active > SECONDS_IDLE:
@@ -244,7 +282,7 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
 
     def _discard_queue(self) -> None:
         for request in self._queue:
-            self.application.buffered_bytes -= len(request.body)
+            self.application.room.release(request)
         self._queue.clear()
 
     def close(self) -> None:
@@ -253,11 +291,28 @@ class Connection(RequestReader, asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
+    def give_back(self) -> None:
+        """Read no more from it, so that another process can take it; the supervisor keeps it open."""
+        self.is_given_back = True
+        self.abort()
+
     def abort(self) -> None:
         """Close at once."""
         self.closing = True
         if self._transport is not None:
             self._transport.abort()
+
+    @property
+    def may_be_moved(self) -> bool:
+        """Whether another process could take it over now: nothing of a request or of an answer is here."""
+        return (
+            self.is_idle
+            and self._is_writable
+            and not self.closing
+            and not self._is_state_update_scheduled
+            and self._transport is not None
+            and not self._transport.get_write_buffer_size()
+        )
 
     @property
     def is_idle(self) -> bool:

@@ -12,9 +12,12 @@ ERRORS = {
     413: "content too large",
     414: "uri too long",
     415: "unsupported media type",
+    417: "expectation failed",
     431: "request header fields too large",
     500: "internal error",
+    501: "not implemented",
     503: "service unavailable",
+    505: "http version not supported",
     507: "insufficient storage",
 }
 """The field ``error`` of an answer by its status. A user's own code may answer with any other."""

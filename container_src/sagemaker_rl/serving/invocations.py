@@ -1,8 +1,9 @@
 """From an observation to its answer: requests that arrive together share one forward pass.
 
-A small request is read on the event loop and waits in its model's batch until the loop has read what else has arrived.
-A large one is answered in the worker's thread, in pieces between which small ones are served. A user's own functions
-run in that thread, too.
+A request that takes little time is read on the event loop, and waits in its model's batch until the loop has read what
+else has arrived. A larger one is answered in a thread of the worker, one of many rows in pieces between which small
+ones are served. A user's own functions run there, too: one request after the other, unless the user allows several
+threads.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import numpy as np
 
 from sagemaker_rl.errors import RequestError
 from sagemaker_rl.serving.answers import CUSTOM_ATTRIBUTES, DRAINING, Answers
-from sagemaker_rl.serving.codecs import Batch
+from sagemaker_rl.serving.codecs import Batch, are_finite
 from sagemaker_rl.serving.http_requests import Request
 from sagemaker_rl.serving.metrics import Counters
 from sagemaker_rl.serving.models import Model
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 MAX_INLINE_BYTES = 8 * 1024
 """A body up to this size is read on the event loop; a larger one in the thread, so that nobody waits for it."""
-
+MAX_PLAIN_INLINE_BYTES = 64 * 1024
+"""The same of a body that is plain (``codecs.decode_plain``): about as long, a millisecond."""
 
 Invocation = tuple[Request, RequestedFormat, Batch]
 """A request that waits for the next forward pass. A plain tuple, because one is made for every request."""
@@ -40,19 +42,22 @@ class Invocations:
         settings: how to serve.
         answers: of this worker.
         counters: of this worker.
-        thread: in which this worker's models are loaded and asked when that takes long.
+        threads: in which this worker's models are loaded and asked when that takes long; one, if the user does not ask
+            for more.
 
     Attributes:
         draining: the server is about to end: only requests that were accepted before are answered.
     """
 
-    def __init__(self, settings: Settings, answers: Answers, counters: Counters, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, settings: Settings, answers: Answers, counters: Counters, threads: ThreadPoolExecutor) -> None:
         self.draining = False
         self._settings = settings
         self._answers = answers
         self._counters = counters
-        self._thread = thread
+        self._threads = threads
         self._loop = asyncio.get_running_loop()
+        self._running = 0  # requests that users' functions have in hand
+        self._saturated_since: float | None = None
         self._pending: dict[int, list[Invocation]] = {}
 
     def invoke(self, model: Model, request: Request) -> None:
@@ -69,7 +74,7 @@ class Invocations:
             self._answers.refuse(request, 503, f"{max_queue} requests are waiting already.")
             return
         headers = request.headers
-        if headers.get(b"content-encoding", b"identity") != b"identity":
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise RequestError(f"Content-Encoding is {request.header(b'content-encoding')!r}, expected none.", 415)
         if not isinstance(model, Servable):
             self._answers.answer_later(request, self._invoke_user_model(request, model))
@@ -81,10 +86,11 @@ class Invocations:
             self._settings.default_accept,
             self._settings.output,
         )
-        if len(request.body) > MAX_INLINE_BYTES:
-            self._answers.answer_later(request, self._invoke_in_pieces(request, model, requested))
+        batch = self._decode_inline(model, request.body, requested.content_type)
+        if batch is None:
+            self._answers.answer_later(request, self._invoke_in_thread(request, model, requested))
             return
-        invocation = (request, requested, model.decode(request.body, requested.content_type))
+        invocation = (request, requested, batch)
         pending = self._pending.get(id(model))
         if pending is None:
             # Those that arrive before the loop calls it share the forward pass; a single one does not wait.
@@ -93,14 +99,31 @@ class Invocations:
         else:
             pending.append(invocation)
 
+    @staticmethod
+    def _decode_inline(model: Servable, body: bytes, media_type: str) -> Batch | None:
+        """Read a body that does not hold up the event loop; return None for one that might."""
+        if len(body) <= MAX_INLINE_BYTES:
+            return model.decode(body, media_type)
+        return model.decode_plain(body, media_type) if len(body) <= MAX_PLAIN_INLINE_BYTES else None
+
     def _answer_pending(self, model: Servable) -> None:
-        """Answer all that waits for a model, by one forward pass."""
+        """Answer what waits for a model by one forward pass, as much as may be computed on the event loop."""
         pending = self._pending[id(model)]
-        rows = sum(len(batch.observations) for _, _, batch in pending)
-        if not model.is_quick or rows > ROWS_PER_PASS:
+        rows = count = 0
+        for _, _, batch in pending:
+            rows += len(batch.observations)
+            if rows > model.quick_rows:
+                break
+            count += 1
+        if count == 0:
             self._answers.run_task(self._answer_pending_in_thread(model))
             return
-        del self._pending[id(model)]
+        if count == len(pending):
+            del self._pending[id(model)]
+        else:
+            self._pending[id(model)] = pending[count:]
+            self._loop.call_soon(self._answer_pending, model)
+            pending = pending[:count]
         try:
             heads = model.heads(_stack(pending))
         except Exception as error:
@@ -113,7 +136,7 @@ class Invocations:
         while pending := self._pending[id(model)]:
             self._pending[id(model)] = []
             try:
-                heads = await self._loop.run_in_executor(self._thread, model.heads, _stack(pending))
+                heads = await self._loop.run_in_executor(self._threads, model.heads, _stack(pending))
             except Exception as error:
                 self._answer_errors(pending, error)
             else:
@@ -123,11 +146,12 @@ class Invocations:
     def _answer_all(self, model: Servable, invocations: Sequence[Invocation], heads: Sequence[np.ndarray]) -> None:
         """Answer each with its rows of the heads, which are of shape ``(rows of all, units)``."""
         self._counters.add_batch(len(heads[0]))
+        finite = all(map(are_finite, heads))  # else each has to be looked at: one client's mistake is no other's
         start = 0
         for request, requested, batch in invocations:
             stop = start + len(batch.observations)
             try:
-                body = model.encode([head[start:stop] for head in heads], requested, batch.has_instances)
+                body = model.encode([head[start:stop] for head in heads], requested, batch.has_instances, finite)
                 self._answers.respond(request, 200, body, requested.accept)
             except Exception as error:
                 self._answers.answer_error(request, error)
@@ -137,28 +161,48 @@ class Invocations:
         for request, _, _ in invocations:
             self._answers.answer_error(request, error)
 
-    async def _invoke_in_pieces(self, request: Request, model: Servable, requested: RequestedFormat) -> None:
-        """Answer a large body in the thread, in pieces between which small requests are served."""
+    async def _invoke_in_thread(self, request: Request, model: Servable, requested: RequestedFormat) -> None:
+        """Answer a large body in the thread; one of many rows in pieces, between which small requests are served."""
+
+        def decode_and_answer() -> tuple[Batch, bytes | None]:
+            batch = model.decode(request.body, requested.content_type)
+            if len(batch.observations) > ROWS_PER_PASS:
+                return batch, None
+            return batch, model.encode(model.heads(batch.observations), requested, batch.has_instances)
+
         run = self._loop.run_in_executor
-        batch = await run(self._thread, model.decode, request.body, requested.content_type)
+        batch, body = await run(self._threads, decode_and_answer)
         rows = batch.observations
-        pieces = [
-            await run(self._thread, model.heads, rows[start : start + ROWS_PER_PASS])
-            for start in range(0, len(rows), ROWS_PER_PASS)
-        ]
+        if body is None:
+            pieces = [
+                await run(self._threads, model.heads, rows[start : start + ROWS_PER_PASS])
+                for start in range(0, len(rows), ROWS_PER_PASS)
+            ]
+            heads = [np.concatenate(pieces_of_head) for pieces_of_head in zip(*pieces, strict=True)]
+            body = await run(self._threads, model.encode, heads, requested, batch.has_instances)
         self._counters.add_batch(len(rows))
-        heads = [np.concatenate(pieces_of_head) for pieces_of_head in zip(*pieces, strict=True)]
-        body = await run(self._thread, model.encode, heads, requested, batch.has_instances)
         self._answers.respond(request, 200, body, requested.accept)
 
     async def _invoke_user_model(self, request: Request, model: "UserModel") -> None:
-        answer = await self._loop.run_in_executor(self._thread, model.transform, request.body, request.headers)
+        self._running += 1
+        if self._running == self._settings.model_threads:
+            self._saturated_since = self._loop.time()
+        try:
+            answer = await self._loop.run_in_executor(self._threads, model.transform, request.body, request.headers)
+        finally:
+            self._running -= 1
+            if self._running < self._settings.model_threads:
+                self._saturated_since = None
         if answer.status == 200:
             self._answers.respond(request, 200, answer.body, answer.content_type)
         elif 400 <= answer.status < 500:
             self._answers.refuse(request, answer.status, answer.detail)
         else:
             raise RuntimeError(answer.detail)
+
+    def seconds_saturated(self) -> float:
+        """Return for how long users' functions have taken all threads."""
+        return 0.0 if self._saturated_since is None else self._loop.time() - self._saturated_since
 
 
 def _stack(invocations: Sequence[Invocation]) -> np.ndarray:

@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from sagemaker_rl.serving import http_statuses
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-ROUTES = ("/ping", "/invocations", "/models", "/metrics", "/openapi.json", "other")
+ROUTES = ("/ping", "/invocations", "/execution-parameters", "/models", "/metrics", "/openapi.json", "other")
 """Values of the label ``route``: paths of ``Endpoint.routes`` that are counted each, and ``other`` for the rest."""
 STATUSES = (200, *http_statuses.ERRORS, 0)
 """Values of the label ``status``; 0 stands for all others, which a user's own code may answer with."""

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from sagemaker_rl.errors import InputError, RequestError
-from sagemaker_rl.serving import codecs, memory
+from sagemaker_rl.serving import memory, reading
 from sagemaker_rl.serving.answers import DRAINING, Answers, format_traceback
 from sagemaker_rl.serving.control import LOAD, UNLOAD, ModelOperation, Outcome
 from sagemaker_rl.serving.http_requests import Request
@@ -37,7 +37,7 @@ class MultiModelApi:
         answers: of this worker.
         counters: of this worker.
         invocations: asks the models.
-        thread: in which models are loaded.
+        threads: in which models are loaded.
         models: that are loaded in this worker, by name.
         request_operation: has every worker load or unload a model.
     """
@@ -48,7 +48,7 @@ class MultiModelApi:
         answers: Answers,
         counters: Counters,
         invocations: Invocations,
-        thread: ThreadPoolExecutor,
+        threads: ThreadPoolExecutor,
         models: dict[str, Model],
         request_operation: RequestOperation,
     ) -> None:
@@ -56,7 +56,7 @@ class MultiModelApi:
         self._answers = answers
         self._counters = counters
         self._invocations = invocations
-        self._thread = thread
+        self._threads = threads
         self._models = models
         self._request_operation = request_operation
         self.routes: dict[str, dict[str, Callable[[Request], None]]] = {
@@ -127,20 +127,27 @@ class MultiModelApi:
         """Return 200, or another status and the reason."""
         if name in self._models:
             return 200, ""
-        no_memory = f"There is not enough memory for model {name!r}: unload another one first."
-        if not memory.has_room_for(folder, memory.LOADED_SIZE_PER_FILE_SIZE * self._settings.workers):
-            return 507, no_memory
         loop = asyncio.get_running_loop()
-        try:
-            self._models[name] = await loop.run_in_executor(self._thread, load_model, folder, self._settings)
-        except InputError as error:
-            return 400, f"Model {name!r} cannot be loaded: {error}"
-        except MemoryError:
-            return 507, no_memory
-        except Exception as error:  # of a user's own functions
-            log("error", f"Model {name!r} cannot be loaded.", traceback=format_traceback(error))
-            return 500, f"Model {name!r} cannot be loaded: {type(error).__name__}, see the log."
-        return 200, ""
+        model, status, detail = await loop.run_in_executor(self._threads, load, name, folder, self._settings)
+        if model is not None:
+            self._models[name] = model
+        return status, detail
+
+
+def load(name: str, folder: Path, settings: Settings) -> tuple[Model | None, int, str]:
+    """Load a model; return it and 200, or None, another status of HTTP, and the reason."""
+    no_memory = f"There is not enough memory for model {name!r}: unload another one first."
+    if not memory.has_room_for(folder, memory.LOADED_SIZE_PER_FILE_SIZE * settings.workers):
+        return None, 507, no_memory
+    try:
+        return load_model(folder, settings), 200, ""
+    except InputError as error:
+        return None, 400, f"Model {name!r} cannot be loaded: {error}"
+    except MemoryError:
+        return None, 507, no_memory
+    except Exception as error:  # of a user's own functions
+        log("error", f"Model {name!r} cannot be loaded.", traceback=format_traceback(error))
+        return None, 500, f"Model {name!r} cannot be loaded: {type(error).__name__}, see the log."
 
 
 def _model_name(request: Request) -> str:
@@ -155,7 +162,7 @@ def _whole_number(query: dict[str, list[str]], field: str, default: int) -> int:
         RequestError: It is not a whole number.
     """
     value = query.get(field, [str(default)])[-1]
-    if not value.isdecimal() or len(value) > 9:
+    if not (value.isascii() and value.isdecimal()) or len(value) > 9:
         raise RequestError(f"{field} is {value[:50]!r}, expected a whole number.")
     return int(value)
 
@@ -166,7 +173,7 @@ def _read_model(body: bytes, models_dir: Path) -> tuple[str, str]:
     Raises:
         RequestError: The body is something else, or the folder is not one below ``models_dir``.
     """
-    content = codecs.parse_json(body)
+    content = reading.parse_json(body)
     if not isinstance(content, dict) or not all(isinstance(content.get(key), str) for key in ("model_name", "url")):
         raise RequestError('The body is something else, expected {"model_name": "...", "url": "/a/folder"}.')
     name, url = content["model_name"], content["url"]

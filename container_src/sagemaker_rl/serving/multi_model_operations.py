@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from sagemaker_rl.serving import control
 from sagemaker_rl.serving.control import LOAD, UNLOAD, ModelOperation, Outcome
 
+MAX_DEATHS = 3
+"""Of workers while they load a model; after that it is not loaded."""
 UPDATE = 0
 """The number of operations that one worker alone carries out, to catch up with the others."""
 
@@ -27,6 +29,7 @@ class _RunningOperation:
         waiting_for: those of them that have not yet.
         status: of HTTP: 200 until a worker fails.
         detail: why it failed.
+        deaths: how many workers have ended while they carried it out.
     """
 
     operation: ModelOperation
@@ -36,6 +39,7 @@ class _RunningOperation:
     waiting_for: set[int] = field(default_factory=set)
     status: int = 200
     detail: str = ""
+    deaths: int = 0
 
 
 class MultiModelOperations:
@@ -45,18 +49,25 @@ class MultiModelOperations:
         max_models: that may be loaded at the same time.
         send: sends a message to the worker process of this id; False if it cannot.
         worker_pids: returns the ids of the worker processes that there are.
+        start_trial: loads a model in another process before any worker does, and returns the id of that process, whose
+            outcome is recorded as a worker's is; None if there is nothing to try.
 
     Attributes:
         models: the folder of each loaded model by name.
     """
 
     def __init__(
-        self, max_models: int, send: Callable[[int, bytes], bool], worker_pids: Callable[[], Iterable[int]]
+        self,
+        max_models: int,
+        send: Callable[[int, bytes], bool],
+        worker_pids: Callable[[], Iterable[int]],
+        start_trial: Callable[[ModelOperation], int | None],
     ) -> None:
         self.models: dict[str, str] = {}
         self._max_models = max_models
         self._send = send
         self._worker_pids = worker_pids
+        self._start_trial = start_trial
         self._running: dict[int, _RunningOperation] = {}
         self._last_number = 0
 
@@ -72,7 +83,11 @@ class MultiModelOperations:
         operation = ModelOperation(self._last_number, requested.command, requested.name, url)
         running = _RunningOperation(operation, pid, requested.number)
         self._running[operation.number] = running
-        running.told = {worker for worker in self._worker_pids() if self._tell(worker, operation)}
+        trial = self._start_trial(operation) if requested.command == LOAD else None
+        if trial is not None:
+            running.told = {trial}  # and the workers, once it has loaded the model
+        else:
+            running.told = {worker for worker in self._worker_pids() if self._tell(worker, operation)}
         running.waiting_for = set(running.told)
         self._finish_if_complete(running)
 
@@ -103,7 +118,11 @@ class MultiModelOperations:
     def forget_worker(self, pid: int) -> None:
         """Wait no longer for a worker that has ended: the one after it loads the models in the table."""
         for running in list(self._running.values()):
-            running.waiting_for.discard(pid)
+            if pid in running.waiting_for:
+                running.waiting_for.discard(pid)
+                running.deaths += 1
+                if running.deaths == MAX_DEATHS and running.status == 200:
+                    running.status, running.detail = 500, f"{MAX_DEATHS} workers ended while they did it."
             self._finish_if_complete(running)
 
     def update_worker(self, pid: int, loaded: dict[str, str]) -> int:

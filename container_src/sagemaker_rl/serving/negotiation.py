@@ -13,6 +13,8 @@ OUTPUTS = (HEADS, ACTIONS)
 
 _MEDIA_TYPES = {alias: name for name, codec in CODECS.items() for alias in (name, *codec.aliases)}
 """The media type by each of its names."""
+_QUALITY = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
+"""Of a media range; more than RFC 9110 allows, which has at most three digits: Java's own client says ``q=.2``."""
 
 
 class RequestedFormat(NamedTuple):
@@ -123,10 +125,7 @@ def _media_range(text: str) -> tuple[str, float]:
     for parameter in parameters:
         key, _, value = parameter.partition("=")
         if key.strip() == "q":
-            try:
-                quality = float(value)
-            except ValueError:
-                quality = -1.0
+            quality = float(value) if _QUALITY.fullmatch(value.strip(" \t")) else -1.0
             if not 0 <= quality <= 1:
                 raise RequestError(f"Accept has the quality {value!r}, expected a number from 0 to 1.")
     return _MEDIA_TYPES.get(name, name), quality

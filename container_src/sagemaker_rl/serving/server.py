@@ -32,6 +32,9 @@ def serve_main() -> NoReturn:
     try:
         _serve()
     except InputError as error:
+        from sagemaker_rl.serving import requirements
+
+        requirements.remove()
         print(f"Error: {error}", file=sys.stderr, flush=True)
         os._exit(1)
 
@@ -62,21 +65,33 @@ def _serve() -> NoReturn:
 
 def _load(settings: "Settings") -> "Servable | None":
     """Load the model that all workers share; None if each loads its own: in multi-model mode, or with a user's code."""
-    from sagemaker_rl.serving import memory  # start-up time, as above
+    from sagemaker_rl.serving import memory, requirements  # start-up time, as above
     from sagemaker_rl.serving.models import has_user_code
-    from sagemaker_rl.serving.servable import Servable
 
-    if not settings.multi_model and not memory.has_room_for(settings.model_dir, 1):
-        raise InputError(f"The files in {settings.model_dir} are larger than the memory that is left.")
-    user_code = has_user_code(settings.model_dir, settings.program)
-    if not settings.multi_model and not user_code:
-        return Servable.load(settings.model_dir, settings.compile)
+    if not settings.multi_model:
+        if not memory.has_room_for(settings.model_dir, 1):
+            raise InputError(f"The files in {settings.model_dir} are larger than the memory that is left.")
+        if not has_user_code(settings.model_dir, settings.program):
+            return _load_artifact(settings)
+        requirements.install(settings.model_dir)
+        import sagemaker_rl.serving.user_code  # noqa: F401
     # imported once here, instead of in every worker, and again in each that is replaced
     import mxnet  # noqa: F401
 
-    if user_code:
-        import sagemaker_rl.serving.user_code  # noqa: F401
     return None
+
+
+def _load_artifact(settings: "Settings") -> "Servable":
+    """Load the policy artifact; MXNet may crash on one whose damage its checksums do not tell."""
+    import mxnet  # noqa: F401 - start-up time, as above: once for the trial and this process
+
+    from sagemaker_rl.serving import handler, trial_load
+    from sagemaker_rl.serving.servable import Servable
+
+    cause = trial_load.failure(lambda: handler.model_fn(str(settings.model_dir)))
+    if cause:
+        raise InputError(f"The policy artifact in {settings.model_dir} cannot be loaded: MXNet ended with {cause}.")
+    return Servable.load(settings.model_dir, settings.compile)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,7 +1,7 @@
 """An endpoint's environment variables: SageMaker's and its toolkit's, and our own with ``SAGEMAKER_RL_``."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,9 @@ from sagemaker_rl.serving.codecs import CODECS, JSON
 from sagemaker_rl.serving.negotiation import HEADS, OUTPUTS
 from sagemaker_rl.serving.shared_state import MAX_WORKERS
 
+STRATEGIES = ("MULTI_RECORD", "SINGLE_RECORD")
+"""Whether a request of batch transform holds as many records as fit, or one."""
+SDK_STRATEGIES = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
 DEFAULT_PROGRAM = "inference.py"
 """In ``code/``, where SAGEMAKER_PROGRAM names none."""
 
@@ -28,7 +31,8 @@ class Bounds(NamedTuple):
 
 BOUNDS = {
     "SAGEMAKER_BIND_TO_PORT": Bounds(1, 65535),
-    "SAGEMAKER_MAX_PAYLOAD_IN_MB": Bounds(1, 1024),
+    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": Bounds(0, 100_000),
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB": Bounds(0, 1024),
     "SAGEMAKER_MODEL_SERVER_TIMEOUT": Bounds(1, 3600),
     "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": Bounds(1, 3600),
     "SAGEMAKER_MODEL_SERVER_WORKERS": Bounds(1, MAX_WORKERS),
@@ -36,10 +40,13 @@ BOUNDS = {
     "SAGEMAKER_RL_COMPILE": Bounds(0, 1),
     "SAGEMAKER_RL_MAX_MODELS": Bounds(1, 100_000),
     "SAGEMAKER_RL_MAX_QUEUE": Bounds(1, 100_000),
+    "SAGEMAKER_RL_MODEL_THREADS": Bounds(1, 64),
     "SAGEMAKER_RL_PAGE": Bounds(0, 1),
     "SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS": Bounds(1, 3600),
 }
 """Of each variable that is a number."""
+SECONDS_TO_ANSWER, SECONDS_TO_ANSWER_IN_BATCH = 60, 600
+"""As long as SageMaker waits for an answer of an endpoint, and by default for one of a batch transform job."""
 MAX_DIGITS = 10
 """Python reads a whole number of thousands of digits slowly, or not at all."""
 
@@ -54,6 +61,9 @@ class Settings:
         port: port to listen on.
         workers: processes that answer.
         max_body_bytes: of a request; what is longer is answered with 413.
+        max_payload_in_mb: the same as batch transform counts it, 0 where no limit was wanted.
+        max_concurrent_transforms: requests that batch transform may send at once; 0 leaves it to the server.
+        batch_strategy: one of STRATEGIES, for the SDK's local mode as the API calls it.
         seconds_to_answer: after which a worker that has not answered is stuck, and replaced.
         seconds_to_receive: within which a request has to arrive whole, or is answered with 408.
         max_queue: requests that a worker may have in hand; more are answered with 503.
@@ -64,6 +74,7 @@ class Settings:
         compile: whether NumPy computes a graph where its answers equal MXNet's.
         multi_model: whether models are loaded through ``/models``.
         max_models: that may be loaded at the same time in multi-model mode.
+        model_threads: of each worker, in which a user's functions run.
         page: whether ``GET /`` shows the car: for an endpoint on one's own machine.
     """
 
@@ -72,6 +83,9 @@ class Settings:
     port: int
     workers: int
     max_body_bytes: int
+    max_payload_in_mb: int
+    max_concurrent_transforms: int
+    batch_strategy: str
     seconds_to_answer: float
     seconds_to_receive: float
     max_queue: int
@@ -82,6 +96,7 @@ class Settings:
     compile: bool
     multi_model: bool
     max_models: int
+    model_threads: int
     page: bool
 
     @classmethod
@@ -98,33 +113,49 @@ class Settings:
             raise InputError(
                 f"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT is {accept!r}, expected one of {', '.join(CODECS)}."
             )
-        output = environment.get("SAGEMAKER_RL_OUTPUT", HEADS)
-        if output not in OUTPUTS:
-            raise InputError(f"SAGEMAKER_RL_OUTPUT is {output!r}, expected {' or '.join(OUTPUTS)}.")
+
+        def choice(name: str, default: str, choices: Sequence[str]) -> str:
+            text = environment.get(name, default)
+            for known in choices:
+                if text.lower() == known.lower():
+                    return known
+            raise InputError(f"{name} is {text!r}, expected {' or '.join(choices)}.")
 
         def number(name: str, default: int) -> int:
             text = environment.get(name, str(default))
             least, most = BOUNDS[name]
-            if not text.isdecimal() or len(text) > MAX_DIGITS or not least <= int(text) <= most:
+            if not (text.isascii() and text.isdecimal()) or len(text) > MAX_DIGITS or not least <= int(text) <= most:
                 raise InputError(f"{name} is {text!r}, expected a whole number from {BOUNDS[name]}.")
             return int(text)
 
-        timeout = number("SAGEMAKER_MODEL_SERVER_TIMEOUT", 60)
+        # the SDK's local mode spells it so, and takes the answer of /execution-parameters for a value of the API
+        is_sdk = environment.get("SAGEMAKER_BATCH") == "True"
+        strategy = choice("SAGEMAKER_BATCH_STRATEGY", STRATEGIES[0], STRATEGIES)
+        is_batch = choice("SAGEMAKER_BATCH", "false", ("true", "false")) == "true"
+        default_timeout = SECONDS_TO_ANSWER_IN_BATCH if is_batch else SECONDS_TO_ANSWER
+        timeout = number("SAGEMAKER_MODEL_SERVER_TIMEOUT", default_timeout)
+        payload = number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6)
+        transforms = number("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", 0)
         return cls(
             model_dir=base / ("models" if multi_model else "model"),
             host=environment.get("SAGEMAKER_BIND_TO_HOST", "0.0.0.0"),  # noqa: S104 - as SageMaker asks
             port=number("SAGEMAKER_BIND_TO_PORT", 8080),
             workers=number("SAGEMAKER_MODEL_SERVER_WORKERS", min(cores.count(), MAX_WORKERS)),
-            max_body_bytes=number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 6) * 1024 * 1024,
+            max_body_bytes=(payload or BOUNDS["SAGEMAKER_MAX_PAYLOAD_IN_MB"].most) * 1024 * 1024,
+            max_payload_in_mb=payload,
+            max_concurrent_transforms=transforms,
+            batch_strategy=SDK_STRATEGIES[strategy] if is_sdk else strategy,
             seconds_to_answer=number("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
             seconds_to_receive=number("SAGEMAKER_RL_RECEIVE_TIMEOUT_SECONDS", 30),
-            max_queue=number("SAGEMAKER_RL_MAX_QUEUE", 1000),
+            # one worker may get all of a transform job's requests
+            max_queue=max(number("SAGEMAKER_RL_MAX_QUEUE", 1000), transforms),
             access_log_lines=number("SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND", 100),
             default_accept=accept,
-            output=output,
+            output=choice("SAGEMAKER_RL_OUTPUT", HEADS, OUTPUTS),
             program=environment.get("SAGEMAKER_PROGRAM", DEFAULT_PROGRAM),
             compile=number("SAGEMAKER_RL_COMPILE", 1) == 1,
             multi_model=multi_model,
             max_models=number("SAGEMAKER_RL_MAX_MODELS", 1000),
+            model_threads=number("SAGEMAKER_RL_MODEL_THREADS", 1),
             page=number("SAGEMAKER_RL_PAGE", 0) == 1,
         )

@@ -14,51 +14,25 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass, field
 from typing import NoReturn
 
-from sagemaker_rl.serving import control, worker
+from sagemaker_rl.serving import control, memory, requirements, worker
 from sagemaker_rl.serving.answers import format_traceback
-from sagemaker_rl.serving.http_connection import BUSY, IDLE
+from sagemaker_rl.serving.handed_connections import HandedConnections
 from sagemaker_rl.serving.log import log
 from sagemaker_rl.serving.multi_model_operations import UPDATE, MultiModelOperations
+from sagemaker_rl.serving.restarts import MAX_EARLY_DEATHS, Restarts
 from sagemaker_rl.serving.servable import Servable
 from sagemaker_rl.serving.settings import Settings
-from sagemaker_rl.serving.shared_state import MAX_CONNECTIONS, SharedState
-from sagemaker_rl.serving.waiting_connections import SECONDS_TO_WAIT_FOR_A_WORKER, WaitingConnections, answer_503
+from sagemaker_rl.serving.shared_state import SharedState
+from sagemaker_rl.serving.trial_load import Trials, cause_of_end
+from sagemaker_rl.serving.waiting_connections import WaitingConnections
+from sagemaker_rl.serving.worker_process import WorkerProcess
 
-SECONDS_UNRESPONSIVE = 1.0
-"""Without a heartbeat of its event loop, a worker gets no further connections."""
 SECONDS_TO_DRAIN = 9.5
 """After which workers that have not ended are killed; they give up by themselves after ``worker.SECONDS_TO_DRAIN``."""
 SECONDS_BETWEEN_ACCEPTS = 0.1
 """After accepting has failed."""
-MAX_RESTART_SECONDS = 10.0
-"""Before a worker is started again that could not load its model."""
-
-
-@dataclass
-class _WorkerProcess:
-    """A worker as the supervisor knows it.
-
-    Attributes:
-        number: its place among the workers; its replacement has the same.
-        pid: of its process.
-        control_socket: the supervisor's end of the pair.
-        models: that it had when it was started, as folders by name.
-        slots: of the connections that it has.
-        updates: how many operations of models it still has to carry out before it is ready.
-        is_killed: it was stuck.
-    """
-
-    number: int
-    pid: int
-    control_socket: socket.socket
-    models: dict[str, str]
-    slots: set[int] = field(default_factory=set)
-    updates: int = 0
-    is_killed: bool = False
 
 
 class Supervisor:
@@ -74,18 +48,20 @@ class Supervisor:
         self._listener: socket.socket | None = listener
         self._state = SharedState()
         self._model: Servable | None = None
-        self._workers: dict[int, _WorkerProcess] = {}
-        self._connections: dict[int, tuple[socket.socket, _WorkerProcess]] = {}
-        self._free_slots = deque(range(MAX_CONNECTIONS))
+        self._workers: dict[int, WorkerProcess] = {}
         # the data of a registered file is a function to call when it can be read
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._waiting = WaitingConnections(self._selector)
+        self._connections = HandedConnections(self._state, self._workers, self._waiting)
+        self._trials = Trials(settings, self._become_child)
         self._operations = MultiModelOperations(
-            settings.max_models, self._send, lambda: [process.pid for process in self._workers.values()]
+            settings.max_models,
+            self._send,
+            lambda: [process.pid for process in self._workers.values()],
+            self._trials.start,
         )
-        self._load_failures = 0
-        self._restart_times: dict[int, float] = {}
+        self._restarts = Restarts()
         self._stop_requested = False
         self._drain_deadline: float | None = None
 
@@ -93,19 +69,20 @@ class Supervisor:
     def refuse_until(self, loaded: threading.Event) -> None:
         """Answer 503 until a model is loaded. Run in a thread that ends before the first worker is forked."""
         while not loaded.is_set():
-            self.run_once(0.02)
+            self._handle_events(0.02)  # and no more: children, as pip, are waited for by who has started them
+            self._waiting.enforce_deadlines()
 
     def run(self, model: Servable | None) -> NoReturn:
         """Start the workers and look after them until a SIGTERM; then end the process."""
         self.start(model)
         while not self.has_drained():
             self.run_once(0.05)
-        self._kill_workers()  # those that have not ended in time
-        os._exit(0)
+        self._end(0)  # and the workers that have not ended in time
 
     def start(self, model: Servable | None) -> None:
         """Start the workers, and have signals noted from now on."""
         self._model = model
+        self._state.bytes_for_bodies = memory.bytes_for_bodies(self._settings.workers)
         self._handle_signals()
         for number in range(self._settings.workers):
             self._start_worker(number)
@@ -131,19 +108,27 @@ class Supervisor:
 
     def run_once(self, seconds: float) -> None:
         """Handle events, waiting for them so long at most, and look after workers and waiting connections."""
-        for key, _ in self._selector.select(seconds):
-            key.data()
+        self._handle_events(seconds)
         self._reap_children()
-        self._restart_workers()
+        if self._drain_deadline is None:
+            for number in self._restarts.take_due():
+                self._start_worker(number)
         self._kill_stuck_workers()
-        self._assign_waiting_connections()
+        self._trials.kill_overdue()
+        self._connections.revoke()
+        self._connections.assign_waiting()
         self._waiting.enforce_deadlines()
         if self._stop_requested and self._drain_deadline is None:
             self._drain()
 
+    def _handle_events(self, seconds: float) -> None:
+        for key, _ in self._selector.select(seconds):
+            key.data()
+
     def _drain(self) -> None:
         """Accept what has arrived, refuse what comes now, and let the workers finish."""
         self._drain_deadline = time.monotonic() + SECONDS_TO_DRAIN
+        self._connections.draining = True
         self._accept()
         if self._listener is not None:
             self._selector.unregister(self._listener)
@@ -170,62 +155,10 @@ class Supervisor:
                 time.sleep(SECONDS_BETWEEN_ACCEPTS)
                 return
             connection.setblocking(False)
-            self._assign(connection)
-
-    def _assign(self, connection: socket.socket) -> None:
-        """Hand a connection to the worker with the fewest, or have it wait."""
-        processes = sorted(self._responsive_workers(), key=lambda process: len(process.slots))
-        if processes and self._free_slots:
-            slot = self._free_slots.popleft()
-            message = control.slot_message(control.CONNECTION, slot)
-            for process in processes:
-                self._state.connection_states[slot] = IDLE
-                if control.send(process.control_socket, message, connection.fileno()):
-                    process.slots.add(slot)
-                    self._connections[slot] = (connection, process)
-                    return
-            self._free_slots.append(slot)
-        self._waiting.add(connection, SECONDS_TO_WAIT_FOR_A_WORKER if self._workers else 0.0)
-
-    def _assign_waiting_connections(self) -> None:
-        for connection in self._waiting.untouched():
-            if not self._free_slots or not self._responsive_workers():
-                return
-            self._waiting.remove(connection)
-            self._assign(connection)
-
-    def _responsive_workers(self) -> list[_WorkerProcess]:
-        """Return the workers that can answer, and whose event loop turns."""
-        now = time.monotonic()
-        state = self._state
-        return [
-            process
-            for number, process in self._workers.items()
-            if state.ready[number] and now - state.heartbeats[number] < SECONDS_UNRESPONSIVE
-        ]
-
-    def _release_slot(self, slot: int) -> tuple[socket.socket, int]:
-        """Take a slot from its worker; return its connection, and the state in which that was."""
-        connection, process = self._connections.pop(slot)
-        process.slots.discard(slot)
-        state = self._state.connection_states[slot]
-        self._state.connection_states[slot] = IDLE
-        self._free_slots.append(slot)
-        return connection, state
-
-    def _reassign_connections(self, process: _WorkerProcess) -> None:
-        """Answer the requests that an ended worker had in hand, and hand its other connections to others."""
-        for slot in list(process.slots):
-            connection, state = self._release_slot(slot)
-            if state == IDLE and self._drain_deadline is None:
-                self._assign(connection)
-                continue
-            if state == BUSY:  # and not in the middle of an answer, which ends there
-                answer_503(connection, b"The worker that had this request has ended.")
-            self._waiting.add_answered(connection)
+            self._connections.assign(connection)
 
     # --- Messages of workers -----------------------------------------------------------------------------------------
-    def _read_messages(self, process: _WorkerProcess) -> None:
+    def _read_messages(self, process: WorkerProcess) -> None:
         while (received := control.receive(process.control_socket)) is not None:
             message, _ = received
             if not message:
@@ -233,38 +166,37 @@ class Supervisor:
                 return
             _MESSAGE_HANDLERS[message[:1]](self, process, message)
 
-    def _on_closed(self, process: _WorkerProcess, message: bytes) -> None:
-        slot = control.slot_of(message)
-        if slot in process.slots:
-            connection, _ = self._release_slot(slot)
-            connection.close()
+    def _on_closed(self, process: WorkerProcess, message: bytes) -> None:
+        self._connections.close(process, control.slot_of(message))
 
-    def _on_ready(self, process: _WorkerProcess, message: bytes) -> None:
+    def _on_given_back(self, process: WorkerProcess, message: bytes) -> None:
+        self._connections.take_back(process, control.slot_of(message))
+
+    def _on_ready(self, process: WorkerProcess, message: bytes) -> None:
         process.updates = self._operations.update_worker(process.pid, process.models)
         if not process.updates:
             self._set_ready(process)
 
-    def _set_ready(self, process: _WorkerProcess) -> None:
+    def _set_ready(self, process: WorkerProcess) -> None:
         self._state.ready[process.number] = 1
-        self._load_failures = 0
-        if not self._state.serving[0] and len(self._responsive_workers()) == self._settings.workers:
+        if not self._state.serving[0] and len(self._connections.responsive_workers()) == self._settings.workers:
             self._state.serving[0] = 1
+        if self._state.serving[0]:
+            self._restarts.reset()
         if self._drain_deadline is not None:
             control.send(process.control_socket, control.DRAIN)
 
-    def _on_load_failed(self, process: _WorkerProcess, message: bytes) -> None:
+    def _on_load_failed(self, process: WorkerProcess, message: bytes) -> None:
         """End the endpoint if its model cannot be loaded; if it could be before, the worker is started again."""
         reason = message[1:].decode("utf-8")
         if not self._state.serving[0]:
-            print(f"Error: {reason}", file=sys.stderr, flush=True)
-            self._kill_workers()
-            os._exit(1)
+            self._end(1, reason)
         log("error", f"A worker cannot load its model: {reason}")
 
-    def _on_operation_requested(self, process: _WorkerProcess, message: bytes) -> None:
+    def _on_operation_requested(self, process: WorkerProcess, message: bytes) -> None:
         self._operations.start(process.pid, control.ModelOperation.from_message(message))
 
-    def _on_carried_out(self, process: _WorkerProcess, message: bytes) -> None:
+    def _on_carried_out(self, process: WorkerProcess, message: bytes) -> None:
         outcome = control.Outcome.from_message(message)
         if outcome.number != UPDATE:
             self._operations.record_outcome(process.pid, outcome)
@@ -291,23 +223,28 @@ class Supervisor:
             finally:
                 os._exit(1)
         worker_socket.close()
-        process = _WorkerProcess(number, pid, supervisor_socket, dict(self._operations.models))
+        process = WorkerProcess(number, pid, supervisor_socket, dict(self._operations.models))
         self._workers[number] = process
         read_messages = functools.partial(self._read_messages, process)
         self._selector.register(supervisor_socket, selectors.EVENT_READ, read_messages)
 
     def _become_worker(self, number: int, supervisor_socket: socket.socket, worker_socket: socket.socket) -> None:
         """In the new process: close the supervisor's files, and run the worker."""
+        self._become_child()
+        supervisor_socket.close()
+        worker.run(self._settings, self._state, number, worker_socket, self._model, self._operations.models)
+
+    def _become_child(self) -> None:
+        """In a new process: close the supervisor's files, or a connection that it closes would stay open here."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         control_sockets = [process.control_socket for process in self._workers.values()]
-        connections = [connection for connection, _ in self._connections.values()]
-        for inherited in (supervisor_socket, *self._wakeup_sockets, *control_sockets, *connections, *self._waiting):
+        connections = (*self._connections, *self._waiting)
+        for inherited in (*self._wakeup_sockets, *control_sockets, *connections):
             inherited.close()
         if self._listener is not None:
             self._listener.close()
         self._selector.close()
-        worker.run(self._settings, self._state, number, worker_socket, self._model, self._operations.models)
 
     def _reap_children(self) -> None:
         """Replace the workers that have ended. As process 1 of a container, forget any other process that has."""
@@ -321,41 +258,37 @@ class Supervisor:
             for process in list(self._workers.values()):
                 if process.pid == pid:
                     self._replace_worker(process, status)
+            outcome = self._trials.outcome(pid, status)
+            if outcome is not None:
+                self._operations.record_outcome(pid, outcome)
 
-    def _replace_worker(self, process: _WorkerProcess, status: int) -> None:
+    def _replace_worker(self, process: WorkerProcess, status: int) -> None:
         was_ready = self._state.ready[process.number]
         self._state.ready[process.number] = 0
         del self._workers[process.number]
         self._read_last_messages(process)
         self._operations.forget_worker(process.pid)
         if self._drain_deadline is None:
-            cause = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
-            log("error", f"Worker {process.number} has ended with {cause}, and is replaced.", pid=process.pid)
-            if was_ready:
+            cause = cause_of_end(status)
+            if not process.is_killed:  # else it is logged already
+                log("error", f"Worker {process.number} has ended with {cause}, and is replaced.", pid=process.pid)
+            if was_ready and self._state.serving[0]:
                 self._start_worker(process.number)
             else:
-                self._load_failures += 1
-                seconds = min(0.25 * 2**self._load_failures, MAX_RESTART_SECONDS)
-                self._restart_times[process.number] = time.monotonic() + seconds
-        self._reassign_connections(process)
+                self._restarts.schedule(process.number)
+            if self._restarts.is_hopeless() and not self._state.serving[0]:
+                self._end(1, f"{MAX_EARLY_DEATHS} workers ended before the endpoint was ready, the last with {cause}.")
+        self._connections.reassign(process)
 
-    def _read_last_messages(self, process: _WorkerProcess) -> None:
-        """Read which connections an ended worker had closed, and close its control socket."""
+    def _read_last_messages(self, process: WorkerProcess) -> None:
+        """Read which connections an ended worker had closed, or why it ended, and close its control socket."""
         if process.control_socket in self._selector.get_map():
             self._selector.unregister(process.control_socket)
         while (received := control.receive(process.control_socket)) is not None and received[0]:
             message, _ = received
-            if message[:1] == control.CLOSED:
-                self._on_closed(process, message)
+            if message[:1] in (control.CLOSED, control.GIVEN_BACK, control.FAILED):
+                _MESSAGE_HANDLERS[message[:1]](self, process, message)
         process.control_socket.close()
-
-    def _restart_workers(self) -> None:
-        """Start the workers again whose time has come."""
-        now = time.monotonic()
-        for number, restart_time in list(self._restart_times.items()):
-            if now >= restart_time and self._drain_deadline is None:
-                del self._restart_times[number]
-                self._start_worker(number)
 
     def _kill_stuck_workers(self) -> None:
         """Kill the workers whose event loop has not turned for as long as a request may take."""
@@ -364,16 +297,24 @@ class Supervisor:
             seconds = now - self._state.heartbeats[number]
             if self._state.ready[number] and seconds > self._settings.seconds_to_answer and not process.is_killed:
                 process.is_killed = True
-                log("error", f"Worker {number} is stuck.", pid=process.pid)
+                reason = f"Worker {number} has stopped for {seconds:.0f} seconds, and is replaced."
+                log("error", reason, pid=process.pid)
                 os.kill(process.pid, signal.SIGKILL)
 
-    def _kill_workers(self) -> None:
+    def _end(self, status: int, reason: str = "") -> NoReturn:
+        """End all workers and this process; say why."""
         for process in self._workers.values():
             os.kill(process.pid, signal.SIGKILL)
+        self._trials.kill()
+        requirements.remove()
+        if reason:
+            print(f"Error: {reason}", file=sys.stderr, flush=True)
+        os._exit(status)
 
 
 _MESSAGE_HANDLERS = {
     control.CLOSED: Supervisor._on_closed,
+    control.GIVEN_BACK: Supervisor._on_given_back,
     control.READY: Supervisor._on_ready,
     control.FAILED: Supervisor._on_load_failed,
     control.REQUEST_OPERATION: Supervisor._on_operation_requested,

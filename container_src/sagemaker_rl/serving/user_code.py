@@ -6,6 +6,8 @@ this package's handler for the functions that the module leaves out.
 
 import importlib
 import sys
+import threading
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from sagemaker_rl.errors import PolicyError, RequestError
 from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.serving import handler
 from sagemaker_rl.serving.log import log
+
+_loading = threading.Lock()
+"""Where Python looks for modules is the same in all threads."""
 
 
 @dataclass(frozen=True)
@@ -45,56 +50,63 @@ class UserModel:
         model_dir: the unpacked model.tar.gz.
 
     Raises:
-        PolicyError: The functions, or what they load, cannot be used.
+        PolicyError: The functions, or what they load, end the process.
+        Exception: Any that they raise.
     """
 
     executor = "code/inference.py"
 
     def __init__(self, model_dir: Path) -> None:
-        code = model_dir / "code"
-        has_requirements = (code / "requirements.txt").is_file()
-        if has_requirements:
-            log("warning", "code/requirements.txt is not installed at start: install it in an image of your own.")
         self.folder = model_dir
         self._context = _Context(model_dir)
-        sys.path.insert(0, str(code))
-        sys.dont_write_bytecode = True
         self._transformer = Transformer(default_inference_handler=_Handler())
-        try:
-            self._transformer.validate_and_initialize(model_dir=str(model_dir), context=self._context)
-        except ModuleNotFoundError as error:
-            if not has_requirements:
+        code = str(model_dir / "code")
+        with _loading:
+            sys.path.insert(0, code)
+            sys.dont_write_bytecode = True
+            try:
+                self._transformer.validate_and_initialize(model_dir=str(model_dir), context=self._context)
+            except Exception:
                 raise
-            raise PolicyError(
-                f"No module named {error.name!r}: code/requirements.txt is not installed; install it in an image of "
-                "your own (docs/serving.md)."
-            ) from None
-        finally:
-            sys.path.remove(str(code))
-            # another model's module may have the same name
-            for name, module in list(sys.modules.items()):
-                if (getattr(module, "__file__", None) or "").startswith(f"{code}/"):
-                    del sys.modules[name]
-            importlib.invalidate_caches()
+            except BaseException as error:  # sys.exit and the like, which no event loop survives
+                log("error", "The model cannot be loaded.", traceback=traceback.format_exc())
+                raise PolicyError(f"The model's code raised {_described(error)}.") from None
+            finally:
+                sys.path.remove(code)
+                # another model's module may have the same name
+                for name, module in list(sys.modules.items()):
+                    if (getattr(module, "__file__", None) or "").startswith(f"{code}/"):
+                        del sys.modules[name]
+                importlib.invalidate_caches()
 
     def transform(self, body: bytes, headers: Mapping[bytes, bytes]) -> Answer:
-        """Answer a request by the user's functions. It must not be called from two threads at once."""
+        """Answer a request by the user's functions, which may run in several threads at once."""
         context = self._context  # the toolkit keeps the first context that it is given
         context.begin(headers)
-        (response,) = self._transformer.transform([{"body": bytearray(body)}], context)
+        try:
+            (response,) = self._transformer.transform([{"body": bytearray(body)}], context)
+        except BaseException as error:  # sys.exit and the like: the toolkit itself answers any Exception
+            return Answer(500, detail=f"{_described(error)}\n{traceback.format_exc()}")
         if context.status != 200:
             # the toolkit appends the traceback to the message
-            message, _, traceback = str(response).partition("\nTraceback (most recent call last):")
-            return Answer(context.status, detail=message if context.status < 500 else f"{message}\n{traceback}")
+            message, _, trace = str(response).partition("\nTraceback (most recent call last):")
+            return Answer(context.status, detail=message if context.status < 500 else f"{message}\n{trace}")
         if isinstance(response, str):
             response = response.encode("utf-8")
         if not isinstance(response, bytes | bytearray | memoryview):
             return Answer(500, detail=f"output_fn returned {type(response).__name__}, expected str or bytes.")
-        return Answer(200, bytes(response), context.content_type)
+        content_type = context.content_type
+        if not isinstance(content_type, str) or not (content_type.isascii() and content_type.isprintable()):
+            return Answer(500, detail=f"output_fn returned the content type {content_type!r}, expected a media type.")
+        return Answer(200, bytes(response), content_type)
 
 
-class _Context:
-    """A request's headers for the toolkit, and the answer's status and content type from it.
+def _described(error: BaseException) -> str:
+    return " ".join(traceback.format_exception_only(error)[-1].split())
+
+
+class _Context(threading.local):
+    """A request's headers for the toolkit, and the answer's status and content type from it; each thread has its own.
 
     It has the methods of multi-model-server's context, which the toolkit was written for.
     """

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 SECONDS_TO_WAIT_FOR_A_WORKER = 1.0
 """After which the supervisor answers with 503: SageMaker's ping waits for 2."""
+SECONDS_TO_WAIT_FOR_A_HEARTBEAT = 0.4
+"""The same where no worker starts, and those that there are have stopped."""
 SECONDS_TO_READ = 5.0
 """Within which the head of a request has to arrive that the supervisor answers."""
 SECONDS_TO_LINGER = 1.0
@@ -33,20 +35,22 @@ class _WaitingConnection:
         deadline: seconds on the monotonic clock. Until then it waits for a worker; once it is watched and bytes have
             arrived, it is closed then.
         is_watched: the supervisor reads from it.
-        received: what has been read of its request.
+        received_bytes: how much of its request has been read.
+        end: the last bytes of it.
         is_answered: with 503.
     """
 
     socket: socket.socket
     deadline: float
     is_watched: bool = False
-    received: bytes = b""
+    received_bytes: int = 0
+    end: bytes = b""
     is_answered: bool = False
 
     @property
     def is_untouched(self) -> bool:
         """Whether a worker can still take it: nothing has been read from it, and it is not answered."""
-        return not self.received and not self.is_answered
+        return not self.received_bytes and not self.is_answered
 
 
 class WaitingConnections:
@@ -113,8 +117,10 @@ class WaitingConnections:
         if not data:
             self._close(waiting)
         elif not waiting.is_answered:
-            waiting.received += data
-            if b"\r\n\r\n" in waiting.received or len(waiting.received) > MAX_HEAD_BYTES:
+            waiting.received_bytes += len(data)
+            data = waiting.end + data
+            waiting.end = data[-3:]
+            if b"\r\n\r\n" in data or waiting.received_bytes > MAX_HEAD_BYTES:
                 waiting.is_answered = True
                 waiting.deadline = time.monotonic() + SECONDS_TO_LINGER
                 answer_503(waiting.socket, b"No worker can answer at the moment.")

@@ -14,7 +14,7 @@ import numpy as np
 import uvloop
 
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.serving import control
+from sagemaker_rl.serving import control, freed_memory, memory
 from sagemaker_rl.serving.answers import format_traceback
 from sagemaker_rl.serving.endpoint import Endpoint
 from sagemaker_rl.serving.http_connection import Connection
@@ -25,6 +25,8 @@ from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import SharedState
 
 SECONDS_BETWEEN_TICKS = 0.1
+SECONDS_SATURATED = 0.1
+"""For which users' functions take all threads, until other workers get the connections without a request."""
 SECONDS_TO_DRAIN = 8.0
 SECONDS_TO_KEEP_IDLE = 0.5
 """For which a draining worker still listens on idle connections: a request may be on its way."""
@@ -51,7 +53,9 @@ def run(
     for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # the supervisor handles them, also where a terminal sends them to all processes
         signal.signal(signal_number, signal.SIG_IGN)
+    memory.be_killed_first()
     np.seterr(all="ignore")  # every answer is checked to be finite
+    freed_memory.keep_some()
     default_model = model if model is not None or settings.multi_model else _load_or_exit(settings, control_socket)
     models = _load_models(settings, folders)
     gc.freeze()  # the garbage collector skips the models from now on
@@ -65,9 +69,9 @@ def _load_or_exit(settings: Settings, control_socket: socket.socket) -> Model:
         return load_model(settings.model_dir, settings)
     except InputError as error:
         reason = str(error)
-    except Exception as error:  # a user's functions may raise any
+    except BaseException as error:  # a user's functions may raise any
         log("error", "The model cannot be loaded.", traceback=format_traceback(error))
-        reason = f"{type(error).__name__}: {error}"
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
     control.send(control_socket, control.FAILED + reason[:1000].encode("utf-8"))
     os._exit(1)
 
@@ -117,6 +121,7 @@ class Worker:
         self._drained = asyncio.Event()
         self._loop.add_reader(self._control_socket, self._read_messages)
         self._state.record_heartbeat(self._number)
+        self._state.busy[self._number] = 0
         self._send(control.READY)
         tick_task = self._loop.create_task(self._tick_forever())
         await self._drained.wait()
@@ -175,7 +180,10 @@ class Worker:
 
     # --- Connections -------------------------------------------------------------------------------------------------
     async def _serve_connection(self, slot: int, file: int) -> None:
-        connection = Connection(self._endpoint, self._state.connection_states, slot, self._on_connection_closed)
+        state = self._state
+        connection = Connection(
+            self._endpoint, state.connection_states, state.revoked, slot, self._on_connection_closed
+        )
         self._connections.add(connection)
         try:
             await self._loop.connect_accepted_socket(lambda: connection, socket.socket(fileno=file))
@@ -185,7 +193,8 @@ class Worker:
     def _on_connection_closed(self, connection: Connection) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
-            self._send(control.slot_message(control.CLOSED, connection.slot))
+            letter = control.GIVEN_BACK if connection.is_given_back else control.CLOSED
+            self._send(control.slot_message(letter, connection.slot))
 
     # --- Time --------------------------------------------------------------------------------------------------------
     async def _tick_forever(self) -> None:
@@ -200,12 +209,23 @@ class Worker:
             self._unsent.popleft()
         for connection in list(self._connections):
             connection.enforce_timeouts(now, self._settings.seconds_to_receive)
+        self._return_connections_if_busy()
         if self._endpoint.is_stuck():
             self._endpoint.log_stuck()
             self._endpoint.flush_access_log()
             os._exit(1)  # the supervisor answers the requests in hand, and starts another worker
         if self._drain_deadline is not None:
             self._continue_draining(now, self._drain_deadline)
+
+    def _return_connections_if_busy(self) -> None:
+        """Hand connections without a request back, if a user's functions hold this worker up, and not another one."""
+        is_busy = self._endpoint.seconds_saturated() > SECONDS_SATURATED
+        self._state.busy[self._number] = is_busy
+        if not is_busy or self._drain_deadline is not None or not self._state.has_free_worker():
+            return
+        for connection in list(self._connections):
+            if connection.may_be_moved:
+                connection.give_back()
 
     def _continue_draining(self, now: float, deadline: float) -> None:
         """Close idle connections once their time is over; end when none is left, or at the deadline."""

@@ -73,6 +73,10 @@ class Clients:
         return self.client("application-autoscaling")
 
     @cached_property
+    def cloudwatch(self) -> Any:
+        return self.client("cloudwatch")
+
+    @cached_property
     def s3(self) -> Any:
         return self.client("s3")
 

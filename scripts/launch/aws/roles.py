@@ -55,7 +55,9 @@ def project_role_name(clients: Clients) -> str:
     return f"rl-mountain-car-{clients.region}"
 
 
-def policy(clients: Clients, home: str, vpc: bool = False, kms_keys: Sequence[str] = ()) -> dict[str, Any]:
+def policy(
+    clients: Clients, home: str, vpc: bool = False, kms_keys: Sequence[str] = (), topics: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the role's permissions: its bucket below the prefix, its repositories, its logs and metrics, no more.
 
     Args:
@@ -63,12 +65,15 @@ def policy(clients: Clients, home: str, vpc: bool = False, kms_keys: Sequence[st
         home: ``s3://bucket/prefix``.
         vpc: whether jobs and endpoints may run in a VPC, which needs permissions on all of EC2.
         kms_keys: ARNs of keys that encrypt outputs and volumes.
+        topics: ARNs of SNS's topics that asynchronous endpoints tell of their answers.
     """
     optional = []
     if vpc:
         optional.append({"Sid": "Vpc", "Effect": "Allow", "Action": list(VPC_ACTIONS), "Resource": "*"})
     if kms_keys:
         optional.append({"Sid": "Keys", "Effect": "Allow", "Action": list(KMS_ACTIONS), "Resource": list(kms_keys)})
+    if topics:
+        optional.append({"Sid": "Topics", "Effect": "Allow", "Action": ["sns:Publish"], "Resource": list(topics)})
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -210,12 +215,13 @@ def callers_role(clients: Clients) -> str | None:
     return str(role["Arn"]) if role and _may_be_assumed(role) else None
 
 
-def optional_permissions(clients: Clients, name: str) -> tuple[bool, list[str]]:
-    """Return the permissions of a role of this project that are optional: whether for a VPC, and for which KMS keys."""
+def optional_permissions(clients: Clients, name: str) -> tuple[bool, list[str], list[str]]:
+    """Return what is optional of a role of this project: whether it is for a VPC, its KMS keys and its SNS topics."""
     answer = aws_errors.describe_if_exists(clients.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
     document = answer["PolicyDocument"] if answer else {"Statement": []}
     by_sid = {statement.get("Sid"): statement for statement in document["Statement"]}
-    return "Vpc" in by_sid, _listed(by_sid.get("Keys", {}).get("Resource"))
+    keys, topics = (_listed(by_sid.get(sid, {}).get("Resource")) for sid in ("Keys", "Topics"))
+    return "Vpc" in by_sid, keys, topics
 
 
 def call_once_assumable(clients: Clients, call: Callable[..., Any], request: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from launch.aws import paging
@@ -49,6 +50,83 @@ def registration_requests(endpoint: str, minimum: int, maximum: int, invocations
     ]
 
 
+def backlog_requests(endpoint: str, minimum: int, maximum: int, backlog: float) -> list[Request]:
+    """Return the requests that make an asynchronous endpoint scale, also to no instance and back.
+
+    Target tracking cannot leave zero, where there is no instance to divide the backlog by: an alarm adds the first one.
+    https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-autoscale.html
+
+    Args:
+        endpoint: its name.
+        minimum: the fewest instances; may be 0.
+        maximum: the most instances.
+        backlog: waiting requests per instance, which the scaling aims at.
+    """
+    tracking = {
+        "TargetValue": backlog,
+        "CustomizedMetricSpecification": _metric("ApproximateBacklogSizePerInstance", endpoint),
+        "ScaleInCooldown": 600,
+        "ScaleOutCooldown": 300,
+    }
+    first_instance = {
+        "AdjustmentType": "ChangeInCapacity",
+        "MetricAggregationType": "Average",
+        "Cooldown": 300,
+        "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+    }
+    requests: list[Request] = [
+        ("RegisterScalableTarget", {**target(endpoint), "MinCapacity": minimum, "MaxCapacity": maximum}),
+        (
+            "PutScalingPolicy",
+            {
+                "PolicyName": f"{endpoint}-backlog",
+                **target(endpoint),
+                "PolicyType": "TargetTrackingScaling",
+                "TargetTrackingScalingPolicyConfiguration": tracking,
+            },
+        ),
+    ]
+    if minimum == 0:
+        policy = {
+            "PolicyName": first_instance_name(endpoint),
+            **target(endpoint),
+            "PolicyType": "StepScaling",
+            "StepScalingPolicyConfiguration": first_instance,
+        }
+        requests += [("PutScalingPolicy", policy), _alarm_request(endpoint)]
+    return requests
+
+
+def first_instance_name(endpoint: str) -> str:
+    """Return the name of the policy that adds the first instance, and of the alarm that applies it."""
+    return f"{endpoint}-first-instance"
+
+
+def _alarm_request(endpoint: str) -> Request:
+    """Return the request for the alarm; its action is the policy, whose ARN is known once that is there: ``send``."""
+    name = first_instance_name(endpoint)
+    return "PutMetricAlarm", {
+        "AlarmName": name,
+        **_metric("HasBacklogWithoutCapacity", endpoint),
+        "EvaluationPeriods": 2,
+        "DatapointsToAlarm": 2,
+        "Period": 60,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "missing",
+        "AlarmActions": [name],
+    }
+
+
+def _metric(name: str, endpoint: str) -> dict[str, Any]:
+    return {
+        "MetricName": name,
+        "Namespace": "AWS/SageMaker",
+        "Dimensions": [{"Name": "EndpointName", "Value": endpoint}],
+        "Statistic": "Average",
+    }
+
+
 def find_target(clients: Clients, endpoint: str) -> dict[str, Any] | None:
     """Return the scalable target that is registered for an endpoint; None if it does not scale."""
     identity = target(endpoint)
@@ -70,11 +148,22 @@ def present_registration_requests(clients: Clients, endpoint: str) -> list[Reque
     identity = target(endpoint)
     kept = ("MinCapacity", "MaxCapacity", "SuspendedState")
     requests = [("RegisterScalableTarget", {**identity, **{key: present[key] for key in kept if key in present}})]
-    for policy in paging.entries(clients.autoscaling.describe_scaling_policies, "ScalingPolicies", **identity):
+    for policy in _policies(clients, endpoint):
         names = {key: value for key, value in policy.items() if key in ("PolicyName", "PolicyType")}
         settings = {key: value for key, value in policy.items() if key.endswith("ScalingPolicyConfiguration")}
         requests.append(("PutScalingPolicy", {**identity, **names, **settings}))
+        if policy["PolicyName"] == first_instance_name(endpoint):
+            requests.append(_alarm_request(endpoint))  # for the new policy
     return requests
+
+
+def has_alarm(clients: Clients, endpoint: str) -> bool:
+    """Tell whether an alarm adds the first instance of an endpoint that scales."""
+    return any(policy["PolicyName"] == first_instance_name(endpoint) for policy in _policies(clients, endpoint))
+
+
+def _policies(clients: Clients, endpoint: str) -> Iterator[dict[str, Any]]:
+    return paging.entries(clients.autoscaling.describe_scaling_policies, "ScalingPolicies", **target(endpoint))
 
 
 def changed(present: list[Request], new: list[Request]) -> list[Request]:
@@ -98,6 +187,12 @@ def send(clients: Clients, requests: list[Request]) -> None:
         "RegisterScalableTarget": clients.autoscaling.register_scalable_target,
         "PutScalingPolicy": clients.autoscaling.put_scaling_policy,
         "DeregisterScalableTarget": clients.autoscaling.deregister_scalable_target,
+        "PutMetricAlarm": lambda **request: clients.cloudwatch.put_metric_alarm(**request),
     }
+    arns: dict[str, str] = {}
     for operation, request in requests:
-        operations[operation](**request)
+        if operation == "PutMetricAlarm":
+            request = {**request, "AlarmActions": [arns[policy] for policy in request["AlarmActions"]]}
+        answer = operations[operation](**request)
+        if operation == "PutScalingPolicy":
+            arns[request["PolicyName"]] = answer.get("PolicyARN", "")

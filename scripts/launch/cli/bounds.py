@@ -57,10 +57,13 @@ BOUNDS = {
     "--episodes": Bounds(1),
     "--instance-count": Bounds(1),
     "--max-concurrency": Bounds(1, 200),
+    "--max-concurrent": Bounds(1, 1000),
+    "--max-payload": Bounds(0, 1024),
     "--max-runtime": Bounds(1),
     "--max-wait": Bounds(1),
     "--processes-per-host": Bounds(1),
     "--seed": Bounds(0),
+    "--target-backlog": Bounds(0, whole=False),
     "--target-invocations": Bounds(0, whole=False),
     "--volume-gb": Bounds(1),
 }

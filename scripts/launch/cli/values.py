@@ -15,6 +15,7 @@ from launch.cli.errors import UsageError
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
+TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:\d{12}:[a-zA-Z0-9_.-]+", re.ASCII)
 VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 MAX_HYPERPARAMETERS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH = 100, 256, 2500
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
@@ -47,14 +48,21 @@ def tag(text: str) -> dict[str, str]:
     return {"Key": key, "Value": value}
 
 
+def topic(text: str) -> str:
+    """Check the form of the ARN of an SNS topic."""
+    if not TOPIC_ARN.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no arn:aws:sns:REGION:ACCOUNT:TOPIC")
+    return text
+
+
 def instance_range(text: str) -> tuple[int, int]:
     """Return the fewest and the most instances of ``MIN:MAX``.
 
     Raises:
-        UsageError: It is not of that form, or there are fewer than 1, or fewer at most than at least.
+        UsageError: It is not of that form, or there is none at most, or fewer at most than at least.
     """
     match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]):
+    if not match or not int(match[1]) <= int(match[2]) or int(match[2]) == 0:
         raise UsageError(f"--autoscale is {text!r}, expected MIN:MAX as in 1:4.")
     return int(match[1]), int(match[2])
 

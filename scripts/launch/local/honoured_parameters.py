@@ -64,13 +64,13 @@ HONOURED: dict[str, tuple[str, ...]] = {
     # local/endpoints_api.py
     "CreateEndpoint": ("EndpointName", "EndpointConfigName"),
     "UpdateEndpoint": ("EndpointName", "EndpointConfigName"),
-    # local/jobs_api.py, local/transform_job.py
+    # local/jobs_api.py, local/transform_job.py, local/transform_records.py
     "CreateTransformJob": (
         "TransformJobName",
         "ModelName",
         "BatchStrategy=MultiRecord|SingleRecord",
         "MaxPayloadInMB",
-        "MaxConcurrentTransforms=1",
+        "MaxConcurrentTransforms",
         "Environment",
         "TransformInput.ContentType",
         "TransformInput.SplitType=None|Line",
@@ -82,6 +82,9 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "TransformOutput.AssembleWith=None|Line",
         "TransformResources.InstanceType",
         "TransformResources.InstanceCount=1",
+        "DataProcessing.InputFilter",
+        "DataProcessing.OutputFilter",
+        "DataProcessing.JoinSource=None|Input",
     ),
 }
 """Parameters that local mode honours, by operation; after ``=`` the only values that it can, separated by ``|``."""
@@ -112,7 +115,6 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "TransformOutput.KmsKeyId",
         "TransformResources.VolumeKmsKeyId",
         "TransformResources.InstanceCount",
-        "MaxConcurrentTransforms",
         "ExperimentConfig",
     ),
 }

@@ -19,6 +19,7 @@ from launch.local.errors import LocalError, not_found
 from launch.local.process_id import ProcessId
 from launch.local.records import MODELS, TRAINING_JOBS, TRANSFORM_JOBS, JobKind, JobRecord
 from launch.local.resource_api import ResourceApi, create, require, summaries
+from launch.local.transform_records import DataProcessing
 
 SECONDS_TO_RECORD_RUNNER = 5.0
 """From a job's creation: if there is no runner by then, the script that created the job was killed before."""
@@ -42,6 +43,10 @@ class JobsApi(ResourceApi):
 
     def create_transform_job(self, **request: Any) -> dict[str, Any]:
         honoured_parameters.check("CreateTransformJob", request)
+        try:
+            DataProcessing(request)
+        except ValueError as error:
+            raise LocalError("CreateTransformJob", "ValidationException", str(error)) from None
         model = records.read(MODELS, request["ModelName"])
         if model is None:
             raise not_found("CreateTransformJob", request["ModelName"])

@@ -4,12 +4,16 @@ As in https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code
 honours stands in ``launch.local.honoured_parameters``.
 """
 
+import collections
 import contextlib
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -20,10 +24,15 @@ from launch.local.engines import Workload
 from launch.local.job import STOPPED, LocalJob, Stop
 from launch.local.ml_tree import unpack
 from launch.local.records import MODELS, TRANSFORM_JOBS, JobRecord
+from launch.local.transform_records import DataProcessing, Request, assembled, requests_of
 
 SECONDS_TO_START = 60
 SECONDS_TO_ANSWER = 3600
-DEFAULT_PAYLOAD_IN_MB = 6
+BYTES_PER_CHUNK = 64 * 1024
+DEFAULTS = {"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}
+"""SageMaker's, where neither the request nor the container says otherwise."""
+STRATEGIES = {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}
+"""What containers call the values of BatchStrategy."""
 
 
 class TransformJob(LocalJob):
@@ -49,16 +58,16 @@ class TransformJob(LocalJob):
         self.set_status("Starting", "Starting the container")
         self.storage.download(container["ModelDataUrl"], archive)
         unpack(archive, ml / "model", container["ModelDataUrl"])
-        payload = self.request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_IN_MB)
         environment = {**container.get("Environment", {}), **self.request.get("Environment", {})}
-        environment |= {"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": str(payload)}
+        environment |= _batch_variables(self.request)
         workload, url = self.make_engine(container["Image"]).serve(ml, self.name, environment)
         reader = threading.Thread(target=self._read, args=(workload,))
         reader.start()
         try:
-            with httpx.Client(base_url=url, trust_env=False, timeout=SECONDS_TO_ANSWER) as client:
+            no_limit = httpx.Limits(max_connections=None)
+            with httpx.Client(base_url=url, trust_env=False, timeout=SECONDS_TO_ANSWER, limits=no_limit) as client:
                 self._wait_until_healthy(client, reader)
-                self._transform(client, payload * 1024 * 1024)
+                self._transform(client, execution_parameters(self.request, client))
         finally:
             workload.stop()
             reader.join()
@@ -83,10 +92,9 @@ class TransformJob(LocalJob):
                 raise Stop(STOPPED)
         raise JobFailed("AlgorithmError: the container was not healthy")
 
-    def _transform(self, client: httpx.Client, limit: int) -> None:
-        """Transform each input file into an output file; a request has at most ``limit`` bytes, or one line."""
+    def _transform(self, client: httpx.Client, execution: "ExecutionParameters") -> None:
+        """Transform each input file into an output file."""
         target = self.request["TransformOutput"]
-        separator = b"\n" if target.get("AssembleWith") == "Line" else b""
         uri = self.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         folder = self.folder / "input"
         is_file = [file.path for file in self.storage.find(uri)] == [""]
@@ -94,46 +102,117 @@ class TransformJob(LocalJob):
             name = f"{path.relative_to(folder)}.out"
             output = self.folder / "output" / name
             output.parent.mkdir(parents=True, exist_ok=True)
-            answers = self._ask(client, path, limit)
-            output.write_bytes(
-                b"".join(answer.rstrip(b"\n") + separator if separator else answer for answer in answers)
-            )
+            with output.open("wb") as written:
+                for answer in self._answers(client, path, execution):
+                    written.write(assembled(answer, target.get("AssembleWith") == "Line"))
             self.storage.upload(output, join(target["S3OutputPath"], name))
 
-    def _ask(self, client: httpx.Client, path: Path, limit: int) -> list[bytes]:
-        """Return the container's answers for an input file, one for each request."""
+    def _answers(self, client: httpx.Client, path: Path, execution: "ExecutionParameters") -> Iterator[bytes]:
+        """Yield what is stored for an input file, request by request in the file's order; several are under way."""
+        processing = DataProcessing(self.request)
+        splits = self.request["TransformInput"].get("SplitType", "None") != "None"
+        content, limit = path.read_bytes(), execution.payload_bytes
+        requests = requests_of(path.name, content, splits, execution.several, limit, processing)
+        pending: collections.deque[Future[bytes]] = collections.deque()
+        with ThreadPoolExecutor(execution.at_once) as senders:
+            try:
+                for number, request in enumerate(requests, 1):
+                    if len(pending) == 2 * execution.at_once:  # the next ones wait ready, not the whole file
+                        yield pending.popleft().result()
+                    place = f"{path.name}, request {number}"
+                    pending.append(senders.submit(self._ask, client, request, place, processing, limit is None))
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                senders.shutdown(wait=False, cancel_futures=True)
+
+    def _ask(
+        self, client: httpx.Client, request: Request, place: str, processing: DataProcessing, is_chunked: bool
+    ) -> bytes:
+        """Send a request; return what of its answer is stored.
+
+        Raises:
+            Stop: The job is to end.
+            JobFailed: The container answers with an error, or not with what a join needs.
+        """
+        if self.stop_requested.is_set():
+            raise Stop(STOPPED)
         headers = {
             "Content-Type": self.request["TransformInput"].get("ContentType", ""),
             "Accept": self.request["TransformOutput"].get("Accept", ""),
         }
-        answers = []
-        for number, body in enumerate(self._request_bodies(path.read_bytes(), limit), 1):
-            if self.stop_requested.is_set():
-                raise Stop(STOPPED)
+        body = request.body
+        pieces = (body[start : start + BYTES_PER_CHUNK] for start in range(0, len(body), BYTES_PER_CHUNK))
+        try:
             answer = client.post(
-                "/invocations", content=body, headers={name: value for name, value in headers.items() if value}
+                "/invocations",
+                content=pieces if is_chunked else body,
+                headers={name: value for name, value in headers.items() if value},
             )
-            if answer.status_code != 200:
-                raise JobFailed(
-                    f"ClientError: {path.name}, request {number}: the container answered {answer.status_code}: "
-                    f"{answer.text}"
-                )
-            answers.append(answer.content)
-        return answers
+        except httpx.TransportError as error:
+            raise JobFailed(f"AlgorithmError: {place}: the container does not answer: {error}") from None
+        if answer.status_code != 200:
+            raise JobFailed(f"ClientError: {place}: the container answered {answer.status_code}: {answer.text}")
+        try:
+            return processing.finish(request.records, answer.content)
+        except ValueError as error:
+            raise JobFailed(f"ClientError: {place}: {error}") from None
 
-    def _request_bodies(self, content: bytes, limit: int) -> Iterator[bytes]:
-        """Yield the parts of a file: the whole, one line each, or as many lines as have ``limit`` bytes together."""
-        if self.request["TransformInput"].get("SplitType", "None") == "None":
-            yield content
-            return
-        several = self.request.get("BatchStrategy", "MultiRecord") == "MultiRecord"
-        lines: list[bytes] = []
-        size = 0
-        for line in content.splitlines(keepends=True):
-            if lines and (not several or size + len(line) > limit):
-                yield b"".join(lines)
-                lines, size = [], 0
-            lines.append(line)
-            size += len(line)
-        if lines:
-            yield b"".join(lines)
+
+@dataclass(frozen=True)
+class ExecutionParameters:
+    """How records are sent.
+
+    Attributes:
+        at_once: requests under way.
+        payload_bytes: of a request; None for no limit.
+        several: whether a request has as many records as fit.
+    """
+
+    at_once: int
+    payload_bytes: int | None
+    several: bool
+
+
+def execution_parameters(request: Mapping[str, Any], client: httpx.Client) -> ExecutionParameters:
+    """Return what the job's request says; what it does not say, the container says, or else SageMaker's defaults hold.
+
+    Raises:
+        JobFailed: The container says something that it may not.
+    """
+    try:
+        answer = client.get("/execution-parameters")
+    except httpx.TransportError as error:
+        raise JobFailed(f"AlgorithmError: GET /execution-parameters: the container does not answer: {error}") from None
+    offered = {}
+    if answer.status_code == 200:
+        try:
+            offered = {**DEFAULTS, **answer.json()}
+            sizes = [offered["MaxConcurrentTransforms"], offered["MaxPayloadInMB"]]
+            if any(type(size) is not int or size < 0 for size in sizes):
+                raise ValueError
+        except (ValueError, TypeError):
+            reason = f"GET /execution-parameters answered {answer.text[:200]!r}"
+            raise JobFailed(f"AlgorithmError: {reason}, expected an object as {DEFAULTS}") from None
+    strategies = {value: key for key, value in STRATEGIES.items()}
+    agreed = {
+        **DEFAULTS,
+        **offered,
+        **{key: request[key] for key in ("MaxPayloadInMB", "BatchStrategy") if key in request},
+    }
+    payload = agreed["MaxPayloadInMB"]
+    return ExecutionParameters(
+        at_once=request.get("MaxConcurrentTransforms") or agreed["MaxConcurrentTransforms"] or 1,
+        payload_bytes=payload * 1024 * 1024 if payload else None,
+        several=strategies.get(agreed["BatchStrategy"], agreed["BatchStrategy"]) == "MultiRecord",
+    )
+
+
+def _batch_variables(request: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables by which SageMaker tells a container of the job: of what the request says, no more."""
+    given = {
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": request.get("MaxPayloadInMB"),
+        "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": request.get("MaxConcurrentTransforms") or None,
+        "SAGEMAKER_BATCH_STRATEGY": STRATEGIES.get(request.get("BatchStrategy", "")),
+    }
+    return {"SAGEMAKER_BATCH": "true"} | {name: str(value) for name, value in given.items() if value is not None}

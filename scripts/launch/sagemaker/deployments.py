@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from launch.aws import errors as aws_errors
 from launch.aws import roles, scaling
 from launch.aws.clients import Clients
-from launch.cli import interruption, options, values
+from launch.cli import interruption, options
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
 from launch.sagemaker import endpoint_requests, endpoint_resources, endpoints, models, session
@@ -76,50 +76,53 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
         session.check_image(arguments, clients, "serving")
     archive = models.archive_address(arguments, clients, name)
     existing = endpoints.describe(clients, endpoint)
-    before = _present_variant(clients, existing)
-    _check_update(arguments, existing, before)
+    config = _present_config(clients, existing)
+    before = config.get("ProductionVariants", [{}])[0]
+    _check_update(arguments, existing, config)
     present_scaling = scaling.present_registration_requests(clients, endpoint) if existing else []
     changes_type = before.get("InstanceType") != options.instance_type(arguments)
     scaling_to_restore = present_scaling if changes_type else []
     keeps_count = bool(present_scaling) and not changes_type and arguments.instance_count is None
-    registration = []
-    if arguments.autoscale:
-        least, most = arguments.autoscale
-        registration = scaling.registration_requests(endpoint, least, most, arguments.target_invocations)
-    environment = values.environment(arguments.environment)
     return Plan(
         endpoint=endpoint,
         name=name,
         archive=archive,
         is_update=existing is not None,
         modified=existing.get("LastModifiedTime") if existing else None,
-        model=models.request(arguments, clients, name, archive, environment),
+        model=models.request(arguments, clients, name, archive, endpoint_requests.environment(arguments)),
         config=endpoint_requests.config_request(arguments, clients, name),
         endpoint_request=endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count),
         scaling_to_restore=scaling_to_restore,
-        scaling=scaling.changed(scaling_to_restore, registration),
+        scaling=scaling.changed(scaling_to_restore, endpoint_requests.scaling_requests(arguments)),
     )
 
 
-def _present_variant(clients: Clients, existing: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the production variant that an endpoint has; empty if there is no endpoint, or no configuration of it."""
+def _present_config(clients: Clients, existing: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the configuration that an endpoint has; empty if there is no endpoint, or no configuration of it."""
     if existing is None:
         return {}
     describe, config = clients.sagemaker.describe_endpoint_config, existing["EndpointConfigName"]
-    description = aws_errors.describe_if_exists(describe, EndpointConfigName=config)
-    return dict(description["ProductionVariants"][0]) if description else {}
+    return aws_errors.describe_if_exists(describe, EndpointConfigName=config) or {}
 
 
-def _check_update(arguments: argparse.Namespace, existing: dict[str, Any] | None, variant: dict[str, Any]) -> None:
-    """Check that an endpoint can be updated: it is in service, and stays serverless or of instances."""
+def _check_update(arguments: argparse.Namespace, existing: dict[str, Any] | None, config: dict[str, Any]) -> None:
+    """Check that an endpoint can be updated: it is in service, and stays of its kind."""
     endpoint = arguments.endpoint_name
     if existing and existing["EndpointStatus"] != "InService":
         raise UsageError(
             f"Endpoint {endpoint} is {existing['EndpointStatus']}, expected InService: "
             f"wait, or delete it with scripts/delete.py."
         )
-    if variant and ("ServerlessConfig" in variant) != arguments.serverless:
-        after, before = ("serverless", "of instances") if arguments.serverless else ("of instances", "serverless")
+    if not config:
+        return
+    kinds = (
+        ("ServerlessConfig" in config["ProductionVariants"][0], arguments.serverless, "serverless", "of instances"),
+        (bool(config.get("AsyncInferenceConfig")), arguments.asynchronous, "asynchronous", "one that answers at once"),
+    )
+    for was, is_to_be, this, other in kinds:
+        if was == is_to_be:
+            continue
+        before, after = (this, other) if was else (other, this)
         raise UsageError(
             f"Endpoint {endpoint} is {before} and cannot become {after}: delete it with "
             f"scripts/delete.py, or give another --endpoint-name."

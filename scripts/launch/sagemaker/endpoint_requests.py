@@ -6,13 +6,18 @@ from typing import Any
 from launch.aws import scaling
 from launch.aws.clients import Clients
 from launch.aws.storage import join
-from launch.cli import options
+from launch.cli import options, values
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
-from launch.sagemaker import fields, session
+from launch.sagemaker import async_inference, fields, session
 
 NOT_SERVERLESS = ("data_capture", "autoscale", "subnets", "security_groups", "network_isolation")
 """What AWS's serverless endpoints do not have, by the names of the flags."""
+LARGEST_PAYLOAD_IN_MB = 25
+"""Of a request to an endpoint that answers at once:
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html."""
+DEFAULT_INVOCATIONS, DEFAULT_BACKLOG = 1000.0, 5.0
+"""Per instance and minute, and waiting per instance: what scaling aims at."""
 
 
 def check_flags(arguments: argparse.Namespace) -> None:
@@ -25,6 +30,37 @@ def check_flags(arguments: argparse.Namespace) -> None:
     for name in NOT_SERVERLESS:
         if arguments.serverless and getattr(arguments, name):
             raise UsageError(f"--serverless does not go with --{name.replace('_', '-')}.")
+    async_inference.check_flags(arguments)
+    if arguments.asynchronous:
+        if arguments.serverless:
+            raise UsageError("--serverless does not go with --async.")
+        if options.is_local(arguments):
+            raise UsageError("--async does not go with --local: there is no queue before an endpoint of this machine.")
+        if arguments.target_invocations is not None:
+            raise UsageError("--target-invocations does not go with --async, expected --target-backlog.")
+        return
+    if arguments.autoscale and arguments.autoscale[0] == 0:
+        raise UsageError("--autoscale begins with 0 instances, expected at least 1, or --async.")
+    payload = arguments.max_payload or 0
+    if payload > LARGEST_PAYLOAD_IN_MB and not options.is_local(arguments):
+        raise UsageError(f"--max-payload is {payload}, expected at most {LARGEST_PAYLOAD_IN_MB}, or --async.")
+
+
+def environment(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the variables of the container: those that follow from the flags, and before them the user's own."""
+    payload = {} if arguments.max_payload is None else {"SAGEMAKER_MAX_PAYLOAD_IN_MB": str(arguments.max_payload)}
+    waiting = async_inference.ENVIRONMENT if arguments.asynchronous else {}
+    return {**waiting, **payload, **values.environment(arguments.environment)}
+
+
+def scaling_requests(arguments: argparse.Namespace) -> list[Request]:
+    """Return the requests that make the endpoint scale as the flags say; none without ``--autoscale``."""
+    if not arguments.autoscale:
+        return []
+    name, (least, most) = arguments.endpoint_name, arguments.autoscale
+    if arguments.asynchronous:
+        return scaling.backlog_requests(name, least, most, arguments.target_backlog or DEFAULT_BACKLOG)
+    return scaling.registration_requests(name, least, most, arguments.target_invocations or DEFAULT_INVOCATIONS)
 
 
 def config_request(arguments: argparse.Namespace, clients: Clients, name: str) -> dict[str, Any]:
@@ -40,6 +76,7 @@ def config_request(arguments: argparse.Namespace, clients: Clients, name: str) -
     complete = {
         "EndpointConfigName": name,
         "ProductionVariants": [_variant(arguments, name)],
+        "AsyncInferenceConfig": async_inference.config(arguments, clients) if arguments.asynchronous else None,
         "DataCaptureConfig": _data_capture(arguments, clients) if arguments.data_capture else None,
         "KmsKeyId": arguments.kms_key,
         "Tags": arguments.tags,

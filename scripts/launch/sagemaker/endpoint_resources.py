@@ -1,4 +1,4 @@
-"""What belongs to an endpoint: its scaling target, configurations and models; finding and deleting it."""
+"""What belongs to an endpoint: its alarm, scaling target, configurations and models; finding and deleting it."""
 
 import re
 import time
@@ -18,7 +18,8 @@ from launch.sagemaker.endpoints import IN_PROGRESS, describe
 SECONDS_TO_DELETE = 900
 STAMP = re.compile(r"-\d{4}(-\d\d){5}(-\d+)?")
 """What ``unique_name`` appends to an endpoint's name for its models and configurations."""
-SCALING_TARGET, ENDPOINT, CONFIG, MODEL = "scaling target", "endpoint", "endpoint configuration", "model"
+ALARM, SCALING_TARGET = "alarm", "scaling target"
+ENDPOINT, CONFIG, MODEL = "endpoint", "endpoint configuration", "model"
 
 
 class EndpointResource(NamedTuple):
@@ -29,6 +30,7 @@ class EndpointResource(NamedTuple):
 
 
 DELETE_REQUESTS: dict[str, Callable[[str], Request]] = {
+    ALARM: lambda name: ("DeleteAlarms", {"AlarmNames": [name]}),
     SCALING_TARGET: lambda endpoint: ("DeregisterScalableTarget", scaling.target(endpoint)),
     ENDPOINT: lambda name: ("DeleteEndpoint", {"EndpointName": name}),
     CONFIG: lambda name: ("DeleteEndpointConfig", {"EndpointConfigName": name}),
@@ -41,6 +43,8 @@ def find(clients: Clients, endpoint: str) -> list[EndpointResource]:
     """Return what exists of an endpoint, in the order in which it can be deleted."""
     resources = []
     if scaling.find_target(clients, endpoint):
+        if scaling.has_alarm(clients, endpoint):
+            resources.append(EndpointResource(ALARM, scaling.first_instance_name(endpoint)))
         resources.append(EndpointResource(SCALING_TARGET, endpoint))
     description = describe(clients, endpoint)
     if description:
@@ -72,6 +76,7 @@ def delete(clients: Clients, resource: EndpointResource) -> bool:
     if resource.kind == ENDPOINT:
         return _delete_endpoint(clients, resource.name)
     operations = {
+        "DeleteAlarms": lambda **request: clients.cloudwatch.delete_alarms(**request),
         "DeregisterScalableTarget": clients.autoscaling.deregister_scalable_target,
         "DeleteEndpointConfig": clients.sagemaker.delete_endpoint_config,
         "DeleteModel": clients.sagemaker.delete_model,

@@ -85,7 +85,15 @@ def invoke(clients: Clients, request: dict[str, Any]) -> Any:
         status, text = error.response.get("OriginalStatusCode", 500), error.response.get("OriginalMessage", "")
         sentence = f"The endpoint answered {status}: {_detail(text)}"
         raise (UsageError if status < 500 else JobFailed)(sentence) from None
-    body = answer["Body"].read()
+    return decode(answer["Body"].read())
+
+
+def decode(body: bytes) -> Any:
+    """Return what an answer in JSON says.
+
+    Raises:
+        JobFailed: It is no JSON.
+    """
     try:
         return json.loads(body)
     except ValueError:

@@ -12,8 +12,9 @@ from launch.aws import consistency, logs, roles
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage, address_of, join, split
-from launch.cli import interruption, options
+from launch.cli import interruption, options, values
 from launch.cli.errors import JobFailed, UsageError
+from launch.local.json_path import JsonPath, PathError
 from launch.project import BASE_NAME, unique_name
 from launch.sagemaker import endpoint_resources, fields, session
 from launch.sagemaker.endpoint_resources import EndpointResource
@@ -21,6 +22,9 @@ from launch.sagemaker.following import ENDED
 
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
 """Of an input file, by its suffix."""
+DEFAULT_PAYLOAD_IN_MB = 6
+MAX_MB_AT_ONCE = 100
+"""Of all requests that are under way."""
 
 
 def new_name() -> str:
@@ -40,16 +44,45 @@ def choose_media_type(file: str, flag: str | None) -> str:
     return media_type
 
 
+def check_flags(arguments: argparse.Namespace) -> None:
+    """Check flags that depend on each other.
+
+    Raises:
+        UsageError: A flag makes no sense with another, or a filter is no JSONPath.
+    """
+    options.check_network(arguments)
+    payload = DEFAULT_PAYLOAD_IN_MB if arguments.max_payload is None else arguments.max_payload
+    together = payload * (arguments.max_concurrent or 1)
+    if together > MAX_MB_AT_ONCE:
+        times = f" times --max-concurrent {arguments.max_concurrent}" if arguments.max_concurrent else ""
+        raise UsageError(f"--max-payload {payload}{times} is {together} MB, expected at most {MAX_MB_AT_ONCE}.")
+    for flag in ("input_filter", "output_filter"):
+        try:
+            JsonPath(getattr(arguments, flag) or "$")
+        except PathError as error:
+            raise UsageError(f"--{flag.replace('_', '-')} is {error}.") from None
+    if arguments.split == "Line":
+        return
+    if arguments.strategy == "MultiRecord":
+        raise UsageError("--strategy MultiRecord gathers lines, expected with --split Line.")
+    for flag in ("join", "input_filter", "output_filter"):
+        if getattr(arguments, flag):
+            raise UsageError(f"--{flag.replace('_', '-')} is of lines, expected with --split Line.")
+
+
 def place_input(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
     """Return the address of the input, uploaded if it has to be.
 
     Raises:
-        UsageError: There is nothing at the address.
+        UsageError: There is nothing at the address, or nothing in the files.
     """
     storage = Storage(clients)
+    files = storage.find(address_of(arguments.input))
+    if not files:
+        raise UsageError(f"There is nothing at {arguments.input}.")
+    if not any(file.size for file in files):
+        raise UsageError(f"The input is {arguments.input}, which is empty, expected an observation in each line.")
     if "://" in arguments.input:
-        if not storage.find(arguments.input):
-            raise UsageError(f"There is nothing at {arguments.input}.")
         return str(arguments.input)
     file = Path(arguments.input)
     home = session.home_address(arguments, clients)
@@ -72,26 +105,36 @@ def request(arguments: argparse.Namespace, clients: Clients, name: str, source: 
         source: the address of the input.
         media_type: of the input and of the answers.
     """
+    by_line = arguments.split == "Line"
+    output = {"SAGEMAKER_RL_OUTPUT": "heads" if arguments.heads else "actions"}
     complete = {
         "TransformJobName": name,
         "ModelName": name,
-        "BatchStrategy": "MultiRecord",
-        "MaxPayloadInMB": 6,
-        "Environment": {"SAGEMAKER_RL_OUTPUT": "heads" if arguments.heads else "actions"},
+        "BatchStrategy": arguments.strategy or ("MultiRecord" if by_line else "SingleRecord"),
+        # without these two SageMaker asks the container, which knows its workers
+        "MaxConcurrentTransforms": arguments.max_concurrent,
+        "MaxPayloadInMB": arguments.max_payload,
+        "Environment": {**output, **values.environment(arguments.environment)},
         "TransformInput": {
             "DataSource": fields.s3_data_source(source),
             "ContentType": media_type,
-            "SplitType": "Line",
+            "SplitType": arguments.split,
         },
         "TransformOutput": {
             "S3OutputPath": join(session.home_address(arguments, clients), name, "output"),
             "Accept": media_type,
-            "AssembleWith": "Line",
+            "AssembleWith": arguments.split,
             "KmsKeyId": arguments.kms_key,
         },
         "TransformResources": {
             "InstanceType": options.instance_type(arguments),
             "InstanceCount": arguments.instance_count,
+            "VolumeKmsKeyId": arguments.volume_kms_key,
+        },
+        "DataProcessing": {
+            "InputFilter": arguments.input_filter,
+            "JoinSource": "Input" if arguments.join else None,
+            "OutputFilter": arguments.output_filter,
         },
         "Tags": arguments.tags,
     }

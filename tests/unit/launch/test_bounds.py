@@ -13,13 +13,14 @@ import pytest
 from jobs import ROOT
 from launch.cli import bounds, values
 from launch.cli.errors import UsageError
-from launch.sagemaker import endpoint_requests, endpoints, training_requests
+from launch.sagemaker import async_inference, endpoint_requests, endpoints, training_requests
 
 POSITIONALS = {"evaluate": ["a-job"], "transform": ["a-job", __file__], "deploy": ["a-job"], "train": [], "predict": []}
 """What else each script with a number needs on its command line."""
 SHAPES = {
     "--data-capture": "SamplingPercentage",
     "--max-concurrency": "ServerlessMaxConcurrency",
+    "--max-concurrent": "MaxConcurrentInvocationsPerInstance",
     "--max-runtime": "MaxRuntimeInSeconds",
     "--max-wait": "MaxWaitTimeInSeconds",
     "--volume-gb": "VolumeSizeInGB",
@@ -108,13 +109,13 @@ def test_the_memory_of_a_serverless_endpoint_is_sagemakers():
 
 
 # --- Two values together ---------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("text", ["1:1", "2:2", "1:2", "2:10"])  # 2:10 are numbers, not texts
+@pytest.mark.parametrize("text", ["0:1", "1:1", "2:2", "1:2", "2:10"])  # 2:10 are numbers, not texts
 def test_an_endpoint_scales_between_two_numbers(text):
     assert values.instance_range(text) == tuple(map(int, text.split(":")))
     assert complaint("deploy", "--autoscale", text).startswith("Unrecognized arguments: --no-such-flag")
 
 
-@pytest.mark.parametrize("text", ["0:1", "0:0", "2:1", "10:9", "1", "1:", ":1", "1:2:3", "-1:1", "a:b", " 1:2", "1:2x"])
+@pytest.mark.parametrize("text", ["0:0", "2:1", "10:9", "1", "1:", ":1", "1:2:3", "-1:1", "a:b", " 1:2", "1:2x"])
 def test_other_ranges_of_instances_are_refused(text):
     assert complaint("deploy", f"--autoscale={text}") == f"--autoscale is {text!r}, expected MIN:MAX as in 1:4."
 
@@ -139,7 +140,8 @@ def test_a_job_does_not_wait_less_than_it_runs_nor_without_spot(spot, max_wait):
 @pytest.mark.parametrize("flag", endpoint_requests.NOT_SERVERLESS)
 def test_what_serverless_endpoints_do_not_have(flag):
     flags = {"serverless": False, "subnets": [], "security_groups": []}
-    arguments = argparse.Namespace(**dict.fromkeys(endpoint_requests.NOT_SERVERLESS) | flags)
+    others = dict.fromkeys((*async_inference.FLAGS, "asynchronous", "max_payload", "target_invocations"))
+    arguments = argparse.Namespace(**dict.fromkeys(endpoint_requests.NOT_SERVERLESS) | others | flags)
     both = ("subnets", "security_groups") if flag in ("subnets", "security_groups") else (flag,)
     for name in both:
         setattr(arguments, name, ["given"])

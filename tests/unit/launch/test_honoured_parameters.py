@@ -52,8 +52,11 @@ def test_a_parameter_of_one_value_and_an_unknown_one_are_refused():
         request = transform_request()
         request["TransformInput"]["CompressionType"] = "Gzip"
         honoured_parameters.check("CreateTransformJob", request)
-    with pytest.raises(ClientError, match=r"DataProcessing.InputFilter is '\$', which local mode does not know"):
-        honoured_parameters.check("CreateTransformJob", {**transform_request(), "DataProcessing": {"InputFilter": "$"}})
+    with pytest.raises(
+        ClientError, match=r"ModelClientConfig.InvocationsMaxRetries is 3, which local mode does not know"
+    ):
+        retries = {"ModelClientConfig": {"InvocationsMaxRetries": 3}}
+        honoured_parameters.check("CreateTransformJob", {**transform_request(), **retries})
 
 
 def test_what_is_left_out_is_said_once(capsys):

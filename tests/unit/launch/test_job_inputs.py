@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from launch.aws.storage import StoredFile
 from launch.cli.errors import UsageError
 from launch.local import records
 from launch.local.clients import LocalAutoscaling, LocalClients
@@ -103,8 +104,8 @@ class Storage:
     def upload(self, file: Any, target: str, key: str | None) -> None:
         self.done.append(("upload", file.name, target, str(key)))
 
-    def find(self, uri: str) -> list[str]:
-        return [] if uri.endswith("gone") else [uri]
+    def find(self, uri: str) -> list[StoredFile]:
+        return [] if uri.endswith("gone") else [StoredFile("", 1)]
 
 
 @pytest.mark.parametrize("place", ["s3", "here"])

@@ -211,7 +211,6 @@ def test_the_request_of_a_transform_job():
         "TransformJobName": "new",
         "ModelName": "new",
         "BatchStrategy": "MultiRecord",
-        "MaxPayloadInMB": 6,
         "Environment": {"SAGEMAKER_RL_OUTPUT": "heads"},
         "TransformInput": {
             "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://b/o.csv"}},
@@ -221,6 +220,36 @@ def test_the_request_of_a_transform_job():
         "TransformOutput": {"S3OutputPath": "s3://b/new/output", "Accept": "text/csv", "AssembleWith": "Line"},
         "TransformResources": {"InstanceType": "ml.c5.xlarge", "InstanceCount": 3},
     }
+    flags = transform._parser().parse_args(
+        [
+            *(
+                "job-1",
+                "s3://b/o.csv",
+                "--bucket",
+                "b",
+                "--max-concurrent",
+                "4",
+                "--max-payload",
+                "25",
+                "--split",
+                "Line",
+            ),
+            *("--strategy", "SingleRecord", "--input-filter", "$[1:]", "--join", "--output-filter", "$[0,-1]"),
+            *("--volume-kms-key", "k", "--env", "A=1", "--env", "SAGEMAKER_RL_OUTPUT=heads", "--tag", "a=b"),
+        ]
+    )
+    transforms.check_flags(flags)
+    full = transforms.request(flags, CLIENTS, "new", "s3://b/o.csv", "text/csv")
+    assert (full["MaxConcurrentTransforms"], full["MaxPayloadInMB"], full["BatchStrategy"]) == (4, 25, "SingleRecord")
+    assert full["DataProcessing"] == {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"}
+    assert full["TransformResources"]["VolumeKmsKeyId"] == "k"
+    assert full["Environment"] == {"A": "1", "SAGEMAKER_RL_OUTPUT": "heads"}
+    assert full["Tags"] == [{"Key": "a", "Value": "b"}]
+    whole = transform._parser().parse_args(["job-1", "s3://b/o.csv", "--bucket", "b", "--split", "None"])
+    transforms.check_flags(whole)
+    request = transforms.request(whole, CLIENTS, "new", "s3://b/o.csv", "text/csv")
+    assert request["BatchStrategy"] == "SingleRecord"
+    assert (request["TransformInput"]["SplitType"], request["TransformOutput"]["AssembleWith"]) == ("None", "None")
     assert transforms.choose_media_type("x.txt", "text/csv") == "text/csv"
     for name, media_type in (("a.csv", "text/csv"), ("b.jsonl", "application/jsonlines")):
         assert transforms.choose_media_type(f"s3://b/{name}", None) == media_type

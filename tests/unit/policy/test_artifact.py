@@ -1,8 +1,13 @@
 """The policy artifact: what is refused, in one sentence that names the file."""
 
 import json
+import os
 import pickle
 import shutil
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +52,25 @@ def test_a_batch_equals_its_rows(artifact):
     for row in range(50):
         for head, single in zip(whole, policy.heads(observations[row : row + 1]), strict=True):
             assert np.allclose(head[row], single[0], atol=1e-6)
+
+
+def test_mxnet_does_not_run_twice_at_once(artifact):
+    policy = Policy.load(artifact)
+    running, most = [], []
+
+    def run_block(observations, block=policy._block):
+        running.append(1)
+        most.append(len(running))
+        threading.Event().wait(0.002)
+        outputs = block(observations)
+        running.pop()
+        return outputs
+
+    policy._block = run_block
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(policy.heads, [np.full((1, 2), number / 8) for number in range(8)]))
+    assert most == [1] * 8
+    assert len({float(value[0, 0]) for value, *_ in answers}) == 8
 
 
 def test_actions_stay_within_the_action_space(artifact):
@@ -238,6 +262,9 @@ def test_a_damaged_file_is_named(artifact, name):
         ({"action_space": {"type": "discrete", "n": 3, "start": 2**63}}, "action_space is {"),
         ({"action_space": {**box((1,), [-1], [1]), "integer": 1}}, "action_space is {"),
         ({"observation_space": None}, "observation_space is None"),
+        ({"observation_space": {"type": "discrete", "n": 5}}, "observation_space is discrete, expected a box"),
+        ({"observation_space": {"type": "tuple", "spaces": []}}, "observation_space is {"),
+        ({"observation_space": {"type": ["box"]}}, "observation_space is {"),
         (
             {"observation_space": {"type": "box", "shape": [2**13, 2**13], "low": 0, "high": 1}},
             "observation_space is {",
@@ -272,10 +299,22 @@ def test_a_description_that_is_not_json_is_refused(artifact, content):
 
 
 @pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])
-def test_a_file_that_cannot_be_read_is_named(artifact, name):
-    (artifact / name).unlink()
-    (artifact / name).mkdir()  # unreadable for root, too
-    assert refusal(artifact) == f"{artifact / name} cannot be read: Is a directory."
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkdir, "is a folder, expected a file."),
+        (os.mkfifo, "is a FIFO, expected a file."),  # to open it would wait for a writer
+        (lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "is a socket, expected a file."),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, expected a file."),
+        (lambda path: path.symlink_to(path.name), "cannot be read: Too many levels of symbolic links."),
+    ],
+    ids=["folder", "FIFO", "socket", "device", "loop"],
+)
+def test_what_is_no_file_is_named(artifact, monkeypatch, name, make, reason):
+    monkeypatch.chdir(artifact)  # a socket's path must be short
+    Path(name).unlink()
+    make(Path(name))
+    assert refusal(Path()) == f"{name} {reason}"
 
 
 @pytest.mark.parametrize("name", ["policy.json", "policy-symbol.json", "policy-0000.params"])

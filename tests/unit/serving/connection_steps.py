@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sagemaker_rl.serving import http_connection, http_requests
+from sagemaker_rl.serving.body_room import BodyRoom
 from sagemaker_rl.serving.http_connection import BUSY, IDLE, WRITING, Connection
 
 SECONDS_TO_RECEIVE = 30.0
@@ -34,7 +35,7 @@ class Application:
     max_body_bytes = http_model.MAX_BODY
 
     def __init__(self):
-        self.buffered_bytes = 0
+        self.room = BodyRoom([0.0], [0], 0, 100 * http_model.MAX_BODY)
         self.handled = []
         self.in_hand = []
 
@@ -44,9 +45,6 @@ class Application:
 
     def refuse(self, request, status, detail):
         request.connection.respond(request, status, detail.encode(), "text/plain", b"", False)
-
-    def may_buffer(self, size):
-        return True
 
 
 class ConnectionSteps(RuleBasedStateMachine):
@@ -108,7 +106,7 @@ class ConnectionSteps(RuleBasedStateMachine):
             call_later=lambda seconds, function: real.call_soon(function),
         )
         with mock.patch.object(http_requests, "asyncio", SimpleNamespace(get_running_loop=lambda: loop)):
-            self.connection = Connection(self.application, self.states, SLOT, self.lost.append)
+            self.connection = Connection(self.application, self.states, bytes(5), SLOT, self.lost.append)
         await real.connect_accepted_socket(lambda: self.connection, server)
 
     # --- What the client does ----------------------------------------------------------------------------------------
@@ -117,7 +115,7 @@ class ConnectionSteps(RuleBasedStateMachine):
     def send(self, count):
         """Send so many bytes, or as many as the socket takes while the server reads."""
         self.has_waited = False
-        blocked_with = (len(self.application.handled), self.application.buffered_bytes) if self.is_blocked else None
+        blocked_with = (len(self.application.handled), self.application.room.used) if self.is_blocked else None
         stop = min(self.sent + count, len(self.stream))
         while self.sent < stop:
             before, was_free = self.sent, self.is_free
@@ -136,7 +134,7 @@ class ConnectionSteps(RuleBasedStateMachine):
                     self.required_continues.add(request.number)
             self.settle()
         if blocked_with is not None:
-            assert (len(self.application.handled), self.application.buffered_bytes) == blocked_with
+            assert (len(self.application.handled), self.application.room.used) == blocked_with
 
     @precondition(lambda self: self.sent < len(self.stream) and not self.has_shut)
     @rule()
@@ -256,10 +254,10 @@ class ConnectionSteps(RuleBasedStateMachine):
     def progress(self):
         return (
             len(self.application.handled),
-            self.application.buffered_bytes,
+            self.application.room.used,
             self.unwritten(),
             self.unread(),
-            self.connection._header_bytes,
+            self.connection._unparsed_bytes,
             len(self.lost),
             self.connection.closing,
         )

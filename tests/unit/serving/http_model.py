@@ -49,19 +49,19 @@ def get(number: int, size: int) -> Sent:
 
 
 def head_only(number: int, size: int) -> Sent:
-    head = b"HEAD /%d HTTP/1.1\r\n\r\n" % number
+    head = b"HEAD /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number
     return Sent(number, head, len(head), "HEAD")
 
 
 def with_length(number: int, size: int, lines: bytes = b"", version: bytes = b"1.1", **more) -> Sent:
     body = body_of(number, size)
-    head = b"POST /%d HTTP/%b\r\nContent-Length: %d\r\n%b\r\n" % (number, version, size, lines)
+    head = b"POST /%d HTTP/%b\r\nhost: x\r\nContent-Length: %d\r\n%b\r\n" % (number, version, size, lines)
     return Sent(number, head + body, len(head), "POST", body, **more)
 
 
 def chunked(number: int, size: int) -> Sent:
     body = body_of(number, size)
-    head = b"PUT /%d HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" % number
+    head = b"PUT /%d HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" % number
     step = max(size // 3, 1)
     chunks = [body[start : start + step] for start in range(0, size, step)]
     encoded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
@@ -73,7 +73,7 @@ def upgrade(number: int, size: int) -> Sent:
 
 
 def expecting(number: int, size: int) -> Sent:
-    return with_length(number, size, b"Expect: 100-continue\r\n", expects_continue=True)
+    return with_length(number, size, b"Expect: 100-continue\r\n", expects_continue=size > 0)
 
 
 def closing(number: int, size: int) -> Sent:
@@ -89,7 +89,7 @@ def old_kept(number: int, size: int) -> Sent:
 
 
 def connect(number: int, size: int) -> Sent:
-    head = b"CONNECT /%d HTTP/1.1\r\n\r\n" % number
+    head = b"CONNECT /%d HTTP/1.1\r\nhost: x\r\n\r\n" % number
     return Sent(number, head, len(head), "CONNECT", is_last=True)
 
 
@@ -116,19 +116,24 @@ LAST_REQUESTS: tuple[Callable[[int, int], Sent], ...] = (
     old,
     connect,
     refused(400, lambda number: b"nonsense\r\n\r\n"),
-    refused(400, lambda number: b"GET /%d HTTP/1.1\r\nbad header\r\n\r\n" % number),
-    refused(400, lambda number: b"PUT /%d HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n" % number),
-    refused(413, lambda number: b"POST /%d HTTP/1.1\r\ncontent-length: %d\r\n\r\nabc" % (number, MAX_BODY + 1)),
+    refused(400, lambda number: b"GET /%d HTTP/1.1\r\nhost: x\r\nbad header\r\n\r\n" % number),
+    refused(400, lambda number: b"PUT /%d HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n" % number),
+    refused(
+        413, lambda number: b"POST /%d HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\nabc" % (number, MAX_BODY + 1)
+    ),
     refused(
         413,
         lambda number: (
-            b"PUT /%d HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b"
+            b"PUT /%d HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b"
             % (number, MAX_BODY + 1, body_of(number, MAX_BODY + 1))
         ),
     ),
-    refused(414, lambda number: b"GET /%d" % number + b"x" * 9000 + b" HTTP/1.1\r\n\r\n"),
+    refused(414, lambda number: b"GET /%d" % number + b"x" * 9000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"),
     refused(
-        431, lambda number: b"GET /%d HTTP/1.1\r\n" % number + b"".join(b"a%d: b\r\n" % n for n in range(101)) + b"\r\n"
+        431,
+        lambda number: (
+            b"GET /%d HTTP/1.1\r\nhost: x\r\n" % number + b"".join(b"a%d: b\r\n" % n for n in range(101)) + b"\r\n"
+        ),
     ),
 )
 """After which it is closed."""

@@ -3,14 +3,16 @@
 import asyncio
 import inspect
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
 from sagemaker_rl.serving import http_connection, http_requests
+from sagemaker_rl.serving.body_room import BodyRoom
 from sagemaker_rl.serving.http_connection import BUSY, IDLE, WRITING, Connection
 
-GET = b"GET /%b HTTP/1.1\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc"
+GET = b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc"
 
 
 class FakeTransport:
@@ -47,7 +49,7 @@ class FakeTransport:
 
     @property
     def statuses(self):
-        return [int(part[:3]) for part in self.written.split(b"HTTP/1.1 ")[1:]]
+        return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", self.written)]
 
 
 class FakeApplication:
@@ -56,7 +58,7 @@ class FakeApplication:
     max_body_bytes = 10
 
     def __init__(self):
-        self.buffered_bytes = 0
+        self.room = BodyRoom([0.0], [0], 0, 10_000)
         self.requests = []
 
     def handle(self, request):
@@ -68,9 +70,6 @@ class FakeApplication:
 
     def refuse(self, request, status, detail):
         request.connection.respond(request, status, json.dumps({"detail": detail}).encode(), "", b"", False)
-
-    def may_buffer(self, size):
-        return True
 
 
 def receive(connection, data):
@@ -86,19 +85,21 @@ def with_connection(test):
     def run(monkeypatch):
         async def main():
             application, transport, states = FakeApplication(), FakeTransport(), bytearray(4)
+            revoked = bytearray(4)
             closed = []
             clock = SimpleNamespace(now=100.0)
             real = asyncio.get_running_loop()
             loop = SimpleNamespace(time=lambda: clock.now, call_soon=real.call_soon)
             loop.call_later = lambda seconds, function: real.call_soon(function)
             monkeypatch.setattr(http_requests, "asyncio", SimpleNamespace(get_running_loop=lambda: loop))
-            connection = Connection(application, states, 2, closed.append)
+            connection = Connection(application, states, revoked, 2, closed.append)
             connection.connection_made(transport)
             available = {
                 "connection": connection,
                 "application": application,
                 "transport": transport,
                 "states": states,
+                "revoked": revoked,
                 "closed": closed,
                 "clock": clock,
             }

@@ -84,13 +84,14 @@ class ConnectionAgainstHttp(ConnectionSteps):
 
     @invariant()
     def what_is_counted(self):
-        buffered = self.application.buffered_bytes
+        buffered = self.application.room.used
         assert buffered >= sum(len(request.body) for request in self.application.in_hand) * (not self.lost)
         partial = self.partial
         if self.lost or (self.is_quiet and (self.connection.closing or partial is None)):
             assert buffered == 0
         elif self.is_quiet and b"Content-Length" in partial.content:
-            assert buffered == max(self.sent - partial.start - partial.head_size, 0)
+            is_announced = self.sent >= partial.start + partial.head_size
+            assert buffered == is_announced * len(partial.body)
 
     @invariant()
     def how_long_it_has_been_so(self):
@@ -119,7 +120,7 @@ class ConnectionAgainstHttp(ConnectionSteps):
         self.settle()
         assert self.lost == [self.connection]
         assert not self.errors
-        assert self.application.buffered_bytes == 0
+        assert self.application.room.used == 0
         assert not self.application.in_hand
 
 

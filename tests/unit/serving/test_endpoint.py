@@ -77,9 +77,17 @@ class FakeConnection(SimpleNamespace):
 @pytest.mark.parametrize(
     ("environment", "method", "path", "status", "detail"),
     [
-        ({}, "GET", "/models", 404, "/models is not served, expected /ping, /invocations, /metrics or /openapi.json."),
-        ({}, "GET", "/nowhere", 404, "expected /ping, /invocations, /metrics or /openapi.json."),
+        (
+            {},
+            "GET",
+            "/models",
+            404,
+            "/models is not served, expected /ping, /invocations, /execution-parameters, /metrics or /openapi.json.",
+        ),
+        ({}, "GET", "/nowhere", 404, "expected /ping, /invocations, /execution-parameters, /metrics or /openapi.json."),
         ({}, "PATCH", "/ping", 405, "PATCH /ping is not served, expected GET or HEAD."),
+        ({}, "POST", "/execution-parameters", 405, "POST /execution-parameters is not served, expected GET or HEAD."),
+        (MULTI_MODEL, "GET", "/execution-parameters", 404, "expected /ping, /models, /metrics or /openapi.json."),
         (MULTI_MODEL, "POST", "/invocations", 404, "expected /ping, /models, /metrics or /openapi.json."),
         (MULTI_MODEL, "GET", "/models/a%2fb", 404, "Model 'a/b' is not loaded."),
         (MULTI_MODEL, "GET", "/models/", 404, "Model '' is not loaded."),
@@ -171,15 +179,37 @@ def test_documents_and_metrics_of_all_workers():
     assert "sagemaker_rl_requests_in_hand 1.0" in lines  # this one
 
 
-def test_bodies_are_held_up_to_the_limit():
-    def use(tested):
-        tested.buffered_bytes = 100
-        room = endpoint.MAX_BUFFERED_BYTES - 100
-        return tested.may_buffer(room), tested.may_buffer(room + 1), tested.max_body_bytes
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"WORKERS": "3"}, (3, "MULTI_RECORD", 6)),
+        ({"WORKERS": "64"}, (16, "MULTI_RECORD", 6)),  # 100 MB together
+        ({"WORKERS": "3", "PAYLOAD": "33"}, (3, "MULTI_RECORD", 33)),
+        ({"WORKERS": "3", "PAYLOAD": "34"}, (2, "MULTI_RECORD", 34)),
+        ({"WORKERS": "3", "PAYLOAD": "100"}, (1, "MULTI_RECORD", 100)),
+        ({"WORKERS": "3", "PAYLOAD": "101"}, (1, "MULTI_RECORD", 100)),
+        ({"WORKERS": "3", "PAYLOAD": "0"}, (3, "MULTI_RECORD", 0)),
+        ({"WORKERS": "3", "TRANSFORMS": "16"}, (16, "MULTI_RECORD", 6)),
+        ({"WORKERS": "3", "TRANSFORMS": "0"}, (3, "MULTI_RECORD", 6)),
+        ({"WORKERS": "3", "STRATEGY": "SINGLE_RECORD"}, (3, "SINGLE_RECORD", 6)),
+    ],
+)
+def test_what_batch_transform_is_told(environment, expected):
+    names = {
+        "WORKERS": "SAGEMAKER_MODEL_SERVER_WORKERS",
+        "PAYLOAD": "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+        "TRANSFORMS": "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
+        "STRATEGY": "SAGEMAKER_BATCH_STRATEGY",
+    }
+    given = {names[name]: value for name, value in environment.items()}
+    answer = in_endpoint_of(lambda tested: ask(tested, "GET", "/execution-parameters"), **given)
+    assert (answer.status, answer.media_type) == (200, "application/json")
+    keys = ("MaxConcurrentTransforms", "BatchStrategy", "MaxPayloadInMB")
+    assert json.loads(answer.body) == dict(zip(keys, expected, strict=True))
 
-    environment = {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "3"}
-    assert in_endpoint_of(use, **environment) == (True, False, 3 * 1024 * 1024)
-    assert endpoint.MAX_BUFFERED_BYTES == 134_217_728
+
+def test_the_largest_body_is_what_the_variable_says():
+    assert in_endpoint_of(lambda tested: tested.max_body_bytes, SAGEMAKER_MAX_PAYLOAD_IN_MB="3") == 3 * 1024 * 1024
 
 
 class UserModel:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from one_connection import GET, POST, receive, with_connection
 from sagemaker_rl.serving import http_connection
 from sagemaker_rl.serving.http_connection import BUSY, IDLE, WRITING
@@ -57,6 +58,28 @@ async def test_the_state_is_busy_until_the_answer_has_left(connection, applicati
 
 
 @with_connection
+async def test_only_a_connection_that_holds_nothing_may_be_moved(connection, application, transport):
+    assert connection.may_be_moved
+    receive(connection, POST[:-1])
+    assert not connection.may_be_moved, "half a request"
+    receive(connection, POST[-1:])
+    assert not connection.may_be_moved, "a request"
+    application.answer()
+    assert not connection.may_be_moved, "its state is about to be written"
+    await asyncio.sleep(0)
+    assert connection.may_be_moved
+    transport.unsent = 1
+    assert not connection.may_be_moved, "an answer"
+    transport.unsent = 0
+    connection.pause_writing()
+    assert not connection.may_be_moved
+    connection.resume_writing()
+    assert connection.may_be_moved
+    connection.close()
+    assert not connection.may_be_moved
+
+
+@with_connection
 async def test_a_large_answer_is_marked_before_it_leaves(connection, application, states):
     receive(connection, GET % b"1")
     application.answer(b"x" * (http_connection.MAX_BYTES_AT_ONCE + 1))
@@ -66,12 +89,12 @@ async def test_a_large_answer_is_marked_before_it_leaves(connection, application
 @with_connection
 async def test_buffered_bytes_are_given_back(connection, application, closed):
     receive(connection, POST + POST)
-    assert application.buffered_bytes == 6
+    assert application.room.used == 6
     application.answer()
-    assert application.buffered_bytes == 3
+    assert application.room.used == 3
     receive(connection, POST[:-1])
     connection.connection_lost(None)
-    assert application.buffered_bytes == 0
+    assert application.room.used == 0
     assert closed == [connection]
 
 
@@ -121,7 +144,7 @@ async def test_a_client_that_does_not_read_is_not_read_from(connection, applicat
     receive(connection, GET % b"1" + GET % b"2" + POST)
     assert transport.statuses == [200]
     assert not transport.is_reading
-    assert application.buffered_bytes == 3
+    assert application.room.used == 3
     connection.resume_writing()
     assert transport.statuses == [200, 200]
     assert not transport.is_reading
@@ -129,7 +152,7 @@ async def test_a_client_that_does_not_read_is_not_read_from(connection, applicat
     assert transport.statuses == [200] * 3
     connection.resume_writing()
     assert transport.is_reading
-    assert application.buffered_bytes == 0
+    assert application.room.used == 0
 
 
 @with_connection
@@ -144,7 +167,7 @@ async def test_reading_pauses_while_an_answer_waits(connection, transport):
 async def test_a_client_that_shuts_its_side_gets_its_answer(connection, application, transport):
     receive(connection, GET % b"1" + POST[:-1])
     assert connection.eof_received()
-    assert application.buffered_bytes == 0  # the rest of the second never comes
+    assert application.room.used == 0  # the rest of the second never comes
     application.answer()
     assert transport.statuses == [200]
     assert b"connection: close" in transport.written
@@ -166,37 +189,91 @@ async def test_time_does_not_pass_for_a_request_that_is_not_read(connection, app
     assert transport.statuses == [200] * 2 + [408]
 
 
+TOO_LARGE = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 11\r\n\r\n"
+
+
 @with_connection
 async def test_a_refused_client_that_reads_slowly_gets_its_answers(connection, application, transport, clock):
-    """The time to linger begins when they have left."""
-    receive(connection, GET % b"1" + b"POST / HTTP/1.1\r\ncontent-length: 11\r\n\r\n")
-    transport.unsent = 1
+    """The time to linger begins when they have left, and what is unread takes room until then."""
+    receive(connection, GET % b"1" + TOO_LARGE)
+    transport.unsent = 3
     application.answer()
     assert transport.statuses == [200, 413]
-    clock.now += http_connection.SECONDS_IDLE
-    connection.enforce_timeouts(clock.now, 30)
-    assert not transport.is_closed
+    for unsent in (3, 2, 1):
+        transport.unsent = unsent
+        await asyncio.sleep(0.001)
+        assert application.room.used == unsent
+        clock.now += http_connection.SECONDS_TO_READ
+        connection.enforce_timeouts(clock.now, 30)
+        assert not transport.is_closed
     transport.unsent = 0
+    await asyncio.sleep(0.001)
+    assert application.room.used == 0
     connection.enforce_timeouts(clock.now, 30)
     assert transport.is_closed
+
+
+@pytest.mark.parametrize("first", [TOO_LARGE, GET % b"1"])
+def test_a_client_that_never_reads_is_closed_in_the_end(first, monkeypatch):
+    @with_connection
+    async def run(connection, application, transport, clock):
+        receive(connection, first)
+        transport.unsent = 1
+        if application.requests:
+            application.answer()
+        await asyncio.sleep(0.001)
+        connection.enforce_timeouts(clock.now + http_connection.SECONDS_TO_READ, 30)
+        assert not transport.is_closed
+        connection.enforce_timeouts(clock.now + http_connection.SECONDS_TO_READ + 0.1, 30)
+        assert transport.is_closed
+        connection.connection_lost(None)
+        assert application.room.used == 0
+
+    run(monkeypatch)
 
 
 @with_connection
-async def test_a_refused_client_that_never_reads_is_closed_in_the_end(connection, transport, clock):
-    receive(connection, b"POST / HTTP/1.1\r\ncontent-length: 11\r\n\r\n")
-    transport.unsent = 1
-    connection.enforce_timeouts(clock.now + http_connection.SECONDS_IDLE, 30)
+async def test_a_refused_client_that_sends_on_gets_no_second_answer(connection, transport, states):
+    """The supervisor answers for a process that dies only what is BUSY."""
+    receive(connection, TOO_LARGE)
+    await asyncio.sleep(0.001)
+    assert (transport.statuses, states[2]) == ([413], WRITING)
+    receive(connection, b"abc")
+    assert states[2] == WRITING
+
+
+@with_connection
+async def test_from_a_revoked_connection_nothing_more_is_read(connection, application, transport, states, revoked):
+    receive(connection, POST)
+    revoked[2] = 1
+    connection.enforce_timeouts(0, 30)
+    receive(connection, b"")  # of a request that it has begun
+    application.answer()
+    await asyncio.sleep(0.001)
+    assert transport.statuses == [200]
+    assert not connection.is_given_back
+    with pytest.raises(ConnectionAbortedError):
+        connection.get_buffer(-1)
+    assert connection.is_given_back
+    assert states[2] == BUSY  # and stays so until the supervisor knows: it must not be given to another meanwhile
+
+
+@with_connection
+async def test_an_idle_connection_is_given_back_at_the_next_tick(connection, transport, revoked):
+    connection.enforce_timeouts(0, 30)
     assert not transport.is_closed
-    connection.enforce_timeouts(clock.now + http_connection.SECONDS_IDLE + 0.1, 30)
+    revoked[2] = 1
+    connection.enforce_timeouts(0, 30)
     assert transport.is_closed
+    assert connection.is_given_back
 
 
 @with_connection
 async def test_what_is_closed_by_the_server_gives_back_what_it_held(connection, application, transport):
     receive(connection, POST + POST + POST[:-1])
-    assert application.buffered_bytes == 8
+    assert application.room.used == 9
     application.answer(close=True)
-    assert application.buffered_bytes == 0
+    assert application.room.used == 0
     assert not transport.is_closed  # it lingers, and times out once only
     connection.enforce_timeouts(1000, 30)
     assert transport.statuses == [200]
@@ -215,7 +292,7 @@ async def test_heads_of_answers(connection, application, transport):
     end = b"content-type: text/plain\r\ncontent-length: 0\r\nconnection: keep-alive\r\n\r\n"
     assert transport.written == b"HTTP/1.1 200 OK\r\n" + end
     transport.written = b""
-    receive(connection, b"HEAD / HTTP/1.1\r\n\r\n")
+    receive(connection, b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
     request = application.requests.pop()
     connection.respond(request, 299, b"abcd", "", b"a: b\r\n", True)
     assert transport.written == b"HTTP/1.1 299 \r\na: b\r\ncontent-length: 4\r\nconnection: close\r\n\r\n"
@@ -229,5 +306,5 @@ async def test_a_connection_that_is_gone_takes_no_answer(connection, application
     connection.connection_lost(None)
     application.answer()
     assert transport.written == b""
-    assert application.buffered_bytes == 0
+    assert application.room.used == 0
     assert connection.closing

@@ -14,7 +14,7 @@ from sagemaker_rl.policy.artifact import Policy
 from sagemaker_rl.serving.answers import Answers
 from sagemaker_rl.serving.http_requests import Request
 from sagemaker_rl.serving.invocations import Invocations
-from sagemaker_rl.serving.servable import Servable
+from sagemaker_rl.serving.servable import ROWS_PER_PASS, Servable
 from sagemaker_rl.serving.settings import Settings
 
 BOX = {"type": "box", "shape": [2], "low": [-9, -9], "high": [9, 9]}
@@ -25,6 +25,10 @@ DESCRIPTION = {
     "heads": ["value", "mean"],
     "action_head": "mean",
 }
+
+
+PREDICTION = {"value": [-1.0], "mean": [2.0, 8.0]}
+"""For the observation (1, 2)."""
 
 
 class Counted:
@@ -64,7 +68,7 @@ class World:
         self.passes = []
         self.before_pass = lambda rows: None
         self.model = Servable(Path(), Policy(DESCRIPTION, None), "NumPy", self.forward)
-        self.model.is_quick = True
+        self.model.quick_rows = ROWS_PER_PASS
         self.passes.clear()
 
     def forward(self, observations):
@@ -120,7 +124,7 @@ def test_requests_that_arrive_together_share_a_forward_pass_and_each_gets_its_ow
         assert [request.connection.answer[:3] for request in requests] == [
             (200, heads_of(*each), "application/json") for each in rows
         ]
-        assert actions.connection.answer == (200, b"6.0,4.0\n", "text/csv", False)
+        assert actions.connection.answer == (200, b"6.0,4.0", "text/csv", False)
         assert (world.passes, world.counters.batches) == ([(True, 7)], [7])
         later = world.ask(body_of((8, 1)))
         await world.settle(later)
@@ -131,7 +135,7 @@ def test_requests_that_arrive_together_share_a_forward_pass_and_each_gets_its_ow
 
 def test_each_model_has_its_own_batch():
     async def use(world):
-        other = World(world.invocations._thread)
+        other = World(world.invocations._threads)
         mine, others = world.ask(body_of((1, 2))), world.ask(body_of((3, 4), (5, 6)), model=other.model)
         await world.settle(mine, others)
         assert (world.passes, other.passes) == ([(True, 1)], [(True, 2)])
@@ -140,13 +144,42 @@ def test_each_model_has_its_own_batch():
     in_world(use)
 
 
-@pytest.mark.parametrize(("size", "on_the_loop"), [(8 * 1024, True), (8 * 1024 + 1, False)])
-def test_a_body_of_more_than_8_kilobytes_is_read_in_the_thread(size, on_the_loop):
+@pytest.mark.parametrize(
+    ("size", "is_plain", "on_the_loop"),
+    [(8 * 1024, False, True), (8 * 1024 + 1, False, False), (64 * 1024, True, True), (64 * 1024 + 1, True, False)],
+)
+def test_a_body_that_takes_long_to_read_is_read_in_the_thread(size, is_plain, on_the_loop):
+    """Plain is a body of nothing but numbers, which takes less time."""
+
     async def use(world):
-        request = world.ask(body_of((1, 2)).ljust(size))
+        body = body_of((1, 2)) if is_plain else b'{"more": 1, "instances": [[1, 2]]}'
+        request = world.ask(body.ljust(size))
         await world.settle(request)
-        assert request.connection.answer[1] == heads_of((1, 2))
+        assert request.connection.answer[1] == (heads_of((1, 2)) if is_plain else {"predictions": [PREDICTION]})
         assert (world.passes, world.counters.batches) == ([(on_the_loop, 1)], [1])
+
+    in_world(use)
+
+
+@pytest.mark.parametrize(("rows", "hops"), [(2048, 1), (2049, 4)])
+def test_the_thread_is_entered_once_unless_there_are_many_rows(rows, hops):
+    async def use(world):
+        entered = []
+        submit = world.invocations._threads.submit
+        world.invocations._threads.submit = lambda *work: entered.append(work) or submit(*work)
+        request = world.ask(body_of(*[(1, 2)] * rows).ljust(64 * 1024 + 1))
+        await world.settle(request)
+        assert request.connection.answer[1] == heads_of(*[(1, 2)] * rows)
+        assert len(entered) == hops
+
+    in_world(use)
+
+
+def test_the_mistake_in_a_large_body_is_the_clients():
+    async def use(world):
+        request = world.ask(b"[[1, 2], [3]]".ljust(64 * 1024 + 1))
+        await world.settle(request)
+        assert request.connection.answer[0] == 400
 
     in_world(use)
 
@@ -165,23 +198,36 @@ def test_a_large_body_is_answered_in_pieces_in_its_order():
     in_world(use)
 
 
-@pytest.mark.parametrize(("rows", "on_the_loop"), [(1024, True), (1025, False)])
-def test_more_rows_than_a_pass_are_computed_in_the_thread(rows, on_the_loop):
+@pytest.mark.parametrize(
+    ("rows", "passes"),
+    [
+        ([20], [(True, 20)]),
+        ([21], [(False, 21)]),
+        ([20, 1], [(True, 20), (True, 1)]),
+        ([10, 10, 10, 10], [(True, 20), (True, 20)]),
+        ([7, 7, 7], [(True, 14), (True, 7)]),
+        ([5, 21, 5], [(True, 5), (False, 26)]),
+    ],
+)
+def test_a_pass_on_the_loop_has_no_more_rows_than_are_quick(rows, passes):
     async def use(world):
-        body = b"[" + b",".join([b"[1,2]"] * rows) + b"]"
-        assert len(body) <= 8 * 1024
-        requests = [world.ask(body), world.ask(b"[" + b",".join([b"[3,4]"] * 1024) + b"]")]
+        world.model.quick_rows = 20
+        requests = [world.ask(body_of(*[(number, 2)] * count)) for number, count in enumerate(rows)]
         await world.settle(*requests)
-        assert {is_main for is_main, _ in world.passes} == {on_the_loop}
-        assert requests[0].connection.answer[1] == heads_of(*[(1, 2)] * rows)
-        assert requests[1].connection.answer[1] == heads_of(*[(3, 4)] * 1024)
+        assert world.passes == passes
+        assert sum(world.counters.batches) == sum(rows)
+        for number, (count, request) in enumerate(zip(rows, requests, strict=True)):
+            assert request.connection.answer[1] == heads_of(*[(number, 2)] * count)
+        later = world.ask(body_of((8, 1)))
+        await world.settle(later)
+        assert later.connection.answer[1] == heads_of((8, 1))
 
     in_world(use)
 
 
 def test_while_a_slow_model_computes_the_next_batch_gathers():
     async def use(world):
-        world.model.is_quick = False
+        world.model.quick_rows = 0
         computes, go_on = threading.Event(), threading.Event()
 
         def wait(rows):
@@ -204,10 +250,10 @@ def test_while_a_slow_model_computes_the_next_batch_gathers():
     in_world(use)
 
 
-@pytest.mark.parametrize("is_quick", [True, False])
-def test_a_fault_of_the_model_is_the_answer_of_all_that_it_computed(is_quick, capfd):
+@pytest.mark.parametrize("quick_rows", [2, 0])
+def test_a_fault_of_the_model_is_the_answer_of_all_that_it_computed(quick_rows, capfd):
     async def use(world):
-        world.model.is_quick = is_quick
+        world.model.quick_rows = quick_rows
         world.before_pass = lambda rows: 1 / 0
         requests = [world.ask(body_of((1, 2))), world.ask(body_of((3, 4)))]
         await world.settle(*requests)

@@ -80,3 +80,23 @@ def test_without_cgroup_memory_is_the_machines(tmp_path, monkeypatch, model):
 def test_a_limit_just_below_the_machines_memory_is_the_limit(cgroup, model):
     cgroup(limit=str(MACHINE - 1), current=str(MACHINE), statistics="inactive_file 0")
     assert not memory.has_room_for(model(1), 1)
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(0, 75_000_000), (2, 65_000_000), (15, 1_048_576), (60, 1_048_576)])
+def test_room_for_bodies_is_a_quarter_of_what_workers_leave(cgroup, monkeypatch, workers, expected):
+    cgroup("400000000", "100000000", "inactive_file 0")
+    monkeypatch.setattr(memory, "BYTES_OF_WORKER", 20_000_000)
+    assert memory.bytes_for_bodies(workers) == expected
+
+
+@pytest.mark.parametrize(("score", "expected"), [("0", "500"), ("-100", "400"), ("700", "1000")])
+def test_a_worker_is_killed_before_the_process_that_it_was_forked_from(tmp_path, monkeypatch, score, expected):
+    monkeypatch.setattr(memory, "OOM_SCORE", tmp_path / "score")
+    (tmp_path / "score").write_text(f"{score}\n")
+    memory.be_killed_first()
+    assert (tmp_path / "score").read_text() == expected
+
+
+def test_where_no_score_can_be_written_nothing_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "OOM_SCORE", tmp_path / "none")
+    memory.be_killed_first()

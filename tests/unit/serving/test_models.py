@@ -1,5 +1,6 @@
 """Which sort of model a folder holds."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,66 @@ def test_the_program_may_be_named(folder, monkeypatch):
     assert models.load_model(folder, default) == ("the artifact", folder, False)
 
 
-def test_a_folder_that_may_not_be_looked_into_is_left_to_loading(folder, monkeypatch):
-    def refuse(path):
-        raise PermissionError
+def test_a_folder_that_may_not_be_looked_into(folder, monkeypatch):
+    """The artifact must not answer in the place of functions that cannot be read."""
 
-    monkeypatch.setattr(Path, "is_file", refuse)
+    def refuse(path, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(PolicyError, match=r"/code/inference.py cannot be read: Permission denied\.$"):
+        models.has_user_code(folder, "inference.py")
+
+
+def test_a_program_that_may_not_be_read(folder, monkeypatch):
+    (folder / "code/inference.py").write_text(HANDLER)
+    monkeypatch.setattr(models.os, "access", lambda path, mode: mode != os.R_OK)
+    with pytest.raises(PolicyError, match=r"/code/inference.py cannot be read: Permission denied\.$"):
+        models.has_user_code(folder, "inference.py")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkfifo, "is a FIFO, expected a file."),
+        (os.mkdir, "is a folder, expected a file."),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, expected a file."),
+        (lambda path: path.symlink_to("inference.py"), "cannot be read: Too many levels of symbolic links."),
+        (lambda path: path.symlink_to("nowhere"), "is a link to nowhere, which is not there."),
+    ],
+)
+def test_a_program_that_is_no_file(folder, make, reason):
+    make(folder / "code/inference.py")
+    with pytest.raises(PolicyError) as refused:
+        models.has_user_code(folder, "inference.py")
+    assert str(refused.value) == f"{folder}/code/inference.py {reason}"
+
+
+def test_code_that_is_no_folder_holds_no_program(folder):
+    (folder / "code").rmdir()
+    os.mkfifo(folder / "code")
     assert not models.has_user_code(folder, "inference.py")
+
+
+def test_requirements_are_not_installed_on_a_multi_model_endpoint_and_that_is_said(folder, capfd, monkeypatch):
+    def fail(folder):
+        raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
+
+    (folder / "code/inference.py").write_text(HANDLER)
+    several = Settings.from_environment({"SAGEMAKER_MULTI_MODEL": "true"})
+    monkeypatch.setattr(user_code, "UserModel", lambda folder: "loaded")
+    assert models.load_model(folder, several) == "loaded"
+    assert capfd.readouterr().out == ""
+    (folder / "code/requirements.txt").write_text("nowhere")
+    assert models.load_model(folder, several) == "loaded"
+    assert "code/requirements.txt is not installed on a multi-model endpoint" in capfd.readouterr().out
+    monkeypatch.setattr(user_code, "UserModel", fail)
+    with pytest.raises(PolicyError) as refused:
+        models.load_model(folder, several)
+    assert str(refused.value) == (
+        "No module named 'nowhere': code/requirements.txt is not installed on a multi-model endpoint; install it in "
+        "an image of your own (docs/serving.md)."
+    )
+    with pytest.raises(ModuleNotFoundError):
+        models.load_model(folder, Settings.from_environment({}))
+    assert "not installed" not in capfd.readouterr().out.partition("\n")[2]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from sagemaker_rl.errors import PolicyError, RequestError
@@ -88,9 +89,9 @@ def test_models_are_listed_in_pages(tmp_path):
         assert await page("?limit=2&next_page_token=3") == (names[3:5], "5")
         assert await page("?limit=0") == (names[:1], "1")
         assert await page("?limit=1&limit=999999999") == (names, None)
-        for wrong in ("-1", "x", "1.0", "1234567890"):
+        for wrong in ("-1", "x", "1.0", "1234567890", "%D9%A1"):
             status, answer = await tested.ask("GET", f"/models?limit={wrong}")
-            assert (status, answer["detail"]) == (400, f"limit is '{wrong}', expected a whole number.")
+            assert (status, answer["detail"]) == (400, f"limit is '{unquote(wrong)}', expected a whole number.")
 
     run(tmp_path, test, [f"m{number:03}" for number in reversed(range(101))])
 

@@ -35,7 +35,13 @@ def workers():
 
 @pytest.fixture
 def operations(workers):
-    return MultiModelOperations(2, workers.send, lambda: workers.pids)
+    return MultiModelOperations(2, workers.send, lambda: workers.pids, lambda operation: None)
+
+
+@pytest.fixture
+def tried(workers):
+    """The operations of an endpoint that tries each model in process 99."""
+    return MultiModelOperations(2, workers.send, lambda: workers.pids, lambda operation: 99)
 
 
 def carry_out(operations, workers, command, name, number=7):
@@ -177,3 +183,40 @@ def test_what_is_done_is_not_done_again(operations, workers):
     assert len(workers.outcomes) == 1
     assert operations.update_worker(OTHER, {"car": "/car"}) == 0
     assert len(workers.orders) == 2
+
+
+def test_a_model_is_tried_before_any_worker_loads_it(tried, workers):
+    tried.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    assert workers.commands() == []
+    tried.record_outcome(99, Outcome(1, 200, ""))
+    assert workers.commands() == [(REQUESTING, LOAD, "car"), (OTHER, LOAD, "car")]
+    assert workers.outcomes == []
+    for pid in (REQUESTING, OTHER):
+        tried.record_outcome(pid, Outcome(1, 200, ""))
+    assert tried.models == {"car": "/car"}
+    assert workers.outcomes == [(REQUESTING, Outcome(7, 200, ""))]
+    tried.start(OTHER, ModelOperation(8, UNLOAD, "car", ""))
+    assert workers.commands()[2:] == [(REQUESTING, UNLOAD, "car"), (OTHER, UNLOAD, "car")]
+
+
+def test_a_model_whose_trial_fails_is_loaded_by_no_worker(tried, workers):
+    tried.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    tried.start(REQUESTING, ModelOperation(8, LOAD, "car", "/car"))
+    assert [(outcome.number, outcome.status) for _, outcome in workers.outcomes] == [(8, 409)]
+    tried.record_outcome(99, Outcome(1, 400, "It ended its process."))
+    assert (REQUESTING, Outcome(7, 400, "It ended its process.")) in workers.outcomes
+    assert LOAD not in [command for _, command, _ in workers.commands()]
+    assert tried.models == {}
+
+
+def test_workers_that_end_one_after_the_other_while_they_load_it_end_the_operation(operations, workers):
+    operations.start(REQUESTING, ModelOperation(7, LOAD, "car", "/car"))
+    for new in (13, 14, 15):
+        assert workers.outcomes == []
+        operations.record_outcome(OTHER, Outcome(1, 200, ""))
+        gone = workers.pids[0]
+        workers.pids[0] = new
+        operations.forget_worker(gone)
+    assert workers.outcomes == [(REQUESTING, Outcome(7, 500, "3 workers ended while they did it."))]
+    assert operations.models == {}
+    assert workers.commands()[-1] == (15, UNLOAD, "car") or (OTHER, UNLOAD, "car") in workers.commands()

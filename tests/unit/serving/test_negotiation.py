@@ -78,12 +78,14 @@ def test_nothing_of_what_there_is_is_accepted(accept):
     assert refused.value.status == 406
 
 
-@pytest.mark.parametrize("quality", ["0", "1", "0.001", "0.999"])
+@pytest.mark.parametrize("quality", ["0", "1", "0.001", "0.999", ".2", "1."])
 def test_a_quality_is_between_0_and_1(quality):
     assert negotiation.accepted_media_type(f"text/csv;q={quality}, */*;q=0.0005") == (JSON if quality == "0" else CSV)
 
 
-@pytest.mark.parametrize("quality", ["-0.001", "1.001", "nan", "inf", "high", ""])
+@pytest.mark.parametrize(
+    "quality", ["-0.001", "1.001", "nan", "inf", "high", "", "+1", "1e-1", "1_0", "\uff11", "\u0661", ".", "0 .5"]
+)
 def test_another_quality_is_refused(quality):
     with pytest.raises(RequestError) as refused:
         negotiation.accepted_media_type(f"application/json, text/csv;q={quality}")

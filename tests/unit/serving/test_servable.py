@@ -39,7 +39,7 @@ def test_large_batches_are_computed_in_passes():
         return forward(observations)
 
     tested = Servable(Path("/a"), policy(), "none", counted)
-    assert sizes == [1] * 3
+    assert sizes == [size for size in (1, 4, 16, 64, 256, 1024, 2048) for _ in range(3)]
     sizes.clear()
     rows = np.arange(2 * (2 * ROWS_PER_PASS + 1), dtype=np.float32).reshape(-1, 2)
     heads = tested.heads(rows)
@@ -53,11 +53,29 @@ def test_large_batches_are_computed_in_passes():
 
 def test_a_quick_pass_is_the_quickest_of_three(monkeypatch):
     ticks = iter([0.0, 5.0, 10.0, 10.001, 20.0, 23.0])
-    monkeypatch.setattr(servable, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    monkeypatch.setattr(servable, "time", SimpleNamespace(process_time=lambda: next(ticks)))
     assert servable._least_seconds(lambda: None) == pytest.approx(0.001)
-    for seconds, is_quick in ((0.0019, True), (0.002, False)):
-        monkeypatch.setattr(servable, "_least_seconds", lambda call, s=seconds: s)
-        assert Servable(Path("/a"), policy(), "none", forward).is_quick == is_quick
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rows"),
+    [
+        (lambda rows: 0.002, 0),
+        (lambda rows: 0.0019, 2048),
+        (lambda rows: 0.0015 * rows, 1),
+        (lambda rows: 0.00041 * rows, 4),
+        (lambda rows: 0.0004 * rows, 4),
+        (lambda rows: 0.001 + 0.0001 * rows, 5),  # ten are, but of 16 no pass has been tried that was
+        (lambda rows: 0.000002 * rows, 1000),
+        (lambda rows: 0.000001 * rows, 1999),
+        (lambda rows: 0.0000009 * rows, 2048),
+        (lambda rows: 0.00001 if rows < 2048 else 0.002, 2047),
+    ],
+)
+def test_how_many_observations_are_computed_in_two_milliseconds(monkeypatch, seconds, rows):
+    monkeypatch.setattr(servable, "_least_seconds", lambda call: seconds(len(call.args[0])))
+    quick = Servable(Path("/a"), policy(), "none", forward).quick_rows
+    assert quick == pytest.approx(rows, abs=1)
 
 
 def test_heads_and_actions_are_written():
@@ -124,23 +142,3 @@ def test_which_executor_computes(folder, monkeypatch):
         assert (tested.executor, tested.heads(row)[0].tolist()) == (executor, [[0.0, 1.0]])
     tested, compared = loaded(folder, monkeypatch, forward, compiled=False)
     assert (tested.executor, compared) == ("MXNet", [])
-
-
-def test_mxnet_does_not_run_twice_at_once(folder, monkeypatch):
-    tested, _ = loaded(folder, monkeypatch, forward, compiled=False)
-    running, most = [], []
-
-    def run_graph(observations):
-        running.append(1)
-        most.append(len(running))
-        threading.Event().wait(0.002)
-        running.pop()
-        return [observations]
-
-    tested.policy.run_graph = run_graph
-    threads = [threading.Thread(target=tested.heads, args=(np.zeros((1, 2)),)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] * 8

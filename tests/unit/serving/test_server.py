@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.serving import memory, models, servable, server
+from sagemaker_rl.serving import memory, models, requirements, servable, server
 from sagemaker_rl.serving.settings import Settings
 
 
@@ -72,12 +72,15 @@ def test_a_mistake_of_the_users_is_one_sentence(monkeypatch, capsys):
 def test_what_is_loaded_before_the_workers(tmp_path, monkeypatch, multi_model, room, user_code, loaded):
     settings = Settings.from_environment({"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_MULTI_MODEL": multi_model})
     folder = settings.model_dir
+    installed = []
     for module in ("mxnet", "sagemaker_rl.serving.user_code"):  # seconds to import, and nothing is computed here
         monkeypatch.setitem(sys.modules, module, sys)
     monkeypatch.setattr(memory, "has_room_for", lambda *asked: room and asked == (folder, 1))
     monkeypatch.setattr(models, "has_user_code", lambda folder, program: user_code)
+    monkeypatch.setattr(requirements, "install", installed.append)
     monkeypatch.setattr(servable.Servable, "load", lambda *asked: asked == (folder, True) and "loaded")
     assert server._load(settings) == loaded
+    assert installed == ([folder] if user_code else [])
 
 
 def test_a_model_that_memory_does_not_hold(tmp_path, monkeypatch):

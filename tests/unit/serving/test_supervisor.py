@@ -1,10 +1,13 @@
 """The supervisor and real worker processes that die, hang and come back, by a clock that the tests set."""
 
+import mmap
 import os
 import signal
+import threading
+import time
 
 import pytest
-from sagemaker_rl.serving import supervisor
+from sagemaker_rl.serving import control, handed_connections, supervisor, worker
 from tiny_endpoint import TinyEndpoint
 
 
@@ -51,19 +54,64 @@ def test_a_stuck_worker_gets_no_connections_and_is_replaced_in_the_end(endpoint,
     """Stopped by a signal, as a loop in native code would stop it."""
     stuck = endpoint.workers()[0]
     endpoint.stop(stuck)
-    endpoint.advance(supervisor.SECONDS_UNRESPONSIVE - 0.01)
-    assert len(endpoint.supervisor._responsive_workers()) == 2
+    endpoint.advance(handed_connections.SECONDS_UNRESPONSIVE - 0.01)
+    assert len(endpoint.supervisor._connections.responsive_workers()) == 2
     endpoint.advance(0.01)
     for _ in range(4):
         assert endpoint.request(endpoint.connect(), "GET", "/ping") == (200, b"")
-    endpoint.advance(endpoint.settings.seconds_to_answer - supervisor.SECONDS_UNRESPONSIVE)
+    endpoint.advance(endpoint.settings.seconds_to_answer - handed_connections.SECONDS_UNRESPONSIVE)
     endpoint.turn(3)
     assert endpoint.workers()[0] == stuck
     endpoint.advance(0.01)
     endpoint.turn(3)
     endpoint.wait_until(lambda: endpoint.workers().get(0, stuck) != stuck)
     endpoint.wait_until(endpoint.is_complete)
-    assert capfd.readouterr().out.count("Worker 0 is stuck.") == 1
+    assert capfd.readouterr().out.count("Worker 0 ") == 1
+
+
+def test_what_a_stopped_worker_has_not_begun_is_answered_by_others(endpoint):
+    """A worker that stands still keeps none of its idle connections; it gives them back when it goes on."""
+    clients = [endpoint.connect() for _ in range(4)]
+    for client in clients:
+        assert endpoint.request(client, "GET", "/ping")[0] == 200
+    stopped, other = (endpoint.supervisor._workers[number] for number in (0, 1))
+    endpoint.stop(stopped.pid)
+    for client in clients:
+        client.ask("GET", "/ping")
+    endpoint.advance(handed_connections.SECONDS_UNRESPONSIVE)
+    endpoint.turn(3)
+    assert not stopped.taken
+    endpoint.advance(handed_connections.SECONDS_TO_NOTICE + 0.001)
+    for client in clients:
+        assert endpoint.answer(client)[0] == 200
+    assert (len(stopped.taken), len(stopped.slots), len(other.slots)) == (2, 0, 4)
+    endpoint.go_on(stopped.pid)
+    endpoint.wait_until(lambda: not stopped.taken)
+    for client in clients:
+        assert endpoint.request(client, "GET", "/ping")[0] == 200
+        endpoint.close(client)
+    endpoint.wait_until(endpoint.nothing_is_left)
+
+
+def test_a_request_in_hand_of_a_stopped_worker_stays_there(endpoint):
+    client = endpoint.connect()
+    assert endpoint.request(client, "POST", "/models", endpoint.load_body("a"))[0] == 200
+    endpoint.shared.hold("answers", True)
+    client.ask("POST", "/models/a/invoke", b"hold")
+    endpoint.wait_until(lambda: endpoint.shared.has_one)
+    (process,) = [process for process in endpoint.supervisor._workers.values() if process.slots]
+    endpoint.stop(process.pid)
+    for _ in range(3):
+        endpoint.advance(handed_connections.SECONDS_UNRESPONSIVE)
+        endpoint.turn(3)
+    assert (len(process.taken), len(process.slots)) == (0, 1)
+    endpoint.shared.hold("answers", False)
+    endpoint.go_on(process.pid)
+    assert endpoint.answer(client)[0] == 200
+    endpoint.wait_until(lambda: not any(endpoint.supervisor._state.revoked))  # it was given back, and handed on
+    assert endpoint.request(client, "GET", "/ping")[0] == 200
+    endpoint.close(client)
+    endpoint.wait_until(endpoint.nothing_is_left)
 
 
 def test_a_request_that_is_never_answered_ends_its_worker(endpoint):
@@ -79,15 +127,15 @@ def test_a_request_that_is_never_answered_ends_its_worker(endpoint):
     endpoint.wait_until(endpoint.is_complete)
 
 
-def test_without_a_responsive_worker_the_supervisor_answers_503_a_second_later(endpoint):
+def test_without_a_responsive_worker_the_supervisor_answers_503_within_a_second(endpoint):
     for pid in endpoint.workers().values():
         endpoint.stop(pid)
-    endpoint.advance(supervisor.SECONDS_UNRESPONSIVE)
+    endpoint.advance(handed_connections.SECONDS_LOST)
     client = endpoint.connect()
     client.ask("GET", "/ping")
     endpoint.turn(10)
     assert len(endpoint.supervisor._waiting) == 1
-    endpoint.advance(supervisor.SECONDS_TO_WAIT_FOR_A_WORKER - 0.01)
+    endpoint.advance(handed_connections.SECONDS_TO_WAIT_FOR_A_HEARTBEAT - 0.01)
     endpoint.turn(5)
     assert client.answer() is None
     endpoint.advance(0.01)
@@ -242,3 +290,25 @@ def test_a_connection_that_no_worker_can_be_given_waits_and_keeps_no_slot(endpoi
     endpoint.supervisor._accept()  # before it knows that they have ended
     assert endpoint.kept() == {"waiting": 1}
     assert endpoint.answer(client) == (200, b"")
+
+
+def test_connections_leave_a_worker_that_a_users_function_holds_up(endpoint):
+    """Their next requests are answered by the other one; the request in hand stays."""
+    clients = [endpoint.connect() for _ in range(6)]
+    assert endpoint.request(clients[0], "POST", "/models", endpoint.load_body("a"))[0] == 200
+    before = [endpoint.request(client, "POST", "/models/a/invoke", b"x")[1].split()[1] for client in clients]
+    assert sorted(before.count(pid) for pid in set(before)) == [3, 3]
+    endpoint.shared.hold("answers", True)
+    clients[0].ask("POST", "/models/a/invoke", b"hold")
+    processes = endpoint.supervisor._workers.values()
+    endpoint.wait_until(lambda: sorted(len(process.slots) for process in processes) == [1, 5])
+    after = {endpoint.request(client, "POST", "/models/a/invoke", b"y")[1].split()[1] for client in clients[1:]}
+    assert after == set(before) - {before[0]}
+    new = endpoint.connect()
+    assert endpoint.request(new, "POST", "/models/a/invoke", b"z")[1].split()[1] in after, "although it has more"
+    endpoint.shared.hold("answers", False)
+    assert endpoint.answer(clients[0])[1].split()[1:] == [before[0], b"hold"]
+    assert {endpoint.request(client, "GET", "/ping")[0] for client in clients} == {200}
+    for client in list(endpoint.clients):
+        endpoint.close(client)
+    endpoint.wait_until(endpoint.nothing_is_left)

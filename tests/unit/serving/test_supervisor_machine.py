@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sagemaker_rl.serving import supervisor
+from sagemaker_rl.serving import handed_connections
 from tiny_endpoint import TinyEndpoint
 
 LIMIT = 3
@@ -164,7 +164,7 @@ class Workers(RuleBasedStateMachine):
     def go_on(self):
         self.endpoint.go_on(min(self.endpoint.stopped))
 
-    @rule(seconds=st.sampled_from([0.5, supervisor.SECONDS_UNRESPONSIVE, 61.0]))
+    @rule(seconds=st.sampled_from([0.5, handed_connections.SECONDS_UNRESPONSIVE, 61.0]))
     def wait(self, seconds):
         """A worker that has stood still for longer than a request may take is replaced."""
         stuck = set(self.endpoint.stopped)

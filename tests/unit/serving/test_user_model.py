@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -148,17 +149,94 @@ def test_what_cannot_be_loaded_leaves_nothing(load, source, error, reason):
     assert not {"inference", "helper"} & sys.modules.keys()
 
 
-def test_requirements_are_not_installed_and_that_is_said(load, capfd):
-    load()
-    assert capfd.readouterr().out == ""
-    load(name="with", **{"requirements.txt": "nowhere"})
-    assert "code/requirements.txt is not installed at start: install it" in capfd.readouterr().out
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+        ("import sys\nsys.exit()\n", "SystemExit"),
+        (
+            "def model_fn(model_dir):\n    raise KeyboardInterrupt('enough,\\nreally')\n",
+            "KeyboardInterrupt: enough, really",
+        ),
+        ("raise GeneratorExit\n", "GeneratorExit"),
+    ],
+)
+def test_code_that_ends_the_process_when_it_is_loaded_is_refused(load, capfd, source, reason):
+    before = sys.path[:]
     with pytest.raises(PolicyError) as raised:
-        load("import nowhere\n", "without", **{"requirements.txt": "nowhere"})
-    assert str(raised.value) == (
-        "No module named 'nowhere': code/requirements.txt is not installed; install it in an image of your own "
-        "(docs/serving.md)."
+        load(source)
+    assert str(raised.value) == f"The model's code raised {reason}."
+    assert "inference.py" in capfd.readouterr().out, "the traceback"
+    assert sys.path == before
+
+
+ENDS = """
+import os, sys, threading
+
+class Own(BaseException):
+    pass
+
+def model_fn(model_dir):
+    return None
+
+def transform_fn(model, body, content_type, accept):
+    if body == b"exit":
+        sys.exit("enough")
+    if body == b"own":
+        raise Own
+    if body == b"status":
+        raise sys.modules["sagemaker_inference.errors"].BaseInferenceToolkitError(None, "a", "b")
+    raise {b"keyboard": KeyboardInterrupt, b"generator": GeneratorExit, b"stop": StopIteration}[bytes(body)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"exit", "SystemExit: enough"),
+        (b"own", "inference.Own"),
+        (b"keyboard", "KeyboardInterrupt"),
+        (b"generator", "GeneratorExit"),
+        (b"stop", "StopIteration"),
+        (b"status", "TypeError"),
+    ],
+)
+def test_whatever_the_functions_raise_is_a_failure_of_the_request(load, body, error):
+    model = load(ENDS)
+    answer = model.transform(body, {})
+    assert answer.status == 500
+    assert error in answer.detail
+    assert 'inference.py", line ' in answer.detail
+
+
+@pytest.mark.parametrize("content_type", ["3", "None", "'text/plain\\r\\nx-y: 1'", "'täxt/plain'"])
+def test_a_content_type_that_no_header_can_hold_is_a_failure(load, content_type):
+    model = load(f"def transform_fn(model, body, content_type, accept):\n    return '', {content_type}\n" + OWN_MODEL)
+    answer = model.transform(b"", {})
+    assert answer.status == 500
+    assert answer.detail.startswith("output_fn returned the content type ")
+
+
+def test_several_threads_have_a_request_each(load):
+    """Also where a function is given the context, of which the toolkit keeps one."""
+    model = load(
+        "import threading\n"
+        "both = threading.Barrier(2, timeout=20)\n"
+        "def transform_fn(model, body, content_type, accept, context):\n"
+        "    both.wait()\n"
+        "    context.set_response_status(int(body))\n"
+        "    both.wait()\n"
+        "    return context.get_request_header(0, 'x-name'), content_type\n" + OWN_MODEL
     )
+    asked = [(b"200", "one", "a/one"), (b"418", "two", "a/two")]
+    with ThreadPoolExecutor(2) as threads:
+        answers = list(
+            threads.map(
+                lambda one: model.transform(one[0], {b"x-name": one[1].encode(), b"content-type": one[2].encode()}),
+                asked,
+            )
+        )
+    assert answers == [Answer(200, b"one", "a/one"), Answer(418, detail="two")]
 
 
 OWN_MODEL = "def model_fn(model_dir):\n    return 3\n"

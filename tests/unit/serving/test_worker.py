@@ -17,7 +17,8 @@ from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import SharedState
 
 NUMBER = 3
-PING = b"GET /ping HTTP/1.1\r\n\r\n"
+ENVIRONMENT = {"SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND": "0", "SAGEMAKER_MODEL_SERVER_WORKERS": str(NUMBER + 1)}
+PING = b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Ended(BaseException):
@@ -32,7 +33,7 @@ class Supervisor:
     """
 
     def __init__(self, monkeypatch, **environment):
-        self.settings = Settings.from_environment({"SAGEMAKER_RL_ACCESS_LOG_LINES_PER_SECOND": "0", **environment})
+        self.settings = Settings.from_environment({**ENVIRONMENT, **environment})
         self.state = SharedState()
         self.state.serving[0] = 1
         self.socket, self.other = control.socket_pair()
@@ -292,6 +293,8 @@ def fail(error):
     [
         (PolicyError("It is broken."), "It is broken.", False),
         (KeyError("weights"), "KeyError: 'weights'", True),
+        (SystemExit(3), "SystemExit: 3", True),
+        (OSError("two\nlines"), "OSError: two lines", True),
         (ValueError("x" * 2000), "ValueError: " + "x" * 988, True),
     ],
 )

@@ -17,8 +17,10 @@ from types import SimpleNamespace
 from sagemaker_rl.errors import PolicyError
 from sagemaker_rl.serving import (
     answers,
+    handed_connections,
     http_requests,
     multi_model_api,
+    restarts,
     shared_state,
     supervisor,
     waiting_connections,
@@ -27,7 +29,7 @@ from sagemaker_rl.serving import (
 from sagemaker_rl.serving.settings import Settings
 from sagemaker_rl.serving.shared_state import MAX_CONNECTIONS
 
-CLOCKED = (answers, http_requests, shared_state, supervisor, waiting_connections)
+CLOCKED = (answers, handed_connections, http_requests, restarts, shared_state, supervisor, waiting_connections)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 PATIENCE = 20.0
 """Real seconds after which a test fails that waits; nothing takes so long, even on a busy machine."""
@@ -96,7 +98,7 @@ class Client:
     def ask(self, method: str, path: str, body: bytes = b"") -> None:
         assert not self.asked
         self.asked = path
-        self.socket.sendall(b"%b %b HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (
+        self.socket.sendall(b"%b %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (
             method.encode(), path.encode(), len(body), body
         ))  # fmt: skip
 
@@ -272,11 +274,14 @@ class TinyEndpoint:
     def kept(self) -> dict[str, object]:
         """Return what the supervisor keeps of connections, slots and operations, where it should keep none."""
         tested = self.supervisor
+        free_slots = tested._connections._free_slots
         kept = {
             "connections": list(tested._connections),
-            "slots": MAX_CONNECTIONS - len(set(tested._free_slots)),
-            "doubled slots": len(tested._free_slots) - len(set(tested._free_slots)),
+            "slots": MAX_CONNECTIONS - len(set(free_slots)),
+            "doubled slots": len(free_slots) - len(set(free_slots)),
             "slots of workers": [process.slots for process in tested._workers.values() if process.slots],
+            "taken": [process.taken for process in tested._workers.values() if process.taken],
+            "revoked": [slot for slot, revoked in enumerate(tested._state.revoked) if revoked],
             "waiting": len(tested._waiting),
             "operations": list(tested._operations._running),
             "states": [slot for slot, state in enumerate(tested._state.connection_states) if state],

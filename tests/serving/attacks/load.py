@@ -22,11 +22,13 @@ class Load:
         statuses: how many answers of each status; the name of an exception where there was none.
         pings: seconds that each /ping took.
         wrong: answers that differ from the first one.
+        refusals: the details of the answers by 503, and how many there are of each.
     """
 
     statuses: Counter[int | str] = field(default_factory=Counter)
     pings: list[float] = field(default_factory=list)
     wrong: list[bytes] = field(default_factory=list)
+    refusals: Counter[str] = field(default_factory=Counter)
 
     @property
     def failed(self) -> dict[int | str, int]:
@@ -60,6 +62,8 @@ def under_load(url: str, clients: int = 8, path: str = "/invocations", body: str
                     outcome = type(error).__name__
                 with lock:
                     load.statuses[outcome] += 1
+                    if outcome == 503:
+                        load.refusals[response.json()["detail"]] += 1
                 if outcome != 200:
                     time.sleep(0.01)
 
