@@ -12,7 +12,8 @@ from load import under_load
 from sagemaker_rl.policy.artifact import Policy
 
 EPISODES = 100
-STEPS = 10_000
+STEPS = 2_000
+"""At most: a policy of a short training may leave a car in the valley."""
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "15"))
 """Of the soak; by hand: ``SOAK_SECONDS=600 make test PYTEST_ARGS="tests/serving -k soak"``."""
 

@@ -232,9 +232,7 @@ def test_a_graph_on_which_mxnet_crashes_ends_it_with_the_reason(start, ppo_model
     with start(broken, healthy=False) as server:
         assert server.wait() == 1
         last = server.log().strip().splitlines()[-1]
-        # what it finds in memory decides
-        crashed = f"Error: The policy artifact in {server.folder} cannot be loaded: MXNet ended with "
-        assert last.startswith((crashed, "Error: The graph in policy-symbol.json cannot be run: "))
+        assert last.startswith("Error: The graph in policy-symbol.json cannot be run: a node refers to an output")
 
 
 def test_a_model_larger_than_memory_ends_it_with_the_reason(start, ppo_model, tmp_path):

@@ -28,6 +28,8 @@ SCHEMA_VERSIONS = (1, 2)
 """That are read: 2 has filters before the graph, which a reader of 1 would leave out."""
 DESCRIPTION_FILE = "policy.json"
 SYMBOL_FILE = "policy-symbol.json"
+MAX_OUTPUTS = 8
+"""Of a node that does not say how many it has: a few, of operations such as BatchNorm."""
 PARAMS_FILE = "policy-0000.params"
 INPUT = "observation"
 MAX_DESCRIPTION_BYTES = 1024 * 1024
@@ -355,6 +357,7 @@ def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
             raise PolicyError(
                 f"The policy artifact is damaged: {name} is not the file that {DESCRIPTION_FILE} describes."
             )
+    _check_references(folder / SYMBOL_FILE)
     import mxnet as mx  # see Policy.heads
 
     try:
@@ -364,6 +367,24 @@ def _load_graph(folder: Path, description: Mapping[str, Any]) -> Any:
         raise PolicyError(f"The policy artifact in {folder} cannot be loaded: {_reason(error)}.") from None
     block.hybridize(static_alloc=True, static_shape=False)
     return block
+
+
+def _check_references(file: Path) -> None:
+    """Refuse a graph whose nodes refer to what there is not: MXNet reads memory that is not its own, and may crash.
+
+    Raises:
+        PolicyError: It is such a graph.
+    """
+    try:
+        graph = json.loads(file.read_bytes())
+        counts = [int(node.get("attrs", {}).get("num_outputs", MAX_OUTPUTS)) for node in graph["nodes"]]
+        references = [(place, *source) for place, node in enumerate(graph["nodes"]) for source in node["inputs"]]
+        references += [(len(counts), *source) for source in graph["heads"]]
+        is_sound = all(0 <= node < place and 0 <= output < counts[node] for place, node, output, *_ in references)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return  # no graph at all, which MXNet says itself
+    if not is_sound:
+        raise PolicyError(f"The graph in {file.name} cannot be run: a node refers to an output that there is not.")
 
 
 def _reason(error: Exception) -> str:

@@ -330,6 +330,20 @@ def test_a_huge_description_is_not_read(artifact):
     assert refusal(artifact) == f"{artifact / 'policy.json'} has 1000000000000 bytes, expected at most 1048576."
 
 
+@pytest.mark.parametrize("place", ["heads", "nodes"])
+@pytest.mark.parametrize("reference", [[0, 77, 0], [-1, 0, 0], [0, -1, 0], [10_000, 0, 0]])
+def test_a_graph_that_refers_to_what_there_is_not(artifact, place, reference):
+    """MXNet would read memory that is not its own, and perhaps crash."""
+    graph = json.loads((artifact / "policy-symbol.json").read_text())
+    if place == "heads":
+        graph["heads"][0] = reference
+    else:
+        graph["nodes"][-1]["inputs"][0] = reference
+    (artifact / "policy-symbol.json").write_text(json.dumps(graph))
+    edit(artifact, sha256={file: sha256(artifact / file) for file in ("policy-symbol.json", "policy-0000.params")})
+    assert refusal(artifact).endswith("cannot be run: a node refers to an output that there is not.")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
