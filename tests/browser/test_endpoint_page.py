@@ -233,4 +233,5 @@ def test_there_is_no_page_unless_it_is_asked_for(trained, environment):
     with serve(trained.ml, **environment) as url:
         answer = httpx.get(url, trust_env=False)
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "/ is not served, expected /ping, /invocations, /metrics or /openapi.json."
+    routes = "/ping, /invocations, /execution-parameters, /metrics or /openapi.json"
+    assert answer.json()["detail"] == f"/ is not served, expected {routes}."
