@@ -32,6 +32,18 @@ NOT_RUN = {
         "docs/aws.md",
         "python scripts/predict.py --async --endpoint-name cars-later --file observations.csv",
     ): "the local AWS server has no queue; tests/aws/test_async_inference.py asks it",
+    (
+        "docs/serving.md",
+        "python -m pytest -q tests/serving/attacks --server $URL",
+    ): "tests/serving/attacks are run at a server of their own",
+    (
+        "docs/serving.md",
+        "python tests/serving/attacks/mixed_load.py --minutes 10",
+    ): "tests/serving/attacks/test_attack_drivers.py runs it for seconds",
+    (
+        "docs/serving.md",
+        "python tests/serving/attacks/memory_limits.py --model car",
+    ): "tests/container/test_memory_limits.py runs a part of it",
     ("docs/aws.md", "python scripts/build_in_codebuild.py"): "tests/aws/test_codebuild.py runs the build's commands",
     (
         "docs/training.md",
