@@ -17,7 +17,7 @@ TOLERANCE = 1e-5
 """Largest difference from MXNet, relative to the largest value of a head.
 
 Where many terms of a layer cancel, MXNet's own float32 differs by 1e-6 from the same graph in float64, and so does
-NumPy's: a smaller tolerance left such a policy to MXNet, at an eighth of the requests per second.
+NumPy's: a smaller tolerance left such a policy to MXNet, which takes several times as long.
 """
 SCALES = (1e-3, 0.1, 1.0, 10.0, 1e3)
 """Of the random observations on which the two are compared, besides those from within the observation space."""

@@ -56,6 +56,10 @@ class SharedState:
             for worker in range(MAX_WORKERS)
         )
 
+    def release_bodies(self, worker: int) -> None:
+        """Give back the room of a worker that has ended with bodies in hand: the next one may be long in coming."""
+        self.reserved_bytes[worker] = self.body_beside[worker] = 0
+
     def counters_of(self, worker: int) -> MutableSequence[float]:
         """Return the numbers in which this worker counts, laid out by ``metrics``."""
         return self._counters[worker * metrics.NUMBERS : (worker + 1) * metrics.NUMBERS]

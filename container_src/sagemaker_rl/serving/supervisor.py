@@ -265,6 +265,7 @@ class Supervisor:
     def _replace_worker(self, process: WorkerProcess, status: int) -> None:
         was_ready = self._state.ready[process.number]
         self._state.ready[process.number] = 0
+        self._state.release_bodies(process.number)
         del self._workers[process.number]
         self._read_last_messages(process)
         self._operations.forget_worker(process.pid)

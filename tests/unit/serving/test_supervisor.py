@@ -33,6 +33,15 @@ def test_a_killed_worker_is_replaced_and_its_connections_go_on(endpoint):
     endpoint.wait_until(endpoint.is_complete)
 
 
+def test_what_a_killed_worker_had_of_the_room_for_bodies_is_free_before_it_is_replaced(endpoint, monkeypatch):
+    state = endpoint.supervisor._state
+    monkeypatch.setattr(endpoint.supervisor, "_start_worker", lambda number: None)
+    state.reserved_bytes[0], state.body_beside[0], state.reserved_bytes[1] = 9.0, 1, 7.0
+    endpoint.kill(endpoint.workers()[0])
+    endpoint.wait_until(lambda: 0 not in endpoint.workers())
+    assert (state.reserved_bytes[0], state.body_beside[0], state.reserved_bytes[1]) == (0, 0, 7)
+
+
 def test_what_a_killed_worker_had_in_hand_is_answered_by_503(endpoint):
     client = endpoint.connect()
     assert endpoint.request(client, "POST", "/models", endpoint.load_body("a"))[0] == 200
