@@ -5,6 +5,16 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+CGROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    (
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        "total_inactive_file",
+    ),
+)
+"""Of version 2 and of version 1: limit, use, statistics, and what these call the cached files that can go."""
 LOADED_SIZE_PER_FILE_SIZE = 4
 """Memory that a model takes, generously: its files are read, decoded, copied into a graph, and tried out."""
 RESERVED_FRACTION = 0.1
@@ -53,16 +63,14 @@ def _limit_and_used() -> tuple[int, int]:
     """
     page = os.sysconf("SC_PAGE_SIZE")
     total = page * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = (CGROUP / "memory.max").read_text(encoding="ascii").strip()
-        if limit != "max" and int(limit) < total:
-            statistics = dict(
-                line.split() for line in (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines()
-            )
-            used = int((CGROUP / "memory.current").read_text(encoding="ascii")) - int(statistics["inactive_file"])
-            return int(limit), used
-    except (OSError, ValueError, KeyError):  # no cgroup version 2
-        pass
+    for limit_file, used_file, statistics_file, cached in CGROUP_FILES:
+        with contextlib.suppress(OSError, ValueError, KeyError):  # the other version of cgroup
+            limit = (CGROUP / limit_file).read_text(encoding="ascii").strip()
+            if limit != "max" and int(limit) < total:
+                lines = (CGROUP / statistics_file).read_text(encoding="ascii").splitlines()
+                statistics = dict(line.split() for line in lines)
+                used = int((CGROUP / used_file).read_text(encoding="ascii")) - int(statistics[cached])
+                return int(limit), used
     for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
         if line.startswith("MemAvailable:"):
             return total, total - 1024 * int(line.split()[1])

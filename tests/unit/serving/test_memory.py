@@ -100,3 +100,14 @@ def test_a_worker_is_killed_before_the_process_that_it_was_forked_from(tmp_path,
 def test_where_no_score_can_be_written_nothing_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "OOM_SCORE", tmp_path / "none")
     memory.be_killed_first()
+
+
+def test_the_limit_of_cgroup_version_1(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    (tmp_path / "memory").mkdir()
+    files = {"limit_in_bytes": "400000000", "usage_in_bytes": "150000000", "stat": "total_inactive_file 50000000"}
+    for name, text in files.items():
+        (tmp_path / "memory" / f"memory.{name}").write_text(f"{text}\n")
+    assert memory.bytes_for_bodies(0) == 75_000_000
+    (tmp_path / "memory/memory.limit_in_bytes").write_text("9223372036854771712\n")  # of a container without one
+    assert memory.bytes_for_bodies(0) > 75_000_000
