@@ -136,6 +136,7 @@ def test_flags_have_their_defaults():
         "region": None,
         "profile": None,
         "role": None,
+        "stale_image": None,
         "bucket": None,
         "prefix": "",
         "tags": [],
