@@ -307,7 +307,7 @@ def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
             "--instance-type is 'ml.c5.xlarge', expected local, or",
         ),
         ((*GIVEN, "--nonsense"), "Error: Unrecognized arguments: --nonsense; see --help."),
-        ((*GIVEN, "--env", "1=2"), "--env is '1=2', expected NAME=VALUE."),
+        ((*GIVEN, "--env", "1=2"), "--env is '1=***', expected NAME=VALUE."),
         ((*GIVEN, "--subnets", "s"), "--subnets and --security-groups belong together"),
         ((*GIVEN, "--max-wait", "5"), "--max-wait is 5, expected with --spot"),
         ((*GIVEN, "--spot", "--max-wait", "5"), "no less than --max-runtime 3600"),
@@ -351,7 +351,7 @@ def test_a_file_of_no_hyperparameters(script, tmp_path, content, sentence):
     [
         (("--instance-type", "m5.large"), "--instance-type is 'm5.large', which SageMaker does not have, expected one"),
         (("-p", "seed"), "-p is 'seed', expected NAME=VALUE."),
-        (("--env", "1=2"), "--env is '1=2', expected NAME=VALUE."),
+        (("--env", "1=2"), "--env is '1=***', expected NAME=VALUE."),
         (("--subnets", "s"), "--subnets and --security-groups belong together"),
     ],
 )
