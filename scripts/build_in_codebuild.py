@@ -51,7 +51,7 @@ def main() -> None:
     build = builds.Build(clients, build_id).follow()
     with tempfile.TemporaryDirectory() as folder:
         uris = builds.images_of(clients, build, Path(folder))
-    image_uris.write(uris)
+    image_uris.write(uris, clients.region)
     for kind, uri in uris.items():
         print(f"{kind}: {uri}", flush=True)
 

@@ -25,14 +25,14 @@ def main(command_line: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
     job = training_requests.job_name(arguments, "-evaluation")
-    checkpoint = checkpoints.find(arguments, clients, job)
-    hyperparameters, channels = evaluations.take_over(arguments, clients, checkpoint.job, checkpoint.preset)
-    if arguments.episodes:
-        hyperparameters |= {"evaluate_episodes": str(arguments.episodes), "evaluate_steps": "1"}
-    # Without the slash at its end the address would also be a prefix of that of JOB/checkpoints.
-    channels["checkpoint"] = training_requests.channel("checkpoint", f"{checkpoint.address.rstrip('/')}/")
-    request = training_requests.request(arguments, clients, job, hyperparameters, channels)
-    training_jobs.run(arguments, clients, request)
+    with checkpoints.found(arguments, clients, job) as checkpoint:
+        hyperparameters, channels = evaluations.take_over(arguments, clients, checkpoint.job, checkpoint.preset)
+        if arguments.episodes:
+            hyperparameters |= {"evaluate_episodes": str(arguments.episodes), "evaluate_steps": "1"}
+        # Without the slash at its end the address would also be a prefix of that of JOB/checkpoints.
+        channels["checkpoint"] = training_requests.channel("checkpoint", f"{checkpoint.address.rstrip('/')}/")
+        request = training_requests.request(arguments, clients, job, hyperparameters, channels)
+        training_jobs.run(arguments, clients, request, checkpoint.uploads)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Build both images and push them to Amazon ECR, by git revision; what is pushed already is neither built nor pushed.
 
 Repositories that are missing are created: scanned on push, encrypted, with tags that stay with their image. The images'
-URIs, with digests, are printed and written to runs/images.json, where the other scripts find them.
+URIs in ECR, with digests, are printed and written to runs/images.json by region, where the other scripts find them.
 
 Examples:
     python scripts/push_images.py
@@ -39,8 +39,8 @@ def main() -> None:
             build(engine, target, kind, arguments)
         return
     registry.create_repositories(clients, missing)
-    uris = {kind: f"{target.repository(kind)}@{push(engine, target, kind, arguments)}" for kind in project.KINDS}
-    image_uris.write(uris)
+    uris = {kind: f"{target.ecr_repository(kind)}@{push(engine, target, kind, arguments)}" for kind in project.KINDS}
+    image_uris.write(uris, clients.region)
     for kind, uri in uris.items():
         print(f"{kind}: {uri}", flush=True)
     if arguments.layer_cache:

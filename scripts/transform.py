@@ -18,7 +18,7 @@ from pathlib import Path
 from launch.aws.storage import Storage
 from launch.cli import bounds, dry_run, errors, options, values
 from launch.cli.errors import UsageError
-from launch.sagemaker import models, session, transforms
+from launch.sagemaker import models, preflight, session, transforms
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -28,15 +28,17 @@ def main(command_line: Sequence[str] | None = None) -> None:
     target = _target(arguments)
     clients = session.connect(arguments)
     name = transforms.new_name()
-    if not arguments.dry_run:
-        session.check_image(arguments, clients, "serving")
-    archive = models.archive_address(arguments, clients, name, arguments.kms_key)
-    source = transforms.place_input(arguments, clients, name)
+    archive = models.find_archive(arguments, clients, name)
+    source = transforms.find_input(arguments, clients, name)
     create_model = models.request(arguments, clients, name, archive, {})
     create_job = transforms.request(arguments, clients, name, source, media_type)
+    requests = [("CreateModel", create_model), ("CreateTransformJob", create_job)]
     if arguments.dry_run:
-        dry_run.print_requests([("CreateModel", create_model), ("CreateTransformJob", create_job)])
+        dry_run.print_requests(requests)
         return
+    preflight.check(arguments, clients, requests)
+    models.upload_archive(arguments, clients, archive, arguments.kms_key)
+    transforms.upload_input(arguments, clients, source)
     answers = transforms.run(clients, create_model, create_job)
     print(f"Answers: {answers}")
     if target:

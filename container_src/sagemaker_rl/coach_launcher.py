@@ -158,7 +158,6 @@ class SageMakerCoachPresetLauncher:
             self._take_up_changes(checkpoint)
         self.graph_manager = self.get_graph_manager_from_args(args)
         self.hyperparameters.refuse_rest(self.roots)
-
         from sagemaker_rl.training import graph_methods, job_options  # imports NumPy, which takes its time
 
         graph_methods.GraphMethods(
@@ -216,12 +215,18 @@ class SageMakerCoachPresetLauncher:
         args.experiment_path = str(self.paths.intermediate)
         args.checkpoint_save_dir = str(self.paths.checkpoint)
         args.no_summary = True
+        self.map_given(sagemaker_parser)
+        return args
+
+    def map_given(self, sagemaker_parser: argparse.ArgumentParser) -> None:
+        """Fill ``self.hyperparameters`` with what is neither the job's own nor added to the parser by a subclass."""
         self.hyperparameters = CoachConfigurationList()
-        for name in self._in_order(self.given.keys() - self._declared(sagemaker_parser) - set(self.job_names)):
+        options = {option.lstrip("-") for action in sagemaker_parser._actions for option in action.option_strings}
+        declared = options - set(SageMakerCoachPresetLauncher.job_names)
+        for name in self._in_order(self.given.keys() - declared - set(self.job_names)):
             self._mapped = name
             self.map_hyperparameter(name, as_text(self.given[name]))
         self._mapped = ""
-        return args
 
     def sagemaker_argparser(self) -> argparse.ArgumentParser:
         """Return a parser of the program's arguments: of those hyperparameters that are not about the preset."""
@@ -342,11 +347,6 @@ class SageMakerCoachPresetLauncher:
         self.graph_manager = self.get_graph_manager_from_args(self._parse())
         self.hyperparameters.refuse_rest(self.roots)
         return self.graph_manager
-
-    def _declared(self, sagemaker_parser: argparse.ArgumentParser) -> set[str]:
-        """Return the names that a subclass has added to ``sagemaker_argparser``, and reads by itself."""
-        options = {option.lstrip("-") for action in sagemaker_parser._actions for option in action.option_strings}
-        return options - set(SageMakerCoachPresetLauncher.job_names)
 
     def _in_order(self, names: Iterable[str]) -> list[str]:
         """Return the names that are to be mapped: the short ones in the order of ``short_names``, then paths."""

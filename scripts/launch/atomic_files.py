@@ -6,12 +6,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+PRIVATE = 0o600
+
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     """Give a new file beside ``path`` to write to; in the end it takes the place of ``path``, after an error it goes.
 
-    The folder is made. The file is readable by everybody, as files are that are not of ``tempfile``.
+    The folder is made. Until then the file is its owner's alone.
+
+    Args:
+        path: of the file.
+        mode: who may read it, by default everybody; PRIVATE for what may hold secrets.
 
     Raises:
         OSError: The file cannot be made or moved: what ``path`` held stays.
@@ -22,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     staged = Path(name)
     try:
         yield staged
-        staged.chmod(0o644)
+        staged.chmod(mode)
         os.replace(staged, path)
     except BaseException:
         with contextlib.suppress(OSError):

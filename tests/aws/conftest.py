@@ -17,6 +17,7 @@ from unittest import mock
 import botocore.session
 import httpx
 import pytest
+import unknown_to_moto
 from botocore import loaders
 from botocore.retries.standard import ExponentialBackoff
 from jobs import ROOT
@@ -56,7 +57,8 @@ def aws_server() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="0.0.0.0", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
-    yield f"http://127.0.0.1:{port}"
+    with unknown_to_moto.added():
+        yield f"http://127.0.0.1:{port}"
     server.stop()
 
 

@@ -58,13 +58,16 @@ TANK = Project(
 """The launcher ties the third and the last to the second."""
 
 
+VARIABLES = ("--env", "SEASON=dry", "--env", "TOKEN=open-sesame")
+
+
 @pytest.mark.parametrize("project", [CORRIDOR, GREENHOUSE, TANK], ids=lambda project: project.folder)
 def test_the_whole_way_of_a_source_of_ones_own(request, script, aws, tmp_path, project):
     if project.engine == "docker":
         request.getfixturevalue("built")
     machine = a_machine(project.engine, script, aws)
     source = ("--source-dir", str(RESOURCES / project.folder), "--entry-point", "train-coach.py")
-    done = machine.train("own", {"seed": "1", **project.hyperparameters}, *source, "--env", "SEASON=dry", "--wait")
+    done = machine.train("own", {"seed": "1", **project.hyperparameters}, *source, *VARIABLES, "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
 
     done = machine("evaluate.py", "--local", "own", "--job-name", "judged", "--episodes", "3", "--wait")
@@ -72,7 +75,10 @@ def test_the_whole_way_of_a_source_of_ones_own(request, script, aws, tmp_path, p
     assert machine("fetch.py", "--local", "judged").returncode == 0
     result = json.loads((machine.runs / "judged/output/data/evaluation.json").read_text())
     assert result["returns"] == pytest.approx(project.returns)
-    assert machine.record("judged")["request"]["Environment"] == {"SEASON": "dry"}
+    assert machine.record("judged")["request"]["Environment"] == {"SEASON": "dry", "TOKEN": "open-sesame"}
+    holding = [file for file in machine.runs.rglob("*") if file.is_file() and b"open-sesame" in file.read_bytes()]
+    assert {file.stat().st_mode & 0o777 for file in holding} == {0o600}, holding
+    assert {file.name for file in holding} == {"record.json"}
     (checkpoint,) = (machine.runs / ".local/output/own").glob("checkpoint/checkpoint.json")
     assert dict(json.loads(checkpoint.read_text())["changes"]) == project.changes
     if project.actions:

@@ -236,7 +236,10 @@ def test_a_failed_job_ends_with_its_reason_and_log(script, aws, monkeypatch):
 
 def test_an_evaluation_of_a_jobs_checkpoint(script, aws):
     s3 = aws.client("s3")
-    assert script("train.py", *GIVEN, "--job-name", "trained", "-p", "RLCOACH_PRESET=preset-mine").returncode == 0
+    assert (
+        script("train.py", *GIVEN, "--job-name", "trained", "-p", "RLCOACH_PRESET=preset-mountain-car-dqn").returncode
+        == 0
+    )
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         for name in (".coach_checkpoint", "0_Step-1.ckpt.main_level.agent.main.online"):
@@ -248,7 +251,7 @@ def test_an_evaluation_of_a_jobs_checkpoint(script, aws):
     assert done.returncode == 0, done.stderr
     job = aws.client("sagemaker").describe_training_job(TrainingJobName="judged")
     assert job["HyperParameters"]["sagemaker_program"] == "evaluate-coach.py"
-    assert job["HyperParameters"]["RLCOACH_PRESET"] == "preset-mine"
+    assert job["HyperParameters"]["RLCOACH_PRESET"] == "preset-mountain-car-dqn"
     assert job["HyperParameters"]["evaluate_episodes"] == "7"
     (channel,) = job["InputDataConfig"]
     assert channel["ChannelName"] == "checkpoint"
@@ -285,7 +288,7 @@ def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((), "There is no training image in "),
+        ((), "There is no training image of region eu-west-1 in "),
         (("--image", "x"), "There is no execution role: make one with scripts/create_role.py, or give --role."),
         ((*GIVEN, "--instance-type", "ml.m5.lage"), "--instance-type is 'ml.m5.lage', which SageMaker does not have"),
         ((*GIVEN, "-p", "seed"), "-p is 'seed', expected NAME=VALUE."),
@@ -304,7 +307,7 @@ def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
             "--instance-type is 'ml.c5.xlarge', expected local, or",
         ),
         ((*GIVEN, "--nonsense"), "Error: Unrecognized arguments: --nonsense; see --help."),
-        ((*GIVEN, "--env", "1=2"), "--env is '1=2', expected NAME=VALUE."),
+        ((*GIVEN, "--env", "1=2"), "--env is '1=***', expected NAME=VALUE."),
         ((*GIVEN, "--subnets", "s"), "--subnets and --security-groups belong together"),
         ((*GIVEN, "--max-wait", "5"), "--max-wait is 5, expected with --spot"),
         ((*GIVEN, "--spot", "--max-wait", "5"), "no less than --max-runtime 3600"),
@@ -348,7 +351,7 @@ def test_a_file_of_no_hyperparameters(script, tmp_path, content, sentence):
     [
         (("--instance-type", "m5.large"), "--instance-type is 'm5.large', which SageMaker does not have, expected one"),
         (("-p", "seed"), "-p is 'seed', expected NAME=VALUE."),
-        (("--env", "1=2"), "--env is '1=2', expected NAME=VALUE."),
+        (("--env", "1=2"), "--env is '1=***', expected NAME=VALUE."),
         (("--subnets", "s"), "--subnets and --security-groups belong together"),
     ],
 )

@@ -111,7 +111,6 @@ def test_arguments_that_a_launcher_declares_are_its_own(launch):
 
     launcher = launch(Declares, mine=3, save_model=0, RLCOACH_PRESET="another")
     parser = launcher.sagemaker_argparser()
-    assert launcher._declared(parser) == {"mine", "help", "h", "n", "p"}
     assert [parser.get_default(name) for name in ("RLCOACH_PRESET", "num_workers", "save_model")] == ["another", 1, 1]
     args = launcher.get_config_args(launcher.get_argument_parser())
     assert (args.preset, launcher.hyperparameters.hp_dict) == ("another", {})

@@ -77,13 +77,22 @@ def check(args: argparse.Namespace, defaults: argparse.Namespace, paths: MLPaths
     if str(getattr(args.framework, "name", args.framework)).lower() != "mxnet":
         raise _refusal("framework", args.framework, "expected Frameworks.mxnet: COACH_BACKEND has to be mxnet.")
     args.framework = Frameworks.mxnet
-    if args.num_workers not in (None, 1, "1"):
-        raise InputError(f"num_workers is {args.num_workers}, expected 1: Coach on MXNet trains in one process.")
+    check_workers(args.num_workers)
     args.num_workers = 1
     _check_folder(args, "experiment_path", paths, [paths.intermediate])
     _check_folder(args, "checkpoint_save_dir", paths, [paths.checkpoint, paths.synced_checkpoint])
     if args.checkpoint_restore_dir is not None:
         args.checkpoint_restore_dir = str(paths.resolve(args.checkpoint_restore_dir))
+
+
+def check_workers(count: Any) -> None:
+    """Check the number of processes that a job asks Coach for.
+
+    Raises:
+        InputError: It is not 1.
+    """
+    if count not in (None, 1, "1"):
+        raise InputError(f"num_workers is {count}, expected 1: Coach on MXNet trains in one process.")
 
 
 def put_into(graph_manager: Any, args: argparse.Namespace) -> None:

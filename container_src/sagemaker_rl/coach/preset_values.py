@@ -90,14 +90,7 @@ def set_value(graph_manager: Any, path: str, value: Any, name: str) -> None:
     Raises:
         InputError: The path does not exist, or the value does not fit what is there.
     """
-    path, colon, unit = path.partition(":")
-    root, *parents, leaf = path.split(".")
-    units = UNITS_OF.get(leaf, UNITS)
-    if colon and unit not in units:
-        raise InputError(f"Hyperparameter {name} has the unit {unit!r}, expected one of {', '.join(units)}.")
-    first = [*parents, leaf][0]
-    if root == "rl" and first not in ROOTS:
-        raise InputError(f"Hyperparameter {name} is not in a preset: rl has no {first!r}, {nearest(first, ROOTS)}")
+    (root, *parents, leaf), unit = _checked_path(path, name)
     owner = graph_manager
     for depth, part in enumerate(parents):
         owner = _get(owner, part, name, path_so_far=".".join([root, *parents[:depth]]))
@@ -107,6 +100,42 @@ def set_value(graph_manager: Any, path: str, value: Any, name: str) -> None:
         owner[leaf] = converted
     else:
         setattr(owner, leaf, converted)
+
+
+def check_value(path: str, value: Any, name: str) -> None:
+    """Check a value as far as that can be done without the preset: its unit, its range, whether it is whole.
+
+    Args:
+        path: as for ``set_value``.
+        value: the decoded value of the hyperparameter.
+        name: what the user called it, for messages.
+
+    Raises:
+        InputError: It does not fit any preset.
+    """
+    (*_, leaf), unit = _checked_path(path, name)
+    if leaf in CHOICES:
+        _checked_choice(name, value, CHOICES[leaf], given=value)
+    elif unit or (leaf in RANGES and value is not None):
+        whole = unit or leaf in COUNTS or leaf in UNITS_OF
+        checked_number(name, value, int if whole else float, RANGES.get(leaf, STEP_COUNT))
+
+
+def _checked_path(path: str, name: str) -> tuple[list[str], str]:
+    """Return the parts of a path, and the unit after it.
+
+    Raises:
+        InputError: No value in a preset has this unit, or no preset has such a path.
+    """
+    path, colon, unit = path.partition(":")
+    parts = path.split(".")
+    units = UNITS_OF.get(parts[-1], UNITS)
+    if colon and unit not in units:
+        raise InputError(f"Hyperparameter {name} has the unit {unit!r}, expected one of {', '.join(units)}.")
+    first = parts[1] if len(parts) > 1 else parts[0]
+    if parts[0] == "rl" and first not in ROOTS:
+        raise InputError(f"Hyperparameter {name} is not in a preset: rl has no {first!r}, {nearest(first, ROOTS)}")
+    return parts, unit
 
 
 def read_value(graph_manager: Any, path: str) -> Any:

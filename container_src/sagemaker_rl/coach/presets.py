@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import gc
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -40,17 +41,20 @@ def find_preset(name: str, paths: MLPaths, launcher: Path | None = None) -> Path
     Raises:
         InputError: There is no such preset.
     """
-    import rl_coach
-
     own = list(dict.fromkeys([*([launcher] if launcher else []), paths.code, Path.cwd(), BUNDLED_CODE]))
-    folders = [*own, Path(rl_coach.__path__[0]) / "presets"]
     relative = os.path.normpath(f"{preset_stem(name)}.py")
     if not relative.startswith((os.pardir, os.sep)):
-        for folder in folders:
+        for folder in [*own, *_coachs_presets()]:
             if (folder / relative).is_file():
                 return folder / relative
     known = {file.stem for folder in own for file in folder.glob("preset-*.py")}
     raise InputError(f"Hyperparameter RLCOACH_PRESET is {name!r}, which is no preset here, {nearest(name, known)}")
+
+
+def _coachs_presets() -> list[Path]:
+    """Return the folder of Coach's own presets, without an import of Coach, which takes long."""
+    coach = importlib.machinery.PathFinder.find_spec("rl_coach")
+    return [Path(place) / "presets" for place in (coach.submodule_search_locations if coach else None) or ()]
 
 
 def import_coach() -> None:

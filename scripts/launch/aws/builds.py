@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from launch import project
-from launch.aws import consistency, registry
+from launch.aws import consistency, image_uris, registry
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.aws.logs import Log
@@ -307,7 +307,7 @@ def images_of(clients: Clients, build: dict[str, Any], folder: Path) -> dict[str
     uri = join(f"s3://{location.rpartition(':::')[2]}", "images.json")
     try:
         Storage(clients).download(uri, folder / "images.json")
-        uris = json.loads((folder / "images.json").read_text(encoding="utf-8"))
-        return {kind: str(uris[kind]) for kind in project.KINDS}
+        content = json.loads((folder / "images.json").read_text(encoding="utf-8"))
+        return image_uris.of_region(content, clients.region)
     except (UsageError, ValueError, KeyError, TypeError) as error:
         raise JobFailed(f"Build {build['id']} left no images.json at {uri} ({error}).") from None

@@ -13,6 +13,7 @@ from botocore import exceptions
 from botocore.config import Config
 
 from launch.aws import errors as aws_errors  # noqa: F401 - its explanations are registered wherever a client is
+from launch.aws import image_configs
 from launch.cli.errors import UsageError
 
 ATTEMPTS = 8
@@ -27,6 +28,8 @@ class Clients:
         profile: of the AWS configuration files; None for the default one.
     """
 
+    stale_image = "warn"
+    """What is done about an image that is older than the checkout: ``ok``, ``warn`` or ``refuse``."""
     seconds_between_polls = 5.0
     """Between two looks at a job or an endpoint that a script waits for."""
     seconds_that_logs_lag = 3.0
@@ -104,6 +107,10 @@ class Clients:
     @cached_property
     def account(self) -> str:
         return self.caller["Account"]
+
+    def image_config(self, uri: str) -> image_configs.ImageConfig | None:
+        """Return the configuration of an image where jobs would take it from; None if it cannot be looked at."""
+        return image_configs.read_from_ecr(self.ecr, uri)
 
     @property
     def region(self) -> str:

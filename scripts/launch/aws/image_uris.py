@@ -1,21 +1,17 @@
-"""The URIs of the pushed images, which ``runs/images.json`` keeps for the scripts that need one."""
+"""The URIs of the pushed images, which ``runs/images.json`` keeps by region for the scripts that need one."""
 
 import json
-import re
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from launch.atomic_files import replacing
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
+from launch.aws.image_configs import ECR_IMAGE
 from launch.cli.errors import UsageError
-from launch.project import runs_folder
-
-ECR_IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
-    r"(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
+from launch.project import KINDS, runs_folder
 
 
 def images_file() -> Path:
@@ -23,24 +19,49 @@ def images_file() -> Path:
     return runs_folder() / "images.json"
 
 
-def write(uris: dict[str, str]) -> None:
-    """Write the URIs by the images' kinds; a reader finds the old file or the new one, never half of it."""
+def write(uris: dict[str, str], region: str) -> None:
+    """Write a region's URIs by the images' kinds; a reader finds the old file or the new one, never half of it."""
+    kept = {name: value for name, value in _content().items() if isinstance(value, dict)}
     with replacing(images_file()) as staged:
-        staged.write_text(json.dumps(uris, indent=2) + "\n", encoding="utf-8")
+        staged.write_text(json.dumps({**kept, region: uris}, indent=2) + "\n", encoding="utf-8")
 
 
-def read(kind: str) -> str:
-    """Return the URI of the ``training`` or ``serving`` image that was pushed last.
+def read(kind: str, region: str) -> str:
+    """Return the URI of the ``training`` or ``serving`` image that was pushed last to a region.
 
     Raises:
         UsageError: None has been pushed.
     """
+    content = _content()
     try:
-        return str(json.loads(images_file().read_text(encoding="utf-8"))[kind])
-    except (OSError, ValueError, KeyError, TypeError):
+        return of_region(content, region)[kind]
+    except (KeyError, TypeError):
+        others = sorted(name for name, value in content.items() if isinstance(value, dict))
+        known = f", which has those of {', '.join(others)}" if others else ""
         raise UsageError(
-            f"There is no {kind} image in {images_file()}: push one with scripts/push_images.py, or give --image."
+            f"There is no {kind} image of region {region} in {images_file()}{known}: "
+            "push one with scripts/push_images.py, or give --image."
         ) from None
+
+
+def of_region(content: dict[str, Any], region: str) -> dict[str, str]:
+    """Return the URIs of a region by the images' kinds, from the content of such a file.
+
+    Revisions before November 2026 wrote those of a single region, without its name.
+
+    Raises:
+        KeyError, TypeError: It has none.
+    """
+    uris = content if KINDS[0] in content else content[region]
+    return {kind: str(uris[kind]) for kind in KINDS}
+
+
+def _content() -> dict[str, Any]:
+    try:
+        content = json.loads(images_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def check_exists(clients: Clients, uri: str) -> None:

@@ -117,11 +117,16 @@ class Registry:
         login = clients.ecr.get_authorization_token()["authorizationData"][0]
         name, _, password = base64.b64decode(login["authorizationToken"]).decode().partition(":")
         self._login = {"username": name, "password": password}
-        self.address = address or urlsplit(login["proxyEndpoint"]).netloc
+        self._ecr = urlsplit(login["proxyEndpoint"]).netloc
+        self.address = address or self._ecr
 
     def repository(self, kind: str) -> str:
-        """Return ``ACCOUNT.dkr.ecr.REGION.amazonaws.com/mountain-car-training`` and the like."""
+        """Return ``ACCOUNT.dkr.ecr.REGION.amazonaws.com/mountain-car-training`` and the like, to push to."""
         return f"{self.address}/{project.repository_name(kind)}"
+
+    def ecr_repository(self, kind: str) -> str:
+        """Return the same in ECR itself, from where SageMaker pulls, whatever the image is pushed through."""
+        return f"{self._ecr}/{project.repository_name(kind)}"
 
     def digest(self, kind: str, tag: str) -> str | None:
         """Return the digest of the image that has this tag in the registry; None if there is none.

@@ -120,6 +120,20 @@ class Storage:
             return {"ExpectedBucketOwner": self._clients.account}
         return {}
 
+    def region_of(self, bucket: str) -> str | None:
+        """Return the region of a bucket, also of one that is not the caller's to use; None if S3 does not say.
+
+        Raises:
+            UsageError: There is no such bucket.
+        """
+        try:
+            answer = self._clients.s3.head_bucket(Bucket=bucket, **self._owner(bucket))
+        except ClientError as error:
+            if aws_errors.is_not_found(error):
+                raise UsageError(f"There is no bucket {bucket}.") from None
+            answer = error.response
+        return answer["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
+
     def ensure_bucket(self, bucket: str) -> None:
         """Create a bucket, without public access, if it is not there.
 

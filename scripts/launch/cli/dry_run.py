@@ -1,13 +1,20 @@
 """API requests as data, and what ``--dry-run`` prints of them."""
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
+
+from launch.cli import secrets
 
 Request = tuple[str, dict[str, Any]]
 """An operation of the API, ``CreateTrainingJob`` and the like, and its parameters."""
 
 
 def print_requests(requests: Sequence[Request]) -> None:
-    """Print a JSON list with an object of operation and parameters for each request."""
-    print(json.dumps([{operation: request} for operation, request in requests], indent=2))
+    """Print a JSON list with an object of operation and parameters for each request.
+
+    A terminal does not show what may be secret; a pipe or a file gets it, as it may be sent from there.
+    """
+    listed = [{operation: request} for operation, request in requests]
+    print(json.dumps(secrets.masked(listed) if sys.stdout.isatty() else listed, indent=2))

@@ -5,11 +5,12 @@ What follows from the flags, clients, addresses and images, is ``launch.sagemake
 
 import argparse
 import difflib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from launch.cli import bounds, values
+from launch.cli import bounds, instance_types, values
 from launch.cli.errors import UsageError
 from launch.project import BASE_NAME
 
@@ -76,6 +77,11 @@ def is_local(arguments: argparse.Namespace) -> bool:
 def add_image(parser: argparse.ArgumentParser) -> None:
     """Add ``--image``; ``session.image_uri`` finds its default."""
     parser.add_argument("--image", help="its URI; default: what push_images.py pushed, in local mode what is built")
+    parser.add_argument(
+        "--stale-image",
+        choices=("ok", "warn", "refuse"),
+        help="what to do about one that is older than the checkout (warn; on this machine refuse)",
+    )
 
 
 def add_instance_type(parser: argparse.ArgumentParser, default: str, shape: str) -> None:
@@ -88,14 +94,18 @@ def add_instance_type(parser: argparse.ArgumentParser, default: str, shape: str)
     """
 
     def known(text: str) -> str:
+        import botocore
         import botocore.session  # takes long to import, and --help does not need it
 
         types = botocore.session.get_session().get_service_model("sagemaker").shape_for(shape).enum
         if text != LOCAL and text not in types:
             near = ", ".join(difflib.get_close_matches(text, types, 3) or [default])
-            raise UsageError(
-                f"--instance-type is {text!r}, which SageMaker does not have, expected one like {near}, or {LOCAL}."
-            )
+            if not instance_types.WELL_FORMED.fullmatch(text):
+                raise UsageError(
+                    f"--instance-type is {text!r}, which SageMaker does not have, expected one like {near}, or {LOCAL}."
+                )
+            newer = f"botocore {botocore.__version__} knows none of that name here, only the likes of {near}"
+            print(f"--instance-type is {text!r}, passed on: {newer}.", file=sys.stderr, flush=True)
         return text
 
     parser.add_argument("--instance-type", type=known, help=f"({default}); {LOCAL}: on this machine")
@@ -103,8 +113,20 @@ def add_instance_type(parser: argparse.ArgumentParser, default: str, shape: str)
 
 
 def instance_type(arguments: argparse.Namespace) -> str:
-    """Return the type for a request: the one given, ``local``, or the script's default."""
-    return LOCAL if is_local(arguments) else str(arguments.instance_type or arguments.default_instance_type)
+    """Return the type for a request: the one given, ``local``, or the script's default.
+
+    Raises:
+        UsageError: It cannot run the project's own images.
+    """
+    if is_local(arguments):
+        return LOCAL
+    chosen = str(arguments.instance_type or arguments.default_instance_type)
+    if not arguments.image and instance_types.architecture(chosen) != "amd64":
+        default = arguments.default_instance_type
+        raise UsageError(
+            f"--instance-type is {chosen!r}, of arm64, but the images are amd64: expected the like of {default}."
+        )
+    return chosen
 
 
 def add_endpoint_name(parser: argparse.ArgumentParser, check: Callable[[str], str] = values.name) -> None:

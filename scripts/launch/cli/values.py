@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launch.cli.errors import UsageError
+from launch.cli.secrets import MASK
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
@@ -116,7 +117,8 @@ def environment(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         key, separator, value = text.partition("=")
         if not separator or not VARIABLE_NAME.fullmatch(key):
-            raise UsageError(f"--env is {text!r}, expected NAME=VALUE.")
+            shown = f"{key}={MASK}" if separator else text
+            raise UsageError(f"--env is {shown!r}, expected NAME=VALUE.")
         variables[key] = value
     return variables
 

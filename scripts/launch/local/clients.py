@@ -5,13 +5,18 @@ them, and later commands find them by their records. Where a Docker engine answe
 the same entry points run as processes.
 """
 
+import os
 import sys
 from functools import cached_property
 from typing import Any
 
+from docker.errors import ImageNotFound
+
 from launch.aws.clients import Clients
+from launch.aws.image_configs import ImageConfig
 from launch.aws.storage import Storage
-from launch.local import labels, records
+from launch.cli.errors import UsageError
+from launch.local import images, labels, records
 from launch.local.endpoints_api import EndpointsApi
 from launch.local.jobs_api import JobsApi
 from launch.local.logs_client import LocalLogs
@@ -47,6 +52,7 @@ class LocalAutoscaling:
 class LocalClients(Clients):
     """Local mode's clients. S3's is AWS's, for jobs that read or write there."""
 
+    stale_image = "refuse"
     seconds_between_polls = 0.3
     seconds_that_logs_lag = 0.0
     seconds_until_found = 0.0
@@ -69,6 +75,16 @@ class LocalClients(Clients):
     @cached_property
     def autoscaling(self) -> Any:
         return LocalAutoscaling()
+
+    def image_config(self, uri: str) -> ImageConfig | None:
+        """Return the configuration of an image on the Docker engine; None where none would run."""
+        if os.environ.get("RL_LOCAL_ENGINE") == "process":
+            return None
+        try:
+            found = images.connect().images.get(uri).attrs
+        except (UsageError, ImageNotFound):
+            return None
+        return ImageConfig.parse((found["Architecture"],), found["Config"].get("Labels"), found.get("Created"))
 
     def page_of(self, endpoint: str) -> str | None:
         """Return the URL of an endpoint's page, to play with in a browser; None if the endpoint does not serve."""

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from launch.atomic_files import replacing
+from launch.atomic_files import PRIVATE, replacing
 from launch.cli.errors import UsageError
 from launch.local.process_id import ProcessId
 from launch.project import runs_folder
@@ -228,7 +228,7 @@ def write(kind: ResourceKind[Record], name: str, record: Record) -> None:
 
 
 def _write(folder: Path, record: Resource) -> None:
-    with replacing(folder / "record.json") as staged:
+    with replacing(folder / "record.json", PRIVATE) as staged:  # requests have environment variables
         staged.write_text(json.dumps(dataclasses.asdict(record), indent=2), encoding="utf-8")
 
 

@@ -1,9 +1,10 @@
 """The checkpoint that an evaluation job plays: found by what a user names it by, and put where the job can read it."""
 
 import argparse
+import contextlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,15 +26,20 @@ class Checkpoint(NamedTuple):
         address: of its folder.
         preset: that it was trained by; None if it is not known here.
         job: the description of the training job that it is of; empty if it is given by its place.
+        uploads: the folder that has to be uploaded to the address first, if there is one.
     """
 
     address: str
     preset: str | None
     job: Mapping[str, Any]
+    uploads: Mapping[str, Path] = {}
 
 
-def find(arguments: argparse.Namespace, clients: Clients, job: str) -> Checkpoint:
-    """Return the checkpoint that ``arguments.checkpoint`` names; put it below the job's address if need be.
+@contextlib.contextmanager
+def found(arguments: argparse.Namespace, clients: Clients, job: str) -> Iterator[Checkpoint]:
+    """Give the checkpoint that ``arguments.checkpoint`` names, to be put below the job's address if need be.
+
+    While the context is open, its folder is there.
 
     Raises:
         UsageError: There is no such checkpoint.
@@ -43,23 +49,26 @@ def find(arguments: argparse.Namespace, clients: Clients, job: str) -> Checkpoin
     if text.startswith("s3://"):
         if not storage.find(text):
             raise UsageError(f"There is nothing at {text}.")
-        return Checkpoint(text, None, {})
+        yield Checkpoint(text, None, {})
+        return
     folder = Path(text.removeprefix("file://"))
     if folder.is_dir():
         if not any(folder.glob("*.coach_checkpoint")) and not any(folder.glob(SYNCHRONIZED)):
             raise UsageError(f"The checkpoint is {text!r}, expected a folder with Coach's .coach_checkpoint in it.")
         target = join(session.home_address(arguments, clients), job, "checkpoint")
         if split(target)[0] == "file":
-            return Checkpoint(address_of(str(folder)), _preset(folder), {})
-        _upload(arguments, storage, folder, target)
-        return Checkpoint(target, _preset(folder), {})
+            yield Checkpoint(address_of(str(folder)), _preset(folder), {})
+        else:
+            yield Checkpoint(target, _preset(folder), {}, {target: folder})
+        return
     if "/" in text:
         raise UsageError(f"There is no folder {text}, nor can a training job have that name.")
-    return _of_training_job(arguments, clients, text)
+    with tempfile.TemporaryDirectory() as temporary:
+        yield _of_training_job(arguments, clients, text, Path(temporary))
 
 
-def _of_training_job(arguments: argparse.Namespace, clients: Clients, trained: str) -> Checkpoint:
-    """Return the last checkpoint of a training job, unpacked from its output.
+def _of_training_job(arguments: argparse.Namespace, clients: Clients, trained: str, temporary: Path) -> Checkpoint:
+    """Return the last checkpoint of a training job, unpacked from its output into a temporary folder.
 
     Raises:
         UsageError: There is no such job, or it has no checkpoint.
@@ -71,16 +80,14 @@ def _of_training_job(arguments: argparse.Namespace, clients: Clients, trained: s
     no_checkpoint = UsageError(f"Training job {trained} is {status} and has no checkpoint, expected one that has.")
     if status not in ENDED or not storage.find(archive):
         raise no_checkpoint
-    with tempfile.TemporaryDirectory() as temporary:
-        packed = Path(temporary) / "output.tar.gz"
-        storage.download(archive, packed)
-        unpack(packed, Path(temporary) / "output", archive)
-        folder = Path(temporary) / "output" / "checkpoint"
-        if not folder.is_dir():
-            raise no_checkpoint
-        target = join(session.home_address(arguments, clients), trained, "checkpoint")
-        _upload(arguments, storage, folder, target)
-        return Checkpoint(target, _preset(folder), description)
+    packed = temporary / "output.tar.gz"
+    storage.download(archive, packed)
+    unpack(packed, temporary / "output", archive)
+    folder = temporary / "output" / "checkpoint"
+    if not folder.is_dir():
+        raise no_checkpoint
+    target = join(session.home_address(arguments, clients), trained, "checkpoint")
+    return Checkpoint(target, _preset(folder), description, {target: folder})
 
 
 def _preset(folder: Path) -> str | None:
@@ -91,11 +98,3 @@ def _preset(folder: Path) -> str | None:
         return str(json.loads(file.read_text(encoding="utf-8"))["preset"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _upload(arguments: argparse.Namespace, storage: Storage, folder: Path, target: str) -> None:
-    if arguments.dry_run:
-        return
-    if split(target)[0] == "s3":
-        storage.ensure_bucket(split(target)[1])
-    storage.upload(folder, target, arguments.kms_key)

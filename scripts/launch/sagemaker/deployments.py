@@ -10,10 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from launch.aws import errors as aws_errors
 from launch.aws import roles, scaling
 from launch.aws.clients import Clients
-from launch.cli import interruption, options
+from launch.cli import instance_types, interruption, options
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
-from launch.sagemaker import endpoint_requests, endpoint_resources, endpoints, models, session
+from launch.sagemaker import endpoint_requests, endpoint_resources, endpoints, models, preflight
 from launch.sagemaker.endpoint_resources import EndpointResource
 
 
@@ -72,9 +72,7 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     endpoint_requests.check_flags(arguments)
     endpoint = arguments.endpoint_name
     name = endpoints.resource_name(endpoint)
-    if not arguments.dry_run:
-        session.check_image(arguments, clients, "serving")
-    archive = models.archive_address(arguments, clients, name)
+    archive = models.find_archive(arguments, clients, name)
     existing = endpoints.describe(clients, endpoint)
     config = _present_config(clients, existing)
     before = config.get("ProductionVariants", [{}])[0]
@@ -83,7 +81,7 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     changes_type = before.get("InstanceType") != options.instance_type(arguments)
     scaling_to_restore = present_scaling if changes_type else []
     keeps_count = bool(present_scaling) and not changes_type and arguments.instance_count is None
-    return Plan(
+    plan = Plan(
         endpoint=endpoint,
         name=name,
         archive=archive,
@@ -95,6 +93,15 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
         scaling_to_restore=scaling_to_restore,
         scaling=scaling.changed(scaling_to_restore, endpoint_requests.scaling_requests(arguments)),
     )
+    if (plan.scaling or keeps_count) and not instance_types.can_scale(options.instance_type(arguments)):
+        raise UsageError(
+            f"Endpoint {endpoint} is to scale, and --instance-type is {arguments.instance_type!r}, which cannot: "
+            f"expected the like of {arguments.default_instance_type}."
+        )
+    if not arguments.dry_run:
+        preflight.check(arguments, clients, plan.requests[:2])
+        models.upload_archive(arguments, clients, archive)
+    return plan
 
 
 def _present_config(clients: Clients, existing: dict[str, Any] | None) -> dict[str, Any]:

@@ -32,14 +32,13 @@ def check_name(text: str) -> str:
     return text
 
 
-def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, kms_key: str | None = None) -> str:
-    """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
+def find_archive(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
+    """Return the address of the ``model.tar.gz`` that ``arguments.model`` names; ``upload_archive`` puts a file there.
 
     Args:
         arguments: with ``model``: a training job's name, a path or an address, which ``check_name`` has checked.
         clients: give the account.
-        name: of the model; a file is uploaded below it.
-        kms_key: encrypts the upload; None for the bucket's own encryption.
+        name: of the model; a file is to be uploaded below it.
 
     Raises:
         UsageError: There is no such job, it left no model, or there is nothing at the address.
@@ -52,18 +51,28 @@ def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, 
         return text
     if Path(text).is_file():
         home = session.home_address(arguments, clients)
-        if split(home)[0] == "file":
-            return address_of(text)
-        target = join(home, name, "model.tar.gz")
-        if not arguments.dry_run:
-            storage.ensure_bucket(split(home)[1])
-            storage.upload(Path(text), target, kms_key)
-        return target
+        return address_of(text) if split(home)[0] == "file" else join(home, name, "model.tar.gz")
     job = training_jobs.describe(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not archive:
         raise UsageError(f"Training job {text} is {job['TrainingJobStatus']} and has no model, expected one that has.")
     return str(archive)
+
+
+def upload_archive(arguments: argparse.Namespace, clients: Clients, address: str, kms_key: str | None = None) -> None:
+    """Upload the ``model.tar.gz`` that ``arguments.model`` names, if it is a file that is not at its address yet.
+
+    Args:
+        arguments: as for ``find_archive``.
+        clients: of the account.
+        address: what ``find_archive`` returned.
+        kms_key: encrypts the upload; None for the bucket's own encryption.
+    """
+    scheme, bucket, _ = split(address)
+    if scheme == "s3" and Path(arguments.model).is_file():
+        storage = Storage(clients)
+        storage.ensure_bucket(bucket)
+        storage.upload(Path(arguments.model), address, kms_key)
 
 
 def request(

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.atomic_files import replacing
+from launch.atomic_files import PRIVATE, replacing
+from launch.cli import secrets
 from launch.cli.errors import JobFailed
 from launch.project import ROOT
 from launch.sagemaker.following import ENDED
@@ -23,9 +24,12 @@ MAX_RUNS = 12
 
 
 def write_description(job: dict[str, Any], folder: Path) -> None:
-    """Write DescribeTrainingJob's answer beside a job's files: it has the image, the billed time and the failure."""
-    content = {key: value for key, value in job.items() if key != "ResponseMetadata"}
-    with replacing(folder / DESCRIPTION_FILE) as staged:
+    """Write DescribeTrainingJob's answer beside a job's files: it has the image, the billed time and the failure.
+
+    What may be secret is left out: the folder is passed on, and the report shows the hyperparameters.
+    """
+    content = secrets.masked({key: value for key, value in job.items() if key != "ResponseMetadata"})
+    with replacing(folder / DESCRIPTION_FILE, PRIVATE) as staged:
         staged.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
 
 

@@ -38,19 +38,10 @@ def image_uri(arguments: argparse.Namespace, kind: str) -> str:
     """Return the image to use: the one given, on this machine the one that was built, else the one that was pushed.
 
     Raises:
-        UsageError: None has been pushed.
+        UsageError: None has been pushed to the region.
     """
     if arguments.image:
         return str(arguments.image)
-    return project.image_name(kind) if is_local(arguments) else image_uris.read(kind)
-
-
-def check_image(arguments: argparse.Namespace, clients: Clients, kind: str) -> None:
-    """Check that the image to use exists, if it is to be in the caller's own ECR.
-
-    Raises:
-        UsageError: It does not, or none has been pushed.
-    """
-    uri = image_uri(arguments, kind)
-    if not is_local(arguments):
-        image_uris.check_exists(clients, uri)
+    if is_local(arguments):
+        return project.image_name(kind)
+    return image_uris.read(kind, Clients(arguments.region, arguments.profile).region)

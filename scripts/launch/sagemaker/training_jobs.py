@@ -4,6 +4,7 @@ import argparse
 import tarfile
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,31 @@ from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join, split
 from launch.cli import dry_run, options
 from launch.cli.errors import UsageError
-from launch.sagemaker import following, session
+from launch.sagemaker import following, preflight
 from launch.sagemaker.following import ENDED
 
 
-def run(arguments: argparse.Namespace, clients: Clients, request: dict[str, Any]) -> None:
+def run(
+    arguments: argparse.Namespace, clients: Clients, request: dict[str, Any], uploads: Mapping[str, Path] | None = None
+) -> None:
     """Print the request if it is a dry run; else create the job and, with ``--wait``, follow it.
 
+    Args:
+        arguments: the flags.
+        clients: of the account, or of this machine.
+        request: of CreateTrainingJob.
+        uploads: folders that the job reads, by the addresses that they are to be uploaded to.
+
     Raises:
-        UsageError: The image does not exist.
+        UsageError: The job would fail: see ``launch.sagemaker.preflight``.
         JobFailed: It was followed, and failed.
     """
     if arguments.dry_run:
         dry_run.print_requests([("CreateTrainingJob", request)])
         return
-    session.check_image(arguments, clients, "training")
+    preflight.check(arguments, clients, [("CreateTrainingJob", request)])
     job = request["TrainingJobName"]
-    create(clients, request, arguments.source_dir)
+    create(clients, request, arguments.source_dir, uploads)
     print(f"Created training job {job}", flush=True)
     if request.get("EnableNetworkIsolation") and not options.is_local(arguments):
         print("Without a network it uploads no intermediate files: they come with output.tar.gz", flush=True)
@@ -39,12 +48,16 @@ def run(arguments: argparse.Namespace, clients: Clients, request: dict[str, Any]
         print(f"Its results: python scripts/fetch.py{flag} {job}")
 
 
-def create(clients: Clients, request: dict[str, Any], source: Path | None) -> None:
-    """Create the job, after its bucket if that is not there, and after uploading the user's source folder, if any."""
+def create(
+    clients: Clients, request: dict[str, Any], source: Path | None, uploads: Mapping[str, Path] | None = None
+) -> None:
+    """Create the job, after its bucket if that is not there, and after uploading what it reads."""
     home = request["OutputDataConfig"]["S3OutputPath"]
     storage = Storage(clients)
     if split(home)[0] == "s3":
         storage.ensure_bucket(split(home)[1])
+    for address, folder in (uploads or {}).items():
+        storage.upload(folder, address, request["OutputDataConfig"].get("KmsKeyId"))
     if source is not None:
         target = join(home, request["TrainingJobName"], "source", "sourcedir.tar.gz")
         _upload_source(storage, source, target, request["OutputDataConfig"].get("KmsKeyId"))

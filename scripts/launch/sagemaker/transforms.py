@@ -70,8 +70,8 @@ def check_flags(arguments: argparse.Namespace) -> None:
             raise UsageError(f"--{flag.replace('_', '-')} is of lines, expected with --split Line.")
 
 
-def place_input(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
-    """Return the address of the input, uploaded if it has to be.
+def find_input(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
+    """Return the address of the input; ``upload_input`` puts a file of this machine there.
 
     Raises:
         UsageError: There is nothing at the address, or nothing in the files.
@@ -88,11 +88,16 @@ def place_input(arguments: argparse.Namespace, clients: Clients, name: str) -> s
     home = session.home_address(arguments, clients)
     if split(home)[0] == "file":
         return address_of(arguments.input)
-    target = join(home, name, "input", file.name)
-    if not arguments.dry_run:
-        storage.ensure_bucket(split(home)[1])
-        storage.upload(file, target, arguments.kms_key)
-    return target
+    return join(home, name, "input", file.name)
+
+
+def upload_input(arguments: argparse.Namespace, clients: Clients, address: str) -> None:
+    """Upload the input, if it is a file that is not yet at the address that ``find_input`` returned."""
+    scheme, bucket, _ = split(address)
+    if scheme == "s3" and "://" not in arguments.input:
+        storage = Storage(clients)
+        storage.ensure_bucket(bucket)
+        storage.upload(Path(arguments.input), address, arguments.kms_key)
 
 
 def request(arguments: argparse.Namespace, clients: Clients, name: str, source: str, media_type: str) -> dict[str, Any]:

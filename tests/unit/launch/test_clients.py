@@ -115,17 +115,25 @@ def test_the_address_that_jobs_files_are_below(tmp_path, changes, home):
 def test_the_image_is_the_one_given_or_built_or_pushed(tmp_path):
     assert session.image_uri(flags(image="mine:1", local=True), "serving") == "mine:1"
     assert session.image_uri(flags(local=True), "serving") == "mountain-car-serving:latest"
-    with pytest.raises(UsageError, match=r"^There is no serving image in .*/runs/images\.json: push one with"):
-        session.image_uri(flags(), "serving")
-    image_uris.write({"training": "t", "serving": "s"})
-    assert [session.image_uri(flags(), kind) for kind in project.KINDS] == ["t", "s"]
+    here, there = (flags(region=region, profile=None) for region in ("eu-west-1", "us-east-1"))
+    nowhere = r"^There is no serving image of region eu-west-1 in .*/runs/images\.json: push one with"
+    with pytest.raises(UsageError, match=nowhere):
+        session.image_uri(here, "serving")
+    image_uris.write({"training": "t", "serving": "s"}, "eu-west-1")
+    with pytest.raises(UsageError, match=r"of region us-east-1 in .*json, which has those of eu-west-1: push one with"):
+        session.image_uri(there, "serving")
+    image_uris.write({"training": "t2", "serving": "s2"}, "us-east-1")
+    assert [session.image_uri(here, kind) for kind in project.KINDS] == ["t", "s"]
+    assert [session.image_uri(there, kind) for kind in project.KINDS] == ["t2", "s2"]
     file = tmp_path / "runs/images.json"
     assert file.stat().st_mode & 0o777 == 0o644
     assert [path.name for path in file.parent.iterdir()] == ["images.json"]
-    for content in ("[]", "{", json.dumps({"training": "t"})):
+    for content in ("[]", "{", json.dumps({"training": "t"}), '{"eu-west-1": {"training": "t"}}', '{"eu-west-1": []}'):
         file.write_text(content)
         with pytest.raises(UsageError, match="There is no serving image"):
-            image_uris.read("serving")
+            image_uris.read("serving", "eu-west-1")
+    file.write_text('{"training": "t", "serving": "s"}')  # as earlier revisions wrote it
+    assert image_uris.read("serving", "eu-west-1") == "s"
 
 
 ECR = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/team/cars"
@@ -149,10 +157,8 @@ def test_only_an_image_of_the_callers_own_ecr_is_looked_for(uri, identifier):
     asked = []
     clients = of_account()
     clients.__dict__["ecr"] = SimpleNamespace(describe_images=lambda **request: asked.append(request))
-    session.check_image(flags(image=uri), clients, "serving")
+    image_uris.check_exists(clients, uri)
     assert asked == ([{"repositoryName": "team/cars", "imageIds": [identifier]}] if identifier else [])
-    session.check_image(flags(image=uri, local=True), clients, "serving")
-    assert len(asked) == bool(identifier)
 
 
 @pytest.mark.parametrize(

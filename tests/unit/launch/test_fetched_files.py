@@ -176,7 +176,9 @@ def test_a_whole_archive_is_unpacked(tmp_path):
 # --- Checkpoints -----------------------------------------------------------------------------------------------------
 def found(text: str, clients=CLIENTS, **flags) -> checkpoints.Checkpoint:
     given = {"checkpoint": text, "local": True, "bucket": None, "prefix": "", "dry_run": False, "kms_key": None}
-    return checkpoints.find(argparse.Namespace(**{**given, **flags}), clients, "judged")
+    with checkpoints.found(argparse.Namespace(**{**given, **flags}), clients, "judged") as checkpoint:
+        assert all(any(folder.iterdir()) for folder in checkpoint.uploads.values())
+        return checkpoint
 
 
 @pytest.fixture
@@ -191,7 +193,7 @@ def test_a_folder_is_a_checkpoint_by_coachs_file(home, tmp_path, name):
     (tmp_path / "c" / name).touch()
     if name.endswith(".coach_checkpoint"):
         for text in (f"{tmp_path}/c", f"file://{tmp_path}/c"):
-            assert found(text) == (f"file://{tmp_path}/c", None, {})
+            assert found(text) == (f"file://{tmp_path}/c", None, {}, {})
     else:
         with pytest.raises(UsageError, match=r"expected a folder with Coach's \.coach_checkpoint in it\.$"):
             found(f"{tmp_path}/c")
@@ -229,10 +231,11 @@ def test_the_checkpoint_of_a_job_that_has_ended(home, tmp_path, status, left):
             found("trained", clients)
         assert not home.exists()
         return
-    assert found("trained", clients, dry_run=True) == (f"file://{home}/trained/checkpoint", "p", description)
-    assert not home.exists()
-    assert found("trained", clients).preset == "p"
-    assert (home / "trained/checkpoint/.coach_checkpoint").read_bytes() == b"x"
+    address = f"file://{home}/trained/checkpoint"
+    checkpoint = found("trained", clients)
+    assert checkpoint[:3] == (address, "p", description)
+    assert not checkpoint.uploads[address].exists(), "nothing temporary stays"
+    assert not home.exists(), "nothing is uploaded until the job is created"
 
 
 def test_a_folder_that_a_job_has_synchronized_is_a_checkpoint(home, tmp_path):

@@ -73,12 +73,12 @@ def test_the_model_of_a_job(clients, artifacts, has_model):
     job = {"TrainingJobStatus": "Stopped", "ModelArtifacts": artifacts}
     clients.__dict__["sagemaker"] = SimpleNamespace(describe_training_job=lambda **names: job)
     if has_model:
-        assert models.archive_address(flags(model="mine"), clients, "new") == "s3://b/m"
+        assert models.find_archive(flags(model="mine"), clients, "new") == "s3://b/m"
     else:
         with pytest.raises(
             UsageError, match=r"^Training job mine is Stopped and has no model, expected one that has\.$"
         ):
-            models.archive_address(flags(model="mine"), clients, "new")
+            models.find_archive(flags(model="mine"), clients, "new")
     missing = ClientError({"Error": {"Code": "ResourceNotFound"}}, "DescribeTrainingJob")
 
     def describe_training_job(**names: str) -> None:
@@ -86,7 +86,7 @@ def test_the_model_of_a_job(clients, artifacts, has_model):
 
     clients.__dict__["sagemaker"] = SimpleNamespace(describe_training_job=describe_training_job)
     with pytest.raises(UsageError, match=r"^There is no training job 'mine' on this machine\.$"):
-        models.archive_address(flags(model="mine"), clients, "new")
+        models.find_archive(flags(model="mine"), clients, "new")
 
 
 class Storage:
@@ -134,9 +134,16 @@ def test_a_file_is_uploaded_where_that_is_needed(clients, monkeypatch, tmp_path,
 
 
 def _place(module: Any, given: argparse.Namespace, clients: LocalClients) -> str:
+    """Find what the flags name, and upload it as the scripts do if it is not a dry run."""
     if module is models:
-        return models.archive_address(given, clients, "new", given.kms_key)
-    return transforms.place_input(given, clients, "new")
+        address = models.find_archive(given, clients, "new")
+        if not given.dry_run:
+            models.upload_archive(given, clients, address, given.kms_key)
+    else:
+        address = transforms.find_input(given, clients, "new")
+        if not given.dry_run:
+            transforms.upload_input(given, clients, address)
+    return address
 
 
 def test_what_names_a_model(tmp_path, monkeypatch):

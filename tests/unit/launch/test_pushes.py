@@ -26,6 +26,9 @@ class Registry:
     def repository(self, kind: str) -> str:
         return f"host/mountain-car-{kind}"
 
+    def ecr_repository(self, kind: str) -> str:
+        return f"ecr/mountain-car-{kind}"
+
     def digest(self, kind: str, tag: str) -> str | None:
         return f"sha256:{kind}-{tag}" if f"{kind}:{tag}" in self.tags else None
 
@@ -165,8 +168,8 @@ def test_both_images_are_pushed_and_written_down(target, monkeypatch, capsys):
         built[1],
         "push mountain-car-serving:abc as serving:abc",
     ]
-    uris = {kind: f"host/mountain-car-{kind}@sha256:new-{kind}" for kind in project.KINDS}
-    assert {kind: image_uris.read(kind) for kind in project.KINDS} == uris
+    uris = {kind: f"ecr/mountain-car-{kind}@sha256:new-{kind}" for kind in project.KINDS}  # whatever it is pushed by
+    assert {kind: image_uris.read(kind, "eu-west-1") for kind in project.KINDS} == uris
     assert capsys.readouterr().out.splitlines()[-2:] == [f"{kind}: {uri}" for kind, uri in uris.items()]
     target.done.clear()
     run(monkeypatch, push_images.main, "--region", "eu-west-1", "--only", "build")

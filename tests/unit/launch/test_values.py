@@ -55,7 +55,9 @@ def test_a_variable_has_the_form_of_one(text):
     assert values.environment(["A_1=b=c", "_x=", "A_1=last"]) == {"A_1": "last", "_x": ""}
     with pytest.raises(UsageError) as refused:
         values.environment(["a=b", text])
-    assert str(refused.value) == f"--env is {text!r}, expected NAME=VALUE."
+    name, separator, _ = text.partition("=")
+    shown = f"{name}=***" if separator else text  # the value may be secret
+    assert str(refused.value) == f"--env is {shown!r}, expected NAME=VALUE."
 
 
 def test_hyperparameters_of_the_command_line_win_over_the_files(tmp_path):
@@ -136,6 +138,7 @@ def test_flags_have_their_defaults():
         "region": None,
         "profile": None,
         "role": None,
+        "stale_image": None,
         "bucket": None,
         "prefix": "",
         "tags": [],

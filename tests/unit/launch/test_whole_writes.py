@@ -35,16 +35,16 @@ def model(place: str) -> Resource:
 
 def pushed() -> str | None:
     try:
-        return image_uris.read("training")
+        return image_uris.read("training", "r")
     except UsageError:
         return None
 
 
-@pytest.mark.parametrize("before", [{}, {"training": "old"}])
+@pytest.mark.parametrize("before", [{}, {"training": "old", "serving": "one"}])
 def test_the_uris_of_images(before):
     if before:
-        image_uris.write(before)
-    check(image_uris.images_file().parent, lambda: image_uris.write({"training": "new", "serving": "too"}), pushed)
+        image_uris.write(before, "r")
+    check(image_uris.images_file().parent, lambda: image_uris.write({"training": "new", "serving": "too"}, "r"), pushed)
     assert image_uris.images_file().stat().st_mode & 0o777 == 0o644
 
 

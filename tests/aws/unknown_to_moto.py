@@ -1,0 +1,108 @@
+"""Operations of ECR and IAM that moto does not know, as AWS answers them; for the local AWS server, in this process."""
+
+import contextlib
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from local_aws import Aws
+from moto.core.responses import ActionResult
+from moto.ecr.exceptions import InvalidParameterException
+from moto.ecr.responses import ECRResponse
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.iam.responses import IamResponse
+
+BLOBS: dict[str, bytes] = {}
+"""What GetDownloadUrlForLayer leads to, by digest."""
+IMAGE, INDEX = (f"application/vnd.oci.image.{kind}.v1+json" for kind in ("manifest", "index"))
+
+
+class Blobs(BaseHTTPRequestHandler):
+    """Serves blobs, as S3 does for ECR."""
+
+    def do_GET(self) -> None:
+        body = BLOBS[self.path.lstrip("/")]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def added() -> Iterator[None]:
+    """Have moto know them while the context is open."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Blobs)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def get_download_url_for_layer(response: Any) -> ActionResult:
+        digest = response._get_param("layerDigest")
+        if digest not in BLOBS:
+            raise InvalidParameterException(f"There is no layer {digest}.")
+        url = f"http://127.0.0.1:{server.server_port}/{digest}"
+        return ActionResult({"downloadUrl": url, "layerDigest": digest})
+
+    ECRResponse.get_download_url_for_layer = get_download_url_for_layer
+    IamResponse.simulate_principal_policy = simulate_principal_policy
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def simulate_principal_policy(response: Any) -> ActionResult:
+    """Answer by the role's policies in itself, which are all that the scripts make."""
+    role = response.backend.get_role_by_arn(response._get_param("PolicySourceArn"))
+    results = []
+    for action in response._get_param("ActionNames"):
+        for resource in response._get_param("ResourceArns"):
+            decisions = {
+                IAMPolicy(document).is_action_permitted(action, resource) for document in role.policies.values()
+            }
+            allowed = PermissionResult.PERMITTED in decisions and PermissionResult.DENIED not in decisions
+            decision = "allowed" if allowed else "implicitDeny"
+            results.append({"EvalActionName": action, "EvalResourceName": resource, "EvalDecision": decision})
+    return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+def put_image(aws: Aws, repository: str, tag: str, architecture: str, index: bool = False, **labels: str) -> None:
+    """Push an image of an architecture with labels, a word each for those of OCI: ``title="cars"``.
+
+    Args:
+        aws: the server.
+        repository: in ECR; made if it is not there.
+        tag: of the image.
+        architecture: ``amd64`` and the like.
+        index: whether the tag is of an index, as buildx makes it, in which the image is beside an attestation.
+        labels: of the image.
+    """
+    ecr = aws.client("ecr")
+    with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName=repository)
+    of_oci = {f"org.opencontainers.image.{name}": value for name, value in labels.items()}
+    config = {"architecture": architecture, "os": "linux", "created": "2026-11-26T10:00:00.123456789Z"}
+    digest = _put({**config, "config": {"Labels": of_oci}})
+    manifest = {"schemaVersion": 2, "mediaType": IMAGE, "config": {"digest": digest}, "layers": []}
+    pushed = ecr.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=f"{tag}-alone")
+    if not index:
+        ecr.put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=tag)
+        return
+    of_image = {"digest": pushed["image"]["imageId"]["imageDigest"], "mediaType": IMAGE}
+    attestation = {"architecture": "unknown", "os": "unknown"}
+    manifests = [
+        {**of_image, "platform": attestation},
+        {**of_image, "platform": {"architecture": architecture, "os": "linux"}},
+    ]
+    listed = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+    ecr.put_image(repositoryName=repository, imageManifest=json.dumps(listed), imageTag=tag)
+
+
+def _put(content: dict[str, Any]) -> str:
+    body = json.dumps(content).encode()
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    BLOBS[digest] = body
+    return digest

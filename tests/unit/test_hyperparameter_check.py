@@ -1,0 +1,47 @@
+"""The check of a job's hyperparameters without the job: what it knows without Coach, in the job's own sentences."""
+
+import pytest
+from sagemaker_rl import hyperparameter_check
+from sagemaker_rl.errors import InputError
+
+TRAIN, EVALUATE = "train-coach.py", hyperparameter_check.EVALUATION
+
+
+@pytest.mark.parametrize(
+    ("program", "given", "sentence"),
+    [
+        (TRAIN, {"discont": 0.9}, "Hyperparameter discont is unknown, did you mean 'discount'?"),
+        (TRAIN, {"discount": 1.5}, "Hyperparameter discount is 1.5, expected a number between 0 and 1."),
+        (TRAIN, {"training_batch_size": 6.5}, "training_batch_size is 6.5, expected a whole number 1 or more."),
+        (TRAIN, {"improve_steps": "many"}, "Hyperparameter improve_steps is 'many', expected a whole number 1 or more"),
+        (TRAIN, {"seed": "x"}, "Hyperparameter seed is 'x', expected a whole number between 0 and 4294967295."),
+        (TRAIN, {"resume": "all"}, "Hyperparameter resume is 'all', expected exact or weights."),
+        (TRAIN, {"num_workers": 2}, "num_workers is 2, expected 1"),
+        (TRAIN, {"RLCOACH_PRESET": "preset-mountain-car-dqm"}, "no preset here, did you mean 'preset-mountain-car-dqn"),
+        (TRAIN, {"RLCOACH_PRESET": 7}, "Hyperparameter RLCOACH_PRESET is 7, expected the name of a preset."),
+        (TRAIN, {"evaluate_steps": 100}, "Hyperparameter evaluate_steps is unknown, did you mean"),
+        (TRAIN, {"rl.heatup_steps:TrainingSteps": 1}, "has the unit 'TrainingSteps', expected one of EnvironmentSteps"),
+        (TRAIN, {"rl.agent_parms.x": 1}, "is not in a preset: rl has no 'agent_parms', did you mean 'agent_params'?"),
+        (EVALUATE, {"evaluate_episodes": 0}, "Hyperparameter evaluate_episodes is 0, expected a whole number 1 or"),
+        (EVALUATE, {"discount": 0.9}, "Hyperparameter discount is unknown, known are"),
+    ],
+)
+def test_a_mistake(tmp_path, program, given, sentence):
+    with pytest.raises(InputError) as refused:
+        hyperparameter_check.check(program, given, tmp_path)
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("program", "given"),
+    [
+        (TRAIN, {}),
+        (TRAIN, {"discount": 1, "training_batch_size": 64.0, "seed": 0, "save_model": "true", "num_workers": 1}),
+        (TRAIN, {"RLCOACH_PRESET": "CartPole_ClippedPPO", "improve_steps": 1000}),  # one of Coach's own
+        (TRAIN, {"sagemaker_mpi_enabled": True, "_tuning_objective_metric": "reward"}),
+        (EVALUATE, {"evaluate_episodes": 5, "accelerate": 0, "RLCOACH_PRESET": "preset-mountain-car-dqn.py"}),
+    ],
+)
+def test_what_a_job_takes(tmp_path, program, given):
+    hyperparameter_check.check(program, given, tmp_path)
+    assert list(tmp_path.iterdir()) == []
