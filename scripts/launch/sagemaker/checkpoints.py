@@ -12,7 +12,7 @@ from launch.aws.storage import Storage, address_of, join, split
 from launch.cli.errors import UsageError
 from launch.local.ml_tree import unpack
 from launch.sagemaker import session, training_jobs
-from launch.sagemaker.following import ENDED
+from launch.sagemaker.job_kinds import ENDED
 
 SYNCHRONIZED = "*_Step-*/checkpoint.json"
 """The files that describe the checkpoints in a folder which a job has synchronized; the newest is the last by name."""
@@ -41,7 +41,7 @@ def find(arguments: argparse.Namespace, clients: Clients, job: str) -> Checkpoin
     text = arguments.checkpoint
     storage = Storage(clients)
     if text.startswith("s3://"):
-        if not storage.find(text):
+        if session.may_ask(arguments, clients) and not storage.find(text):
             raise UsageError(f"There is nothing at {text}.")
         return Checkpoint(text, None, {})
     folder = Path(text.removeprefix("file://"))

@@ -11,7 +11,7 @@ from typing import Any
 from launch.atomic_files import replacing
 from launch.cli.errors import JobFailed
 from launch.project import ROOT
-from launch.sagemaker.following import ENDED
+from launch.sagemaker.job_kinds import ENDED
 
 PROGRAM = ROOT / "container_src" / "write-report.py"
 DESCRIPTION_FILE = "description.json"

@@ -12,8 +12,10 @@ from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join, split
 from launch.cli import dry_run, options
 from launch.cli.errors import UsageError
-from launch.sagemaker import following, session
-from launch.sagemaker.following import ENDED
+from launch.cli.progress import waiting_for
+from launch.sagemaker import following, inputs, session
+from launch.sagemaker.job_kinds import ENDED
+from launch.sagemaker.training_requests import CODE_CHANNEL
 
 
 def run(arguments: argparse.Namespace, clients: Clients, request: dict[str, Any]) -> None:
@@ -21,19 +23,21 @@ def run(arguments: argparse.Namespace, clients: Clients, request: dict[str, Any]
 
     Raises:
         UsageError: The image does not exist.
-        JobFailed: It was followed, and failed.
+        JobFailed, JobStopped: It was followed, and did not complete.
     """
     if arguments.dry_run:
-        dry_run.print_requests([("CreateTrainingJob", request)])
+        dry_run.print_request(request)
         return
     session.check_image(arguments, clients, "training")
+    if not options.is_local(arguments):
+        inputs.check(arguments, clients, request)
     job = request["TrainingJobName"]
     create(clients, request, arguments.source_dir)
     print(f"Created training job {job}", flush=True)
     if request.get("EnableNetworkIsolation") and not options.is_local(arguments):
         print("Without a network it uploads no intermediate files: they come with output.tar.gz", flush=True)
     if arguments.wait:
-        following.follow_to_end(clients, job)
+        following.follow_own(clients, job)
     else:
         flag = " --local" if options.is_local(arguments) else ""
         print(f"Its results: python scripts/fetch.py{flag} {job}")
@@ -43,12 +47,20 @@ def create(clients: Clients, request: dict[str, Any], source: Path | None) -> No
     """Create the job, after its bucket if that is not there, and after uploading the user's source folder, if any."""
     home = request["OutputDataConfig"]["S3OutputPath"]
     storage = Storage(clients)
+    source_address = _source_address(request) if source is not None else None
     if split(home)[0] == "s3":
         storage.ensure_bucket(split(home)[1])
-    if source is not None:
-        target = join(home, request["TrainingJobName"], "source", "sourcedir.tar.gz")
+    if source is not None and source_address is not None:
+        target = join(source_address, "sourcedir.tar.gz")
         _upload_source(storage, source, target, request["OutputDataConfig"].get("KmsKeyId"))
     roles.call_once_assumable(clients, clients.sagemaker.create_training_job, request)
+
+
+def _source_address(request: dict[str, Any]) -> str:
+    for channel in request.get("InputDataConfig", []):
+        if channel["ChannelName"] == CODE_CHANNEL:
+            return str(channel["DataSource"]["S3DataSource"]["S3Uri"])
+    raise UsageError(f"--request leaves out the channel {CODE_CHANNEL}, expected it in InputDataConfig: --source-dir.")
 
 
 def _upload_source(storage: Storage, source: Path, target: str, kms_key: str | None) -> None:
@@ -62,11 +74,12 @@ def _upload_source(storage: Storage, source: Path, target: str, kms_key: str | N
 
 def wait_for_end(clients: Clients, job: str) -> dict[str, Any]:
     """Wait quietly until a job has ended, and return its description."""
-    while True:
-        description = clients.sagemaker.describe_training_job(TrainingJobName=job)
-        if description["TrainingJobStatus"] in ENDED:
-            return dict(description)
-        time.sleep(clients.seconds_between_polls)
+    with waiting_for(f"training job {job}"):
+        while True:
+            description = clients.sagemaker.describe_training_job(TrainingJobName=job)
+            if description["TrainingJobStatus"] in ENDED:
+                return dict(description)
+            time.sleep(clients.seconds_between_polls)
 
 
 def describe(clients: Clients, job: str) -> dict[str, Any]:
