@@ -43,6 +43,7 @@ def _parser() -> options.Parser:
     options.add_endpoint_name(parser, endpoints.check_name)
     options.add_image(parser)
     options.add_instance_type(parser, "ml.c5.large", "ProductionVariantInstanceType")
+    options.add_request_file(parser)
     bounds.add_number(parser, "--instance-count", "(1; in an update, what it has scaled to)")
     parser.add_argument("--serverless", action="store_true", help="no instances: a serverless endpoint")
     parser.add_argument("--memory-mb", type=int, choices=SERVERLESS_MEMORY, default=2048, help="(%(default)s)")

@@ -14,7 +14,7 @@ Examples:
 from collections.abc import Sequence
 
 from launch.cli import bounds, errors, options
-from launch.sagemaker import checkpoints, evaluations, session, training_jobs, training_requests
+from launch.sagemaker import checkpoints, evaluations, inputs, request_files, session, training_jobs, training_requests
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -23,6 +23,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     options.add_training_job(parser)
     bounds.add_number(parser, "--episodes", "at least so many (default: the image's)")
     arguments = parser.parse_args(command_line)
+    request_files.check(arguments.request, "CreateTrainingJob")
     clients = session.connect(arguments)
     job = training_requests.job_name(arguments, "-evaluation")
     with checkpoints.found(arguments, clients, job) as checkpoint:
@@ -30,7 +31,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
         if arguments.episodes:
             hyperparameters |= {"evaluate_episodes": str(arguments.episodes), "evaluate_steps": "1"}
         # Without the slash at its end the address would also be a prefix of that of JOB/checkpoints.
-        channels["checkpoint"] = training_requests.channel("checkpoint", f"{checkpoint.address.rstrip('/')}/")
+        channels["checkpoint"] = inputs.channel("checkpoint", f"{checkpoint.address.rstrip('/')}/")
         request = training_requests.request(arguments, clients, job, hyperparameters, channels)
         training_jobs.run(arguments, clients, request, checkpoint.uploads)
 

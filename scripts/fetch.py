@@ -20,9 +20,10 @@ from launch.aws import logs
 from launch.aws.storage import Storage, join
 from launch.cli import errors, options, values
 from launch.cli.errors import JobFailed
+from launch.cli.progress import waiting_for
 from launch.project import runs_folder
-from launch.sagemaker import report, results, session, training_jobs
-from launch.sagemaker.following import ENDED
+from launch.sagemaker import following, report, results, session, training_jobs
+from launch.sagemaker.job_kinds import ENDED, TRAINING
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -41,16 +42,19 @@ def main(command_line: Sequence[str] | None = None) -> None:
     if not arguments.no_wait and job["TrainingJobStatus"] not in ENDED:
         print(f"Waiting for {arguments.job}, which is {job['SecondaryStatus']}", flush=True)
         job = training_jobs.wait_for_end(clients, arguments.job)
-    fetched = results.fetch(Storage(clients), home, folder)
-    draw(arguments, job, folder)
-    report.write_description(job, folder)
-    report.write([folder], folder / "report.html")
+    with waiting_for(f"the files of {arguments.job}"):
+        fetched = results.fetch(Storage(clients), home, folder)
+        draw(arguments, job, folder)
+        report.write_description(job, folder)
+        report.write([folder], folder / "report.html")
     print(f"{folder / 'report.html'}: open it in a browser")
     nothing = "nothing" if job["TrainingJobStatus"] in ENDED else "nothing yet"
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")
-    if job["TrainingJobStatus"] == "Failed":
+    try:
+        following.check_completed(TRAINING, arguments.job, job)
+    except JobFailed as failure:
         lines = logs.tail(clients, logs.TRAINING_JOBS, f"{arguments.job}/")
-        raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *lines]))
+        raise JobFailed("\n".join([str(failure), *lines])) from None
 
 
 def draw(arguments: argparse.Namespace, job: dict[str, Any], folder: Path) -> None:

@@ -25,6 +25,9 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--checkpoint-uri", help="synchronized with /opt/ml/checkpoints; a job starts from what is there"
     )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="have TensorBoard's event files beside the job's output in S3"
+    )
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
     job = training_requests.job_name(arguments)

@@ -18,13 +18,14 @@ from pathlib import Path
 from launch.aws.storage import Storage
 from launch.cli import bounds, dry_run, errors, options, values
 from launch.cli.errors import UsageError
-from launch.sagemaker import models, preflight, session, transforms
+from launch.sagemaker import models, preflight, request_files, session, transforms
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(command_line)
     transforms.check_flags(arguments)
     media_type = transforms.choose_media_type(arguments.input, arguments.content_type)
+    request_files.check(arguments.request, "CreateModel", "CreateTransformJob")
     target = _target(arguments)
     clients = session.connect(arguments)
     name = transforms.new_name()
@@ -32,6 +33,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     source = transforms.find_input(arguments, clients, name)
     create_model = models.request(arguments, clients, name, archive, {})
     create_job = transforms.request(arguments, clients, name, source, media_type)
+    requests = [("CreateModel", create_model), ("CreateTransformJob", create_job)]
+    create_model, create_job = request_files.merge_into_each(requests, arguments.request)
     requests = [("CreateModel", create_model), ("CreateTransformJob", create_job)]
     if arguments.dry_run:
         dry_run.print_requests(requests)
@@ -72,6 +75,7 @@ def _parser() -> options.Parser:
     options.add_network(parser)
     parser.add_argument("--kms-key", help="encrypts the answers and uploads")
     parser.add_argument("--volume-kms-key", help="encrypts the volume")
+    options.add_request_file(parser)
     return parser
 
 

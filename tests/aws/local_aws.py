@@ -36,7 +36,10 @@ class Aws:
 def requests_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return what ``--dry-run`` printed, by operation."""
     assert done.returncode == 0, done.stderr
-    return {operation: request for entry in json.loads(done.stdout) for operation, request in entry.items()}
+    printed = json.loads(done.stdout)
+    if isinstance(printed, dict):  # of a script that has one request
+        return {"CreateTrainingJob": printed}
+    return {operation: request for entry in printed for operation, request in entry.items()}
 
 
 def assert_valid(operation: str, request: dict[str, Any]) -> None:

@@ -127,10 +127,12 @@ def test_a_job_that_is_stopping_has_not_ended(script, timeline, prints, status):
     assert timeline.operations.count("DescribeTrainingJob") == 3
     assert "while stopping" in done.stdout.splitlines()
     if status == "Failed":
-        assert (done.returncode, done.stderr) == (1, "Failed: It is bad.\nwhile stopping\n[algo-2] last\n")
+        assert (done.returncode, done.stderr) == (1, "Failed: It is bad.\n")
+        assert [line for line in done.stdout.splitlines() if "last" in line] == ["[algo-2] last"]  # not twice
     else:
         assert f"{status}: MaxRuntimeExceeded, 12 s" in done.stdout.splitlines()
-        assert done.returncode == 0
+        ended = "Stopped: Training job mine ended before its work was done (MaxRuntimeExceeded).\n"
+        assert (done.returncode, done.stderr) == ((3, ended) if status == "Stopped" else (0, ""))
 
 
 def test_fetching_waits_for_the_job_and_for_the_last_lines_of_one_that_failed(script, timeline, prints):
@@ -195,8 +197,11 @@ def test_a_transform_job_that_does_not_complete(transform, timeline, aws, status
     timeline.answers("DescribeLogStreams", after(lambda: prints(f"{name()}/i-1", (1, "bad line"))))
     timeline.answers("DescribeLogStreams", after(lambda: prints(f"{name()}/i-1", (2, "late line"))))
     done = transform()
-    first = reason["FailureReason"] or f"Transform job {name()} is Stopped."
-    assert (done.returncode, done.stderr) == (1, f"Failed: {first}\nbad line\nlate line\n")
+    if status == "Failed":
+        assert (done.returncode, done.stderr) == (1, f"Failed: {reason['FailureReason']}\nbad line\nlate line\n")
+    else:
+        sentence = f"Stopped: Transform job {name()} ended before its work was done (Stopped).\n"
+        assert (done.returncode, done.stderr) == (3, sentence)
     assert "DeleteModel" in timeline.operations
 
 

@@ -77,9 +77,8 @@ def test_what_is_asked_for(script, timeline):
     ):
         dry = json.loads(script("logs.py", "--dry-run", *arguments).stdout)
         assert dry == [{"DescribeLogStreams": each} for each in expected]
-    for arguments in ((), ("mine", "--endpoint-name", "cars")):
-        done = script("logs.py", *arguments)
-        assert (done.returncode, done.stderr) == (2, "Error: Expected a job's name, or --endpoint-name.\n")
+    done = script("logs.py", "mine", "--endpoint-name", "cars")
+    assert (done.returncode, done.stderr) == (2, "Error: Expected a job's name or --endpoint-name, not both.\n")
     assert timeline.requests == []
     timeline.answers("DescribeLogStreams", refused("AccessDeniedException", "not you"))
     done = script("logs.py", "mine")

@@ -22,6 +22,7 @@ from launch.aws.logs import Log
 from launch.aws.storage import Storage, join
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 
 TEMPLATE = project.ROOT / "infrastructure" / "images.yml"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
@@ -188,17 +189,21 @@ class Stack:
                 raise
             print(f"Stack {self.name} is up to date", flush=True)
             return
-        while True:
-            # A deleted stack is found by its id only, and for 90 days.
-            stack = consistency.once_found(self._clients, lambda: self._find(stack_id))
-            stack = stack or {"StackStatus": "DELETE_COMPLETE"}
-            status = str(stack["StackStatus"])
-            if not status.endswith("_IN_PROGRESS"):
-                break
-            time.sleep(self._clients.seconds_between_polls)
+        with waiting_for(f"stack {self.name}"):
+            status = self._wait(stack_id)
         print(f"Stack {self.name}: {status}", flush=True)
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise JobFailed(f"Stack {self.name} ends as {status}: {self._first_failure(stack_id, newest)}.")
+
+    def _wait(self, stack_id: str) -> str:
+        """Wait until nothing is in progress any more; return the stack's status then."""
+        while True:
+            # A deleted stack is found by its id only, and for 90 days.
+            stack = consistency.once_found(self._clients, lambda: self._find(stack_id))
+            status = str((stack or {"StackStatus": "DELETE_COMPLETE"})["StackStatus"])
+            if not status.endswith("_IN_PROGRESS"):
+                return status
+            time.sleep(self._clients.seconds_between_polls)
 
     def _newest_event(self) -> str | None:
         if self._description is None:
@@ -243,11 +248,12 @@ class Build:
         Raises:
             JobFailed: The build did not succeed; the message ends with the log's last lines.
         """
-        build = self._show_news()
-        while build["buildStatus"] == "IN_PROGRESS":
-            time.sleep(self._clients.seconds_between_polls)
+        with waiting_for(f"build {self.build_id}"):
             build = self._show_news()
-        self._print(self._log.read_rest() if self._log else ())
+            while build["buildStatus"] == "IN_PROGRESS":
+                time.sleep(self._clients.seconds_between_polls)
+                build = self._show_news()
+            self._print(self._log.read_rest() if self._log else ())
         if build["buildStatus"] != "SUCCEEDED":
             lines = "".join(f"\n{line}" for line in (self._log.last if self._log else ()))
             raise JobFailed(f"Build {self.build_id} ends as {build['buildStatus']}{_reason(build)}.{lines}")

@@ -38,6 +38,9 @@ class Clients:
     """From making something until AWS must find it: see ``launch.aws.consistency``."""
 
     def __init__(self, region: str | None = None, profile: str | None = None) -> None:
+        given = {"region": region, "profile": profile}
+        self.flags = "".join(f" --{name} {value}" for name, value in given.items() if value)
+        """What a command needs that works with the same jobs and endpoints."""
         try:
             region = region or os.environ.get("AWS_REGION") or None
             self.session = boto3.Session(region_name=region, profile_name=profile)
@@ -111,6 +114,11 @@ class Clients:
     def image_config(self, uri: str) -> image_configs.ImageConfig | None:
         """Return the configuration of an image where jobs would take it from; None if it cannot be looked at."""
         return image_configs.read_from_ecr(self.ecr, uri)
+
+    @cached_property
+    def have_credentials(self) -> bool:
+        """Whether requests can be signed."""
+        return self.session.get_credentials() is not None
 
     @property
     def region(self) -> str:

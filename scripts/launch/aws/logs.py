@@ -33,14 +33,23 @@ class Log:
         group: the log group.
         prefix: of the streams' names: for a job its name and a slash; empty for all streams.
         since: streams created before it are left out: an endpoint's group keeps the streams of earlier endpoints.
+        lines_since: so are lines that were printed before this.
     """
 
-    def __init__(self, clients: Clients, group: str, prefix: str, since: datetime | None = None) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        group: str,
+        prefix: str,
+        since: datetime | None = None,
+        lines_since: datetime | None = None,
+    ) -> None:
         self._clients = clients
         self._logs = clients.logs
         self._group = group
         self._prefix = prefix
         self._since = since
+        self._selection = {"startTime": int(1000 * lines_since.timestamp())} if lines_since else {}
         self._tokens: dict[str, str] = {}
         self.last: deque[str] = deque(maxlen=LAST_LINES)
 
@@ -92,7 +101,7 @@ class Log:
             token = self._tokens.get(stream)
             start = {"nextToken": token} if token else {}
             page = self._logs.get_log_events(
-                logGroupName=self._group, logStreamName=stream, startFromHead=True, **start
+                logGroupName=self._group, logStreamName=stream, startFromHead=True, **self._selection, **start
             )
             events += [(int(event.get("timestamp", 0)), str(event["message"]).rstrip("\n")) for event in page["events"]]
             self._tokens[stream] = page["nextForwardToken"]

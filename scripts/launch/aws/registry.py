@@ -20,6 +20,7 @@ from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 
 ADDRESS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
 LAYER_CACHE = "layer-cache"
@@ -153,10 +154,12 @@ class Registry:
         try:
             self._engine.images.get(image).tag(repository, tag=tag)
             events = self._engine.api.push(repository, tag=tag, stream=True, decode=True, auth_config=self._login)
-            for event in _with_progress_bar(events, f"{project.repository_name(kind)}:{tag}"):
-                if "error" in event:
-                    raise JobFailed(f"{repository}:{tag} cannot be pushed: {event['error'].strip().rstrip('.')}.")
-                digest = event.get("aux", {}).get("Digest", digest)
+            name = f"{project.repository_name(kind)}:{tag}"
+            with waiting_for(f"the push of {name}"):
+                for event in _with_progress_bar(events, name):
+                    if "error" in event:
+                        raise JobFailed(f"{repository}:{tag} cannot be pushed: {event['error'].strip().rstrip('.')}.")
+                    digest = event.get("aux", {}).get("Digest", digest)
         except (APIError, requests.RequestException) as error:
             raise JobFailed(f"{repository}:{tag} cannot be pushed: {_reason(error)}.") from None
         return digest
@@ -165,7 +168,8 @@ class Registry:
         """Pull an image and return its name on the engine; print why and return None if it cannot be pulled."""
         name = f"{self.repository(kind)}:{tag}"
         try:
-            self._engine.images.pull(self.repository(kind), tag=tag, auth_config=self._login)
+            with waiting_for(f"the pull of {name}"):
+                self._engine.images.pull(self.repository(kind), tag=tag, auth_config=self._login)
         except (APIError, requests.RequestException) as error:
             print(f"No {name} to take layers from: {_reason(error)}", flush=True)
             return None

@@ -18,6 +18,7 @@ from launch.aws.clients import Clients
 from launch.aws.storage import split
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
+from launch.cli.progress import waiting_for
 from launch.cli.values import ROLE_ARN
 
 REPOSITORIES = tuple(map(project.repository_name, project.KINDS))
@@ -224,6 +225,7 @@ def optional_permissions(clients: Clients, name: str) -> tuple[bool, list[str], 
     return "Vpc" in by_sid, keys, topics
 
 
+@waiting_for("SageMaker to take on the role")
 def call_once_assumable(clients: Clients, call: Callable[..., Any], request: dict[str, Any]) -> None:
     """Make a call that names a role; repeat it for a while if SageMaker cannot assume the role, which may be new.
 

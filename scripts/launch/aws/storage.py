@@ -17,6 +17,7 @@ from launch.atomic_files import replacing
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,17 @@ class Storage:
                     elif (not key or key.endswith("/") or entry["Key"][len(key)] == "/") and entry["Key"][-1] != "/":
                         stored.append(StoredFile(entry["Key"][len(key) :].lstrip("/"), entry["Size"]))
         return sorted(stored, key=lambda file: file.path)
+
+    def begins_any(self, uri: str) -> bool:
+        """Tell whether the key of anything in S3 begins with an address, as SageMaker reads an S3Prefix.
+
+        Raises:
+            UsageError: The bucket is not there.
+        """
+        _, bucket, key = split(uri)
+        with _explaining(uri):
+            page = self._clients.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1, **self._owner(bucket))
+        return bool(page.get("Contents"))
 
     def download(self, uri: str, target: Path, pattern: str = "*") -> list[Path]:
         """Copy a file to ``target``, or all files below a folder into it; return what was written.
@@ -215,5 +227,8 @@ def _explained(uri: str, error: ClientError) -> Exception:
 
 @contextlib.contextmanager
 def _bar(name: str, size: int) -> Iterator[Callable[[int], Any]]:
-    with tqdm(total=size, unit="B", unit_scale=True, desc=name, leave=False, disable=None) as bar:
+    with (
+        waiting_for(f"{name}, {size / 1e6:.1f} MB"),
+        tqdm(total=size, unit="B", unit_scale=True, desc=name, leave=False, disable=None) as bar,
+    ):
         yield bar.update

@@ -1,10 +1,11 @@
-"""How a script ends when something is wrong: one sentence on standard error, exit 2 or 1.
+"""How a script ends when something is wrong: one sentence on standard error, and an exit status.
 
 ::
 
     Exception
     ├── UsageError     a user's mistake: exit status 2
-    └── JobFailed      a job or an endpoint failed: exit status 1
+    ├── JobFailed      a job or an endpoint failed: exit status 1
+    └── JobStopped     a job was stopped: exit status 3
 
 Errors of a library become one of the two by an explanation that its own module registers: see ``launch.aws.errors``.
 """
@@ -26,6 +27,10 @@ class JobFailed(Exception):
     """A job or an endpoint failed: exit status 1."""
 
 
+class JobStopped(Exception):
+    """A job that was followed has ended before its work was done: by a user, or by its time limit. Exit status 3."""
+
+
 Explanation = Callable[[Exception], UsageError | JobFailed | None]
 _explanations: list[Explanation] = []
 
@@ -36,7 +41,7 @@ def register_explanation(explain: Explanation) -> None:
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a script's ``main`` and end the process: with 0, 1, 2, or 128 and the number of the signal that ended it."""
+    """Run a script's ``main`` and end the process: with 0 to 3, or 128 and the number of the signal that ended it."""
     interruption.install()
     try:
         main()
@@ -46,6 +51,8 @@ def run(main: Callable[[], None]) -> NoReturn:
         sys.exit(128 + signal.SIGPIPE)
     except interruption.Interrupted as interrupted:
         _end(128 + interrupted.number, "Interrupted.")
+    except JobStopped as stopped:
+        _end(3, f"Stopped: {stopped}")
     except Exception as error:
         explained = _explain(error)
         if isinstance(explained, UsageError):

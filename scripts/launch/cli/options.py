@@ -176,10 +176,33 @@ def add_training_job(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="an environment variable of the container",
     )
+    parser.add_argument(
+        "--input",
+        dest="inputs",
+        metavar="NAME=S3URI[,CONTENT-TYPE][,MODE]",
+        action="append",
+        default=[],
+        help="an input channel; MODE is File, FastFile or Pipe; may be given several times",
+    )
     parser.add_argument("--source-dir", type=Path, help="folder with your own code (script mode), packed and uploaded")
     parser.add_argument("--entry-point", help="the script in the source that runs; without it, one of the image's own")
     add_network(parser)
     parser.add_argument("--kms-key", help="encrypts output, model and uploads; intermediate files as their bucket does")
     parser.add_argument("--volume-kms-key", help="encrypts the volume")
     parser.add_argument("--encrypt-traffic", action="store_true", help="between several containers")
+    bounds.add_number(parser, "--keep-alive", "of the instances after the job, for the next one", unit="SECONDS")
+    bounds.add_number(parser, "--retries", "of a job that fails by an internal error")
+    bounds.add_number(parser, "--max-pending", "until there is capacity", unit="SECONDS")
+    parser.add_argument("--experiment", metavar="NAME", help="the job is tracked in, in SageMaker or MLflow")
+    parser.add_argument("--run", metavar="NAME", help="of the experiment")
+    parser.add_argument("--mlflow", type=values.mlflow, metavar="ARN", help="of SageMaker's MLflow, to track in")
+    parser.add_argument("--profiler", choices=("off",), help="SageMaker Profiler")
+    add_request_file(parser)
     parser.add_argument("--wait", action="store_true", help="follow the log until the job ends")
+
+
+def add_request_file(parser: argparse.ArgumentParser) -> None:
+    """Add ``--request``, which ``request_files`` of ``launch.sagemaker`` merges over the requests of a script."""
+    parser.add_argument(
+        "--request", type=Path, metavar="FILE", help="JSON to merge over what --dry-run shows: any field of the API"
+    )

@@ -1,10 +1,13 @@
-"""The progress of a job: a bar on a terminal, some of its own log lines elsewhere."""
+"""Progress: of a job, a bar on a terminal and some of its log lines elsewhere; of any wait, a line every 15 seconds."""
 
 import abc
+import contextlib
 import re
 import sys
+import threading
 import time
-from typing import Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -16,6 +19,8 @@ EVALUATION = re.compile(r"^Evaluation> .*Evaluation reward=([-\d.e+]+).*\bSteps=
 FAST_PATH = re.compile(r"^Path> .*\bPath=accelerated")
 MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Early stopping|Best|Checkpoint|Model|Error)\b")
 SECONDS_BETWEEN_TRAINING_LINES = 2.0
+SECONDS_OF_SILENCE = 15.0
+"""After so long without a line, ``waiting_for`` prints one."""
 
 
 class _Bar(abc.ABC):
@@ -99,3 +104,61 @@ class EvaluationProgress(_Bar):
 
     def consider_printing(self, line: str) -> bool:
         return bool(re.match(r"^(?:Evaluation|Error)\b", line))
+
+
+# --- Any wait --------------------------------------------------------------------------------------------------------
+class _Output:
+    """Standard output that knows when something was printed last."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.last = time.monotonic()
+
+    def write(self, text: str) -> int:
+        self.last = time.monotonic()
+        return int(self._stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+_waits: list[tuple[str, float]] = []
+"""What is waited for, and since when; the innermost wait is the last."""
+
+
+@contextlib.contextmanager
+def waiting_for(what: str) -> Iterator[None]:
+    """Say on standard error what is waited for, and for how long, whenever the script is silent for 15 seconds.
+
+    Waits may be nested: the innermost is named.
+
+    Args:
+        what: ends a sentence that begins with "Waiting for".
+    """
+    _waits.append((what, time.monotonic()))
+    try:
+        if len(_waits) > 1:
+            yield
+            return
+        output, ended = _Output(sys.stdout), threading.Event()
+        speaker = threading.Thread(target=_break_silence, args=(output, sys.stderr, ended), daemon=True)
+        speaker.start()
+        try:
+            with contextlib.redirect_stdout(output):
+                yield
+        finally:
+            ended.set()
+            speaker.join()
+    finally:
+        _waits.pop()
+
+
+def _break_silence(output: _Output, errors: Any, ended: threading.Event) -> None:
+    while not ended.wait(max(0.0, output.last + SECONDS_OF_SILENCE - time.monotonic())):
+        now = time.monotonic()
+        if now - output.last < SECONDS_OF_SILENCE:
+            continue
+        output.last = now
+        what, began = _waits[-1]
+        tqdm.write(f"Waiting for {what}: {now - began:.0f} s", file=errors)  # above a bar, if there is one
+        errors.flush()

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from launch.cli.errors import UsageError
@@ -17,7 +18,9 @@ NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
 TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:\d{12}:[a-zA-Z0-9_.-]+", re.ASCII)
+MLFLOW_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]*:\d{12}:mlflow-[a-zA-Z-]*/.+", re.ASCII)
 VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_HYPERPARAMETERS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH = 100, 256, 2500
 """https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html"""
 
@@ -54,6 +57,23 @@ def topic(text: str) -> str:
     if not TOPIC_ARN.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no arn:aws:sns:REGION:ACCOUNT:TOPIC")
     return text
+
+
+def mlflow(text: str) -> str:
+    """Check the form of the ARN of an MLflow tracking server or app of SageMaker."""
+    if not MLFLOW_ARN.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no arn:aws:sagemaker:REGION:ACCOUNT:mlflow-…/NAME")
+    return text
+
+
+def moment(text: str) -> datetime:
+    """Return the time that a text tells: so long ago as in ``10m``, or as ISO 8601, in local time if it has no zone."""
+    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
+        return datetime.now().astimezone() - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time as 90s, 10m, 1h, 2d or 2026-11-23T10:00") from None
 
 
 def instance_range(text: str) -> tuple[int, int]:

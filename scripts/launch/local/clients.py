@@ -57,6 +57,11 @@ class LocalClients(Clients):
     seconds_that_logs_lag = 0.0
     seconds_until_found = 0.0
     where = " on this machine"
+    have_credentials = True  # none are needed
+
+    def __init__(self, region: str | None = None, profile: str | None = None) -> None:
+        super().__init__(region, profile)
+        self.flags = f" --local{self.flags}"
 
     @cached_property
     def sagemaker(self) -> Any:

@@ -6,13 +6,9 @@ longer does, changes its row here. A parameter that is in no row is refused.
 
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
-import botocore.session
-from botocore.exceptions import ParamValidationError
-from botocore.validate import ParamValidator
-
+from launch.aws.validation import validate
 from launch.local.errors import LocalError
 
 LEFT_OUT_EVERYWHERE = ("RoleArn", "ExecutionRoleArn", "VpcConfig", "Tags", "KmsKeyId")
@@ -43,6 +39,8 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "StoppingCondition.MaxRuntimeInSeconds",
         "CheckpointConfig.S3Uri",
         "CheckpointConfig.LocalPath=/opt/ml/checkpoints",
+        "TensorBoardOutputConfig.S3OutputPath",
+        "TensorBoardOutputConfig.LocalPath=/opt/ml/output/tensorboard",
     ),
     # local/models_api.py, local/servers.py, local/jobs_api.py, local/transform_job.py
     "CreateModel": (
@@ -95,11 +93,14 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "OutputDataConfig.KmsKeyId",
         "ResourceConfig.VolumeSizeInGB",
         "ResourceConfig.VolumeKmsKeyId",
+        "ResourceConfig.KeepAlivePeriodInSeconds",
         "StoppingCondition.MaxWaitTimeInSeconds",
+        "StoppingCondition.MaxPendingTimeInSeconds",
         "RetryStrategy",
         "ProfilerConfig",
         "DebugHookConfig",
         "ExperimentConfig",
+        "MlflowConfig",
     ),
     "CreateModel": ("EnableNetworkIsolation",),
     "CreateEndpointConfig": (
@@ -129,9 +130,7 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
         LocalError: Local mode cannot do what a parameter asks for.
         KeyError: There are no tables of this operation.
     """
-    report = ParamValidator().validate(dict(request), _service().operation_model(operation).input_shape)
-    if report.has_errors():
-        raise ParamValidationError(report=report.generate_report())
+    validate(operation, request)
     honoured = {
         path: tuple(filter(None, values.split("|")))
         for path, _, values in (entry.partition("=") for entry in HONOURED[operation])
@@ -162,8 +161,3 @@ def _parameters(value: Any, honoured: Mapping[str, object], path: str = "") -> I
     else:
         for key, item in value.items():
             yield from _parameters(item, honoured, f"{path}.{key}" if path else key)
-
-
-@lru_cache
-def _service() -> Any:
-    return botocore.session.get_session().get_service_model("sagemaker")

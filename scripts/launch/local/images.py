@@ -13,6 +13,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 import docker
 from launch.cli import interruption
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 from launch.project import ROOT, git_revision, image_name, repository_name
 
 BASE_IMAGE = "debian:bookworm-slim"
@@ -70,7 +71,8 @@ def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callabl
         pass
     try:
         say(f"Pulling {base_image}")
-        return int(client.images.pull(base_image).attrs["Size"])
+        with waiting_for(f"the pull of {base_image}"):
+            return int(client.images.pull(base_image).attrs["Size"])
     except APIError as error:
         if base_image != BASE_IMAGE:
             raise JobFailed(f"Base image {base_image} cannot be pulled: {error.explanation}.") from None
@@ -80,7 +82,7 @@ def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callabl
         )
     try:
         # Killed, it would leave a folder with mounts in it. Ctrl-C reaches it too, and it then ends by itself.
-        with interruption.held_back():
+        with interruption.held_back(), waiting_for(base_image):
             subprocess.run([ROOT / "docker/base/build_base.sh", base_image], check=True, stdout=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError) as error:
         raise JobFailed(f"docker/base/build_base.sh {base_image} failed ({error}): does it run as root?") from None
@@ -148,27 +150,28 @@ def _build(
 ) -> None:
     log: list[str] = []
     try:
-        for event in client.api.build(
-            fileobj=_context(ca_bundle),
-            custom_context=True,
-            encoding="gzip",
-            dockerfile=f"docker/{kind}/Dockerfile",
-            tag=name,
-            buildargs=arguments,
-            cache_from=list(cache_from),
-            target=target,
-            rm=True,
-            forcerm=True,
-            decode=True,
-            timeout=None,  # between two lines: pip prints nothing while it downloads
-        ):
-            error = event.get("error", event.get("message"))  # a message alone: the engine has not begun to build
-            for line in event.get("stream", error or "").splitlines():
-                log.append(line)
-                if line.startswith("Step ") or error:
-                    say(f"[{kind}] {line}")
-            if error:
-                raise JobFailed(_build_failure(kind, error, log))
+        with waiting_for(f"the build of the {kind} image"):
+            for event in client.api.build(
+                fileobj=_context(ca_bundle),
+                custom_context=True,
+                encoding="gzip",
+                dockerfile=f"docker/{kind}/Dockerfile",
+                tag=name,
+                buildargs=arguments,
+                cache_from=list(cache_from),
+                target=target,
+                rm=True,
+                forcerm=True,
+                decode=True,
+                timeout=None,  # between two lines: pip prints nothing while it downloads
+            ):
+                error = event.get("error", event.get("message"))  # a message alone: the engine has not begun to build
+                for line in event.get("stream", error or "").splitlines():
+                    log.append(line)
+                    if line.startswith("Step ") or error:
+                        say(f"[{kind}] {line}")
+                if error:
+                    raise JobFailed(_build_failure(kind, error, log))
     except APIError as error:
         raise JobFailed(_build_failure(kind, str(error.explanation), log)) from None
 

@@ -83,6 +83,9 @@ class TrainingJob(LocalJob):
                 self.storage.download(uri, target)
             if split(home)[0] == "file":  # to an S3 address the container uploads it by itself
                 self._intermediate.append(FolderCopy(self.storage, tree / "output" / "intermediate", home))
+            if "TensorBoardOutputConfig" in self.request:
+                uri = join(self.request["TensorBoardOutputConfig"]["S3OutputPath"], self.name, "tensorboard-output")
+                self._intermediate.append(FolderCopy(self.storage, tree / "output" / "tensorboard", uri))
             if "CheckpointConfig" in self.request:
                 uri = self.request["CheckpointConfig"]["S3Uri"]
                 (tree / "checkpoints").mkdir()

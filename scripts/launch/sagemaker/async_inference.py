@@ -13,6 +13,7 @@ from typing import Any
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join, split
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 from launch.project import unique_name
 from launch.sagemaker import fields, predictions, session
 
@@ -99,15 +100,16 @@ def invoke(clients: Clients, request: dict[str, Any], body: str) -> Any:
         output, failure = answer["OutputLocation"], answer.get("FailureLocation")
         print(f"The answer will be at {output}", file=sys.stderr, flush=True)
         deadline = time.monotonic() + SECONDS_TO_ANSWER
-        while True:
-            if storage.find(output):
-                return predictions.decode(_read(storage, output, folder))
-            if failure and storage.find(failure):
-                reason = _read(storage, failure, folder).decode("utf-8", "replace").strip()
-                raise JobFailed(f"The endpoint could not answer: {reason}")
-            if time.monotonic() > deadline:
-                raise JobFailed(f"There is no answer at {output} after {SECONDS_TO_ANSWER} s; it may still come.")
-            time.sleep(clients.seconds_between_polls)
+        with waiting_for("the answer"):
+            while True:
+                if storage.find(output):
+                    return predictions.decode(_read(storage, output, folder))
+                if failure and storage.find(failure):
+                    reason = _read(storage, failure, folder).decode("utf-8", "replace").strip()
+                    raise JobFailed(f"The endpoint could not answer: {reason}")
+                if time.monotonic() > deadline:
+                    raise JobFailed(f"There is no answer at {output} after {SECONDS_TO_ANSWER} s; it may still come.")
+                time.sleep(clients.seconds_between_polls)
 
 
 def _read(storage: Storage, uri: str, folder: str) -> bytes:

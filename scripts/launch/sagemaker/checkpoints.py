@@ -13,7 +13,7 @@ from launch.aws.storage import Storage, address_of, join, split
 from launch.cli.errors import UsageError
 from launch.local.ml_tree import unpack
 from launch.sagemaker import session, training_jobs
-from launch.sagemaker.following import ENDED
+from launch.sagemaker.job_kinds import ENDED
 
 SYNCHRONIZED = "*_Step-*/checkpoint.json"
 """The files that describe the checkpoints in a folder which a job has synchronized; the newest is the last by name."""
@@ -47,7 +47,7 @@ def found(arguments: argparse.Namespace, clients: Clients, job: str) -> Iterator
     text = arguments.checkpoint
     storage = Storage(clients)
     if text.startswith("s3://"):
-        if not storage.find(text):
+        if session.may_ask(arguments, clients) and not storage.find(text):
             raise UsageError(f"There is nothing at {text}.")
         yield Checkpoint(text, None, {})
         return

@@ -13,7 +13,7 @@ from launch.aws.clients import Clients
 from launch.cli import instance_types, interruption, options
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
-from launch.sagemaker import endpoint_requests, endpoint_resources, endpoints, models, preflight
+from launch.sagemaker import endpoint_requests, endpoint_resources, endpoints, models, preflight, request_files, session
 from launch.sagemaker.endpoint_resources import EndpointResource
 
 
@@ -70,10 +70,11 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
         UsageError: There is no such model or image, or the endpoint cannot be updated so.
     """
     endpoint_requests.check_flags(arguments)
+    request_files.check(arguments.request, "CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint")
     endpoint = arguments.endpoint_name
     name = endpoints.resource_name(endpoint)
     archive = models.find_archive(arguments, clients, name)
-    existing = endpoints.describe(clients, endpoint)
+    existing = endpoints.describe(clients, endpoint) if session.may_ask(arguments, clients) else None
     config = _present_config(clients, existing)
     before = config.get("ProductionVariants", [{}])[0]
     _check_update(arguments, existing, config)
@@ -81,15 +82,27 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     changes_type = before.get("InstanceType") != options.instance_type(arguments)
     scaling_to_restore = present_scaling if changes_type else []
     keeps_count = bool(present_scaling) and not changes_type and arguments.instance_count is None
+    operation, endpoint_request = endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count)
+    model, config_request, endpoint_request = request_files.merge_into_each(
+        [
+            (
+                "CreateModel",
+                models.request(arguments, clients, name, archive, endpoint_requests.environment(arguments)),
+            ),
+            ("CreateEndpointConfig", endpoint_requests.config_request(arguments, clients, name)),
+            (operation, endpoint_request),
+        ],
+        arguments.request,
+    )
     plan = Plan(
         endpoint=endpoint,
         name=name,
         archive=archive,
         is_update=existing is not None,
         modified=existing.get("LastModifiedTime") if existing else None,
-        model=models.request(arguments, clients, name, archive, endpoint_requests.environment(arguments)),
-        config=endpoint_requests.config_request(arguments, clients, name),
-        endpoint_request=endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count),
+        model=model,
+        config=config_request,
+        endpoint_request=(operation, endpoint_request),
         scaling_to_restore=scaling_to_restore,
         scaling=scaling.changed(scaling_to_restore, endpoint_requests.scaling_requests(arguments)),
     )

@@ -13,6 +13,7 @@ from launch.aws.clients import Clients
 from launch.cli import interruption
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed
+from launch.cli.progress import waiting_for
 from launch.sagemaker.endpoints import IN_PROGRESS, describe
 
 SECONDS_TO_DELETE = 900
@@ -74,7 +75,8 @@ def delete(clients: Clients, resource: EndpointResource) -> bool:
         JobFailed: An endpoint is not gone in time.
     """
     if resource.kind == ENDPOINT:
-        return _delete_endpoint(clients, resource.name)
+        with waiting_for(f"the deletion of endpoint {resource.name}"):
+            return _delete_endpoint(clients, resource.name)
     operations = {
         "DeleteAlarms": lambda **request: clients.cloudwatch.delete_alarms(**request),
         "DeregisterScalableTarget": clients.autoscaling.deregister_scalable_target,

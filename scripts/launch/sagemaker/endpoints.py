@@ -10,6 +10,7 @@ from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli import values
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 from launch.project import unique_name
 
 MAX_NAME_LENGTH = 36
@@ -65,7 +66,11 @@ def wait_until_in_service(
     Raises:
         JobFailed: It does not; the message has the reason, and ends with the container's last lines.
     """
+    with waiting_for(f"endpoint {endpoint}"):
+        return _wait_until_in_service(clients, endpoint, config, modified)
 
+
+def _wait_until_in_service(clients: Clients, endpoint: str, config: str, modified: datetime | None) -> dict[str, Any]:
     def find_new_state() -> dict[str, Any] | None:
         found = describe(clients, endpoint)
         return None if found and modified and found.get("LastModifiedTime") == modified else found

@@ -46,7 +46,7 @@ def find_archive(arguments: argparse.Namespace, clients: Clients, name: str) -> 
     text = arguments.model
     storage = Storage(clients)
     if "://" in text:
-        if not storage.find(text):
+        if session.may_ask(arguments, clients) and not storage.find(text):
             raise UsageError(f"There is nothing at {text}.")
         return text
     if Path(text).is_file():

@@ -12,7 +12,7 @@ from launch.atomic_files import PRIVATE, replacing
 from launch.cli import secrets
 from launch.cli.errors import JobFailed
 from launch.project import ROOT
-from launch.sagemaker.following import ENDED
+from launch.sagemaker.job_kinds import ENDED
 
 PROGRAM = ROOT / "container_src" / "write-report.py"
 DESCRIPTION_FILE = "description.json"

@@ -26,6 +26,11 @@ def connect(arguments: argparse.Namespace) -> Clients:
     return LocalClients(arguments.region, arguments.profile)
 
 
+def may_ask(arguments: argparse.Namespace, clients: Clients) -> bool:
+    """Tell whether AWS may be asked: a dry run without credentials makes its requests from what the flags say."""
+    return not arguments.dry_run or clients.have_credentials
+
+
 def home_address(arguments: argparse.Namespace, clients: Clients) -> str:
     """Return the address that jobs' files are below: ``s3://bucket/prefix``, or a folder of this machine."""
     if is_local(arguments) and not arguments.bucket:

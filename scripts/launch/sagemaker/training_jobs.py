@@ -13,8 +13,10 @@ from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join, split
 from launch.cli import dry_run, options
 from launch.cli.errors import UsageError
-from launch.sagemaker import following, preflight
-from launch.sagemaker.following import ENDED
+from launch.cli.progress import waiting_for
+from launch.sagemaker import following, inputs, preflight
+from launch.sagemaker.job_kinds import ENDED
+from launch.sagemaker.training_requests import CODE_CHANNEL
 
 
 def run(
@@ -30,19 +32,21 @@ def run(
 
     Raises:
         UsageError: The job would fail: see ``launch.sagemaker.preflight``.
-        JobFailed: It was followed, and failed.
+        JobFailed, JobStopped: It was followed, and did not complete.
     """
     if arguments.dry_run:
-        dry_run.print_requests([("CreateTrainingJob", request)])
+        dry_run.print_request(request)
         return
     preflight.check(arguments, clients, [("CreateTrainingJob", request)])
+    if not options.is_local(arguments):
+        inputs.check(arguments, clients, request)
     job = request["TrainingJobName"]
     create(clients, request, arguments.source_dir, uploads)
     print(f"Created training job {job}", flush=True)
     if request.get("EnableNetworkIsolation") and not options.is_local(arguments):
         print("Without a network it uploads no intermediate files: they come with output.tar.gz", flush=True)
     if arguments.wait:
-        following.follow_to_end(clients, job)
+        following.follow_own(clients, job)
     else:
         flag = " --local" if options.is_local(arguments) else ""
         print(f"Its results: python scripts/fetch.py{flag} {job}")
@@ -54,14 +58,22 @@ def create(
     """Create the job, after its bucket if that is not there, and after uploading what it reads."""
     home = request["OutputDataConfig"]["S3OutputPath"]
     storage = Storage(clients)
+    source_address = _source_address(request) if source is not None else None
     if split(home)[0] == "s3":
         storage.ensure_bucket(split(home)[1])
     for address, folder in (uploads or {}).items():
         storage.upload(folder, address, request["OutputDataConfig"].get("KmsKeyId"))
-    if source is not None:
-        target = join(home, request["TrainingJobName"], "source", "sourcedir.tar.gz")
+    if source is not None and source_address is not None:
+        target = join(source_address, "sourcedir.tar.gz")
         _upload_source(storage, source, target, request["OutputDataConfig"].get("KmsKeyId"))
     roles.call_once_assumable(clients, clients.sagemaker.create_training_job, request)
+
+
+def _source_address(request: dict[str, Any]) -> str:
+    for channel in request.get("InputDataConfig", []):
+        if channel["ChannelName"] == CODE_CHANNEL:
+            return str(channel["DataSource"]["S3DataSource"]["S3Uri"])
+    raise UsageError(f"--request leaves out the channel {CODE_CHANNEL}, expected it in InputDataConfig: --source-dir.")
 
 
 def _upload_source(storage: Storage, source: Path, target: str, kms_key: str | None) -> None:
@@ -75,11 +87,12 @@ def _upload_source(storage: Storage, source: Path, target: str, kms_key: str | N
 
 def wait_for_end(clients: Clients, job: str) -> dict[str, Any]:
     """Wait quietly until a job has ended, and return its description."""
-    while True:
-        description = clients.sagemaker.describe_training_job(TrainingJobName=job)
-        if description["TrainingJobStatus"] in ENDED:
-            return dict(description)
-        time.sleep(clients.seconds_between_polls)
+    with waiting_for(f"training job {job}"):
+        while True:
+            description = clients.sagemaker.describe_training_job(TrainingJobName=job)
+            if description["TrainingJobStatus"] in ENDED:
+                return dict(description)
+            time.sleep(clients.seconds_between_polls)
 
 
 def describe(clients: Clients, job: str) -> dict[str, Any]:

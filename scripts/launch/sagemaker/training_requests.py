@@ -13,9 +13,11 @@ from launch.aws.storage import address_of, join, split
 from launch.cli import options, values
 from launch.cli.errors import UsageError
 from launch.project import BASE_NAME, unique_name
-from launch.sagemaker import fields, hosts, session
+from launch.sagemaker import fields, hosts, inputs, request_files, session
 
 CODE_CHANNEL = "code"
+RESERVED = {"checkpoint"}
+"""What ``--input`` cannot replace of the channels that a script makes: evaluate.py plays that checkpoint."""
 SUBMITTED_SOURCE = f"/opt/ml/input/data/{CODE_CHANNEL}/sourcedir.tar.gz"
 METRICS = {
     "reward-training": r"^Training> .*Total reward=([-\d.]+)",
@@ -64,12 +66,16 @@ def request(
     options.check_network(arguments)
     spot = getattr(arguments, "spot", False)
     max_wait = spot_seconds(arguments, spot)
+    if spot and arguments.keep_alive:
+        raise UsageError(f"--keep-alive is {arguments.keep_alive}, expected without --spot: Spot has no warm pools.")
+    tracking = _tracking(arguments)
+    channels = {**channels, **inputs.given(arguments, {CODE_CHANNEL, *RESERVED & channels.keys()})}
     home = session.home_address(arguments, clients)  # from here on AWS is asked
     if split(home)[0] == "s3" and not arguments.network_isolation:
         # sagemaker-training then uploads output/intermediate to HOME/JOB/output/intermediate while the job runs
         hyperparameters["sagemaker_s3_output"] = home
     if arguments.source_dir:
-        channels = {**channels, CODE_CHANNEL: channel(CODE_CHANNEL, join(home, job, "source"))}
+        channels = {**channels, CODE_CHANNEL: inputs.channel(CODE_CHANNEL, join(home, job, "source"))}
     checkpoints = _checkpoints_address(arguments, join(home, job, "checkpoints") if spot else None)
     complete = {
         "TrainingJobName": job,
@@ -79,14 +85,22 @@ def request(
         "InputDataConfig": list(channels.values()),
         "OutputDataConfig": {"S3OutputPath": home, "KmsKeyId": arguments.kms_key},
         "ResourceConfig": _resources(arguments),
-        "StoppingCondition": {"MaxRuntimeInSeconds": arguments.max_runtime, "MaxWaitTimeInSeconds": max_wait},
+        "StoppingCondition": {
+            "MaxRuntimeInSeconds": arguments.max_runtime,
+            "MaxWaitTimeInSeconds": max_wait,
+            "MaxPendingTimeInSeconds": arguments.max_pending,
+        },
+        "RetryStrategy": {"MaximumRetryAttempts": arguments.retries},
         "VpcConfig": fields.vpc_config(arguments),
         **_switches(arguments, spot),
         "CheckpointConfig": {"S3Uri": checkpoints},
+        "TensorBoardOutputConfig": _tensorboard(home) if getattr(arguments, "tensorboard", False) else None,
+        **tracking,
+        "ProfilerConfig": {"DisableProfiler": True} if arguments.profiler == "off" else None,
         "Environment": variables,
         "Tags": arguments.tags,
     }
-    return dict(fields.without_empty(complete))
+    return request_files.merge_into(fields.without_empty(complete), "CreateTrainingJob", arguments.request)
 
 
 def _algorithm(image: str) -> dict[str, Any]:
@@ -97,20 +111,33 @@ def _algorithm(image: str) -> dict[str, Any]:
     }
 
 
-def channel(name: str, uri: str) -> dict[str, Any]:
-    """Return an input channel of all files below an address, which every host gets."""
-    source = fields.s3_data_source(uri)
-    source["S3DataSource"]["S3DataDistributionType"] = "FullyReplicated"
-    return {"ChannelName": name, "DataSource": source}
-
-
 def _resources(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "InstanceType": options.instance_type(arguments),
         "InstanceCount": arguments.instance_count,
         "VolumeSizeInGB": arguments.volume_gb,
         "VolumeKmsKeyId": arguments.volume_kms_key,
+        "KeepAlivePeriodInSeconds": arguments.keep_alive,
     }
+
+
+def _tracking(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return where the job is tracked: MlflowConfig with ``--mlflow``, else ExperimentConfig.
+
+    Raises:
+        UsageError: ``--run`` is given without ``--experiment``.
+    """
+    if arguments.run and not arguments.experiment:
+        raise UsageError(f"--run is {arguments.run!r}, a run of an experiment, expected with --experiment.")
+    if arguments.mlflow:
+        names = {"MlflowExperimentName": arguments.experiment, "MlflowRunName": arguments.run}
+        return {"MlflowConfig": {"MlflowResourceArn": arguments.mlflow, **names}}
+    return {"ExperimentConfig": {"ExperimentName": arguments.experiment, "RunName": arguments.run}}
+
+
+def _tensorboard(home: str) -> dict[str, str]:
+    """Return TensorBoardOutputConfig; SageMaker puts the files below ``HOME/JOB/tensorboard-output``."""
+    return {"S3OutputPath": home, "LocalPath": "/opt/ml/output/tensorboard"}
 
 
 def _switches(arguments: argparse.Namespace, spot: bool) -> dict[str, bool | None]:

@@ -14,11 +14,12 @@ from launch.aws.clients import Clients
 from launch.aws.storage import Storage, address_of, join, split
 from launch.cli import interruption, options, values
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 from launch.local.json_path import JsonPath, PathError
 from launch.project import BASE_NAME, unique_name
-from launch.sagemaker import endpoint_resources, fields, session
+from launch.sagemaker import endpoint_resources, fields, following, session
 from launch.sagemaker.endpoint_resources import EndpointResource
-from launch.sagemaker.following import ENDED
+from launch.sagemaker.job_kinds import ENDED, TRANSFORM
 
 MEDIA_TYPES = {".csv": "text/csv", ".jsonl": "application/jsonlines", ".jsonlines": "application/jsonlines"}
 """Of an input file, by its suffix."""
@@ -76,6 +77,8 @@ def find_input(arguments: argparse.Namespace, clients: Clients, name: str) -> st
     Raises:
         UsageError: There is nothing at the address, or nothing in the files.
     """
+    if "://" in arguments.input and not session.may_ask(arguments, clients):
+        return str(arguments.input)
     storage = Storage(clients)
     files = storage.find(address_of(arguments.input))
     if not files:
@@ -153,13 +156,15 @@ def run(clients: Clients, create_model: dict[str, Any], create_job: dict[str, An
 
     Raises:
         JobFailed: The job failed; the message ends with the last lines of its log.
+        JobStopped: Somebody has stopped it.
     """
     name = create_job["TransformJobName"]
     roles.call_once_assumable(clients, clients.sagemaker.create_model, create_model)
     try:
         clients.sagemaker.create_transform_job(**create_job)
         print(f"Created transform job {name}", flush=True)
-        _wait_for_end(clients, name)
+        with waiting_for(f"transform job {name}"):
+            description = _wait_for_end(clients, name)
     except interruption.Interrupted:
         with interruption.held_back():
             _stop(clients, name)
@@ -167,6 +172,11 @@ def run(clients: Clients, create_model: dict[str, Any], create_job: dict[str, An
     finally:
         with interruption.held_back():
             endpoint_resources.delete(clients, EndpointResource(endpoint_resources.MODEL, name))
+    try:
+        following.check_completed(TRANSFORM, name, description)
+    except JobFailed as failure:
+        lines = logs.tail(clients, logs.TRANSFORM_JOBS, f"{name}/")
+        raise JobFailed("\n".join([str(failure), *lines])) from None
     source = create_job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
     return join(create_job["TransformOutput"]["S3OutputPath"], source.rpartition("/")[2] + ".out")
 
@@ -183,8 +193,8 @@ def _describe(clients: Clients, name: str) -> dict[str, Any] | None:
     return aws_errors.describe_if_exists(clients.sagemaker.describe_transform_job, TransformJobName=name)
 
 
-def _wait_for_end(clients: Clients, name: str) -> None:
-    """Wait for a job, showing every change of its status; see ``run``."""
+def _wait_for_end(clients: Clients, name: str) -> dict[str, Any]:
+    """Wait for a job, showing every change of its status; return its description then."""
     status = ""
     while True:
         description = consistency.once_found(clients, lambda: _describe(clients, name))
@@ -194,8 +204,5 @@ def _wait_for_end(clients: Clients, name: str) -> None:
             status = description["TransformJobStatus"]
             print(status, flush=True)
         if status in ENDED:
-            break
+            return description
         time.sleep(clients.seconds_between_polls)
-    if status != "Completed":
-        reason = description.get("FailureReason", f"Transform job {name} is {status}.")
-        raise JobFailed("\n".join([reason, *logs.tail(clients, logs.TRANSFORM_JOBS, f"{name}/")]))

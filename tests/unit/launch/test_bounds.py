@@ -15,14 +15,23 @@ from launch.cli import bounds, values
 from launch.cli.errors import UsageError
 from launch.sagemaker import async_inference, endpoint_requests, endpoints, training_requests
 
-POSITIONALS = {"evaluate": ["a-job"], "transform": ["a-job", __file__], "deploy": ["a-job"], "train": [], "predict": []}
+POSITIONALS = {
+    "evaluate": ["a-job"],
+    "transform": ["a-job", __file__],
+    "deploy": ["a-job"],
+    "train": [],
+    "predict": [],
+    "logs": [],
+}
 """What else each script with a number needs on its command line."""
 SHAPES = {
     "--data-capture": "SamplingPercentage",
     "--max-concurrency": "ServerlessMaxConcurrency",
     "--max-concurrent": "MaxConcurrentInvocationsPerInstance",
+    "--max-pending": "MaxPendingTimeInSeconds",
     "--max-runtime": "MaxRuntimeInSeconds",
     "--max-wait": "MaxWaitTimeInSeconds",
+    "--retries": "MaximumRetryAttempts",
     "--volume-gb": "VolumeSizeInGB",
 }
 """What botocore's model of SageMaker calls a flag's value."""

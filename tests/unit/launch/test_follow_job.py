@@ -1,13 +1,14 @@
 """Following a training job: what is shown of its changes and results, and the question at Ctrl-C."""
 
 import builtins
+import contextlib
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from launch.cli import interruption
-from launch.cli.errors import JobFailed
+from launch.cli.errors import JobFailed, JobStopped
 from launch.local.clients import LocalClients
 from launch.sagemaker import following
 
@@ -38,14 +39,15 @@ def follow(monkeypatch, capsys):
                 raise answer
             return answer
 
-        clients = LocalClients("eu-west-1")
+        clients = LocalClients()
         stopped = clients.__dict__["stopped"] = []
         clients.__dict__["sagemaker"] = SimpleNamespace(
             describe_training_job=describe_training_job, stop_training_job=lambda **names: stopped.append(names)
         )
         clients.__dict__["logs"] = SimpleNamespace(describe_log_streams=lambda **request: {"logStreams": []})
         run.stopped = stopped
-        following.follow_to_end(clients, "mine")
+        with contextlib.suppress(JobStopped):
+            following.follow_own(clients, "mine")
         assert list(answers) == []
         return capsys.readouterr().out.splitlines()
 
@@ -140,5 +142,5 @@ def test_at_ctrl_c_a_terminal_is_asked_whether_the_job_stops(follow, monkeypatch
         follow(described("InProgress"), interruption.Interrupted(2))
     assert asked == (["\nStop training job mine too? [y/N] "] if is_terminal else [])
     assert follow.stopped == ([{"TrainingJobName": "mine"}] if stops else [])
-    end = "is being stopped." if stops else "goes on."
+    end = "is being stopped." if stops else "goes on. Follow it again: python scripts/logs.py --follow --local mine"
     assert capsys.readouterr().out == f"Training job mine {end}\n"

@@ -10,7 +10,7 @@ import pytest
 from launch.cli import options
 from launch.cli.errors import UsageError
 from launch.local.clients import LocalClients
-from launch.sagemaker import endpoint_requests, evaluations, fields, models, training_requests, transforms
+from launch.sagemaker import endpoint_requests, evaluations, fields, inputs, models, training_requests, transforms
 
 ROLE = "arn:aws:iam::123456789012:role/mine"
 CLIENTS = SimpleNamespace(default_role=None, default_home="s3://sagemaker-eu-west-1-123456789012")
@@ -106,7 +106,7 @@ def test_ones_own_source(tmp_path):
         "sagemaker_s3_output": "s3://b",
     }
     (channel,) = request["InputDataConfig"]
-    assert channel == training_requests.channel("code", "s3://b/brief/source")
+    assert channel == inputs.channel("code", "s3://b/brief/source")
     assert training("--entry-point", "own.py")["HyperParameters"]["sagemaker_program"] == "own.py"
     flags = training_flags(*source)
     programs = training_requests.request(flags, CLIENTS, "brief", {"sagemaker_program": "x.py"}, {})["HyperParameters"]

@@ -9,7 +9,7 @@ import pytest
 import transform
 from botocore.exceptions import ClientError
 from launch.cli import interruption
-from launch.cli.errors import JobFailed, UsageError
+from launch.cli.errors import JobFailed, JobStopped, UsageError
 from launch.local.clients import LocalClients
 from launch.sagemaker import transforms
 
@@ -67,8 +67,10 @@ def test_a_job_is_waited_for_and_its_model_removed(run, capsys):
 
 @pytest.mark.parametrize("status", ["Failed", "Stopped"])
 def test_a_job_that_does_not_complete_leaves_no_model(run, status):
-    with pytest.raises(JobFailed, match=rf"^Transform job new is {status}\.$"):
+    sentences = {"Failed": "failed", "Stopped": r"ended before its work was done \(Stopped\)"}
+    with pytest.raises((JobFailed, JobStopped), match=rf"^Transform job new {sentences[status]}\.$") as ended:
         run(status)
+    assert ended.type.__name__ == f"Job{status}"
     assert run.asked == [*BEGUN, "delete_model"]
 
 

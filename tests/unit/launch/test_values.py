@@ -162,6 +162,15 @@ def test_flags_have_their_defaults():
         "kms_key": None,
         "volume_kms_key": None,
         "encrypt_traffic": False,
+        "inputs": [],
+        "keep_alive": None,
+        "retries": None,
+        "max_pending": None,
+        "experiment": None,
+        "run": None,
+        "mlflow": None,
+        "profiler": None,
+        "request": None,
         "wait": False,
     }
 
