@@ -32,33 +32,22 @@ def check_name(text: str) -> str:
     return text
 
 
-def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, kms_key: str | None = None) -> str:
-    """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
+def find(clients: Clients, text: str) -> str:
+    """Return the address of the ``model.tar.gz`` that a text names.
 
     Args:
-        arguments: with ``model``: a training job's name, a path or an address, which ``check_name`` has checked.
-        clients: give the account.
-        name: of the model; a file is uploaded below it.
-        kms_key: encrypts the upload; None for the bucket's own encryption.
+        clients: of the account and the region.
+        text: a training job's name, a path or an address, which ``check_name`` has checked.
 
     Raises:
         UsageError: There is no such job, it left no model, or there is nothing at the address.
     """
-    text = arguments.model
-    storage = Storage(clients)
     if "://" in text:
-        if not storage.find(text):
+        if not Storage(clients).find(text):
             raise UsageError(f"There is nothing at {text}.")
         return text
     if Path(text).is_file():
-        home = session.home_address(arguments, clients)
-        if split(home)[0] == "file":
-            return address_of(text)
-        target = join(home, name, "model.tar.gz")
-        if not arguments.dry_run:
-            storage.ensure_bucket(split(home)[1])
-            storage.upload(Path(text), target, kms_key)
-        return target
+        return address_of(text)
     job = training_jobs.describe(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not archive:
@@ -66,21 +55,57 @@ def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, 
     return str(archive)
 
 
+def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, kms_key: str | None = None) -> str:
+    """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
+
+    Args:
+        arguments: with ``model``, see ``find``.
+        clients: give the account.
+        name: of the model; a file is uploaded below it.
+        kms_key: encrypts the upload; None for the bucket's own encryption.
+
+    Raises:
+        UsageError: See ``find``.
+    """
+    text = arguments.model
+    found = find(clients, text)
+    if not Path(text).is_file():
+        return found
+    home = session.home_address(arguments, clients)
+    if split(home)[0] == "file":
+        return found
+    target = join(home, name, "model.tar.gz")
+    if not arguments.dry_run:
+        storage = Storage(clients)
+        storage.ensure_bucket(split(home)[1])
+        storage.upload(Path(text), target, kms_key)
+    return target
+
+
 def request(
-    arguments: argparse.Namespace, clients: Clients, name: str, archive: str, environment: dict[str, str]
+    arguments: argparse.Namespace, clients: Clients, name: str, source: str, environment: dict[str, str]
 ) -> dict[str, Any]:
     """Return the CreateModel request.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html
+
+    Args:
+        arguments: the script's flags; with ``multi_model`` the container serves all models below ``source``.
+        clients: give the role.
+        name: of the model.
+        source: the address of the ``model.tar.gz``, or of the folder of them; or the ARN of a model package, which
+            names image and address itself.
+        environment: variables of the container.
     """
+    if source.startswith("arn:"):
+        container: dict[str, Any] = {"ModelPackageName": source}
+    else:
+        mode = "MultiModel" if getattr(arguments, "multi_model", False) else None
+        container = {"Image": session.image_uri(arguments, "serving"), "ModelDataUrl": source, "Mode": mode}
     complete = {
         "ModelName": name,
         "ExecutionRoleArn": roles.execution_role(clients, arguments.role),
-        "PrimaryContainer": {
-            "Image": session.image_uri(arguments, "serving"),
-            "ModelDataUrl": archive,
-            "Environment": environment,
-        },
+        "PrimaryContainer": {**container, "Environment": environment},
         "VpcConfig": fields.vpc_config(arguments),
         "EnableNetworkIsolation": getattr(arguments, "network_isolation", False) or None,
         "Tags": arguments.tags,
