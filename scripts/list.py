@@ -1,8 +1,9 @@
-"""List training jobs, transform jobs and endpoints, the newest first.
+"""List training jobs, transform jobs and endpoints, the newest first; or the models of a multi-model endpoint.
 
 Examples:
     python scripts/list.py --local
     python scripts/list.py --name-contains rl-mountain-car
+    python scripts/list.py --endpoint-name cars            # its models
 """
 
 import itertools
@@ -10,8 +11,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from launch.aws import paging
-from launch.cli import dry_run, errors, options
-from launch.sagemaker import session
+from launch.cli import dry_run, errors, options, values
+from launch.sagemaker import multi_model, session
 
 MAX_RESULTS = 100
 """Of each kind; the API gives no more at once, and may give fewer."""
@@ -37,8 +38,19 @@ LISTINGS = (
 def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("--name-contains", default="rl-mountain-car", help="(%(default)s); '' for all")
+    parser.add_argument("--endpoint-name", type=values.name, help="of a multi-model endpoint: its models")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
+    if arguments.endpoint_name:
+        if arguments.dry_run:
+            dry_run.print_requests([("DescribeEndpoint", {"EndpointName": arguments.endpoint_name})])
+            return
+        models = multi_model.list_models(clients, arguments.endpoint_name)
+        for model in models:
+            print(f"{model.path:<72}{model.size:>12,} bytes")
+        if not models:
+            print(f"Endpoint {arguments.endpoint_name}{clients.where} has no model.")
+        return
     name_filter = {"NameContains": arguments.name_contains} if arguments.name_contains else {}
     query = {**name_filter, "SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": MAX_RESULTS}
     if arguments.dry_run:

@@ -8,6 +8,7 @@ Examples:
     python scripts/predict.py --file observations.csv
     echo '[[0.5, -0.5], [-0.5, 0.5]]' | python scripts/predict.py --endpoint-name rl-mountain-car
     python scripts/predict.py --async --file observations.csv
+    python scripts/predict.py --endpoint-name cars --target-model my-car 0.5,-0.5
     python scripts/predict.py --local --episode --gif episode.gif
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 import launch  # noqa: F401 - first of all, for Ctrl-C while the others are imported
 from launch.cli import bounds, dry_run, errors, options, values
 from launch.cli.errors import UsageError
-from launch.sagemaker import async_inference, endpoints, predictions, session
+from launch.sagemaker import async_inference, endpoints, multi_model, predictions, session
 
 NEGATIVE_FIRST = re.compile(r"-[\d.][^,]*,")
 """An observation that argparse would take for a flag."""
@@ -33,7 +34,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     clients = session.connect(arguments)
     endpoint, actions = arguments.endpoint_name, arguments.actions or arguments.episode
     observations = [0.0, 0.0] if arguments.episode else predictions.read_observations(arguments)
-    request = predictions.request(endpoint, observations, actions)
+    request = predictions.request(endpoint, observations, actions, arguments.target_model)
     operation = "InvokeEndpoint"
     if arguments.asynchronous:
         operation, body = "InvokeEndpointAsync", request["Body"]
@@ -47,7 +48,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     endpoints.require(clients, endpoint)
     if arguments.episode:
         seed = predictions.DEFAULT_SEED if arguments.seed is None else arguments.seed
-        predictions.drive_episode(clients, endpoint, seed, gif)
+        predictions.drive_episode(clients, endpoint, seed, gif, arguments.target_model)
     elif arguments.asynchronous:
         print(json.dumps(async_inference.invoke(clients, request, body)))
     else:
@@ -63,6 +64,7 @@ def _parse(command_line: Sequence[str]) -> argparse.Namespace:
     parser = options.parser(__doc__)
     parser.add_argument("observations", nargs="*", help="as JSON, '[0.5, -0.5]', or 0.5,-0.5")
     options.add_endpoint_name(parser)
+    parser.add_argument("--target-model", type=multi_model.target, metavar="NAME", help="of a multi-model endpoint")
     parser.add_argument("--file", type=Path, help="observations, a line each; - for standard input")
     parser.add_argument("--actions", action="store_true", help="print what the agent would do, not the network's heads")
     parser.add_argument(
@@ -82,6 +84,8 @@ def _parse(command_line: Sequence[str]) -> argparse.Namespace:
         raise UsageError("--episode goes with no observations: the car's own are asked about.")
     if arguments.asynchronous and (arguments.episode or options.is_local(arguments)):
         raise UsageError(f"--async does not go with --{'episode' if arguments.episode else 'local'}.")
+    if arguments.asynchronous and arguments.target_model:
+        raise UsageError("--async does not go with --target-model.")
     if not arguments.episode and (arguments.gif or arguments.seed is not None):
         raise UsageError(f"--{'gif' if arguments.gif else 'seed'} is of an episode, expected with --episode.")
     return arguments

@@ -31,9 +31,10 @@ from moto.server import ThreadedMotoServer
 def update_endpoint(response: Any) -> Any:
     """Answer UpdateEndpoint, which moto does not know, as AWS does once the update is done.
 
-    A variant that Application Auto Scaling knows cannot change its instance type.
+    A variant that Application Auto Scaling knows cannot change its instance type. An alarm that is on ends an update.
     """
     from moto.applicationautoscaling.models import applicationautoscaling_backends
+    from moto.cloudwatch.models import cloudwatch_backends
     from moto.core.responses import ActionResult
     from moto.sagemaker.exceptions import ValidationError
 
@@ -45,8 +46,13 @@ def update_endpoint(response: Any) -> Any:
     ]
     if types[0] != types[1] and any(applicationautoscaling_backends[ACCOUNT][REGION].targets.values()):
         raise ValidationError(message="Cannot change the instance type of a variant that is a scalable target.")
-    endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
     endpoint.last_modified_time += timedelta(seconds=1)
+    rollback = (response._get_param("DeploymentConfig") or {}).get("AutoRollbackConfiguration", {})
+    for name in [alarm["AlarmName"] for alarm in rollback.get("Alarms", [])]:
+        if cloudwatch_backends[ACCOUNT][REGION].alarms[name].state_value == "ALARM":
+            endpoint.failure_reason = f"The update was rolled back: {name} is in the state ALARM."
+            return ActionResult({"EndpointArn": endpoint.arn})
+    endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
     return ActionResult({"EndpointArn": endpoint.arn})
 
 

@@ -1,5 +1,6 @@
 """Endpoints and transform jobs of this machine: failing, updated, killed on the way, with a damaged record."""
 
+import json
 import re
 import shutil
 import signal
@@ -42,6 +43,39 @@ def test_a_failed_update_leaves_what_served(this_machine, good, ppo_job, tmp_pat
     assert "[version" not in this_machine("logs.py", "--local", "--endpoint-name", "rl-mountain-car").stdout
     assert this_machine("delete.py", "--local", "--yes").returncode == 0
     this_machine.wait(lambda: this_machine.left_running() == [], 10)
+
+
+def test_an_endpoint_serves_several_models(machine, ppo_job, tmp_path):
+    archives = {}
+    for name in ("car", "sign"):
+        folder = shutil.copytree(ppo_job.ml / "model", tmp_path / name)
+        if name == "sign":
+            (folder / "code").mkdir()
+            (folder / "code/inference.py").write_text("def output_fn(prediction, accept):\n    return '\"sign\"'\n")
+        archives[name] = shutil.make_archive(str(tmp_path / name), "gztar", folder)
+    for name, archive in archives.items():
+        done = machine("deploy.py", "--local", "--multi-model", archive, "--target-model", name)
+        assert done.returncode == 0, done.stderr
+    listed = machine("list.py", "--local", "--endpoint-name", "rl-mountain-car").stdout
+    assert re.findall(r"^(\S+) +[\d,]+ bytes$", listed, re.MULTILINE) == ["car.tar.gz", "sign.tar.gz"]
+    predict = ("predict.py", "--local", "0.5,-0.5")
+    for name, is_answer in (("car", lambda heads: len(heads) == 3), ("sign", "sign".__eq__)):
+        done = machine(*predict, "--target-model", name)
+        assert done.returncode == 0, done.stderr
+        assert is_answer(json.loads(done.stdout))
+    for command, sentence in (
+        (predict, "TargetModel is '', expected a model of rl-mountain-car"),
+        ((*predict, "--target-model", "other"), "TargetModel is 'other.tar.gz', expected a model"),
+        (("predict.py", "--local", "1,2,3", "--target-model", "car"), "The endpoint answered 400"),
+    ):
+        done = machine(*command)
+        assert done.returncode == 2, done.stdout
+        assert sentence in done.stderr
+    assert machine("delete.py", "--local", "--target-model", "car", "--yes").returncode == 0
+    assert machine(*predict, "--target-model", "car").returncode == 2
+    assert machine(*predict, "--target-model", "sign").returncode == 0
+    assert machine("delete.py", "--local", "--yes").returncode == 0
+    machine.wait(lambda: machine.left_running() == [], 10)
 
 
 KILLED = """

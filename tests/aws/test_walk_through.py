@@ -15,6 +15,8 @@ from PIL import Image
 
 WALK = Page("docs/aws.md").commands()
 LOCAL_WALK = Page("docs/local-mode.md").commands()
+OF_SECTIONS = {"--async", "--group", "--package", "approved-cars"}
+"""Parts of commands that are not of the walk, but of a section of their own."""
 AT_ANY_TIME = ("list.py", "logs.py", "stop.py", "build_in_codebuild.py")
 
 
@@ -25,7 +27,7 @@ def scripts_of(commands: list[Command]) -> list[list[str]]:
 
 
 COMMANDS = [
-    arguments for arguments in scripts_of(WALK) if arguments[0] not in AT_ANY_TIME and "--async" not in arguments
+    arguments for arguments in scripts_of(WALK) if arguments[0] not in AT_ANY_TIME and not OF_SECTIONS & {*arguments}
 ]
 LOCAL_COMMANDS = [arguments for arguments in scripts_of(LOCAL_WALK) if arguments[0] not in AT_ANY_TIME]
 IMAGES = {kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}:1" for kind in ("training", "serving")}

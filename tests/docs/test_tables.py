@@ -76,7 +76,9 @@ def test_the_ranges_of_a_presets_values_are_those_that_are_taken():
     assert rows == [[f"`{leaf}`", str(allowed)] for leaf, allowed in preset_values.RANGES.items()]
 
 
-@pytest.mark.parametrize("scripts", [("train", "evaluate"), ("transform",), ("deploy",), ("push_images",)])
+@pytest.mark.parametrize(
+    "scripts", [("train", "evaluate"), ("transform",), ("register",), ("deploy",), ("push_images",)]
+)
 def test_every_flag_of_the_tables_is_the_scripts(scripts):
     table = table_after(AWS, "| flag of " + " and ".join(f"`{name}.py`" for name in scripts))
     flags = set(FLAG.findall(table))

@@ -126,6 +126,15 @@ class Storage:
                 extra = {**options, **self._owner(bucket)}
                 self._clients.s3.upload_file(str(file), bucket, key, ExtraArgs=extra, Callback=advance)
 
+    def delete(self, uri: str) -> None:
+        """Delete a file; one that is not there any more is no fault."""
+        scheme, bucket, key = split(uri)
+        if scheme == "file":
+            Path(key).unlink(missing_ok=True)
+            return
+        with _explaining(uri):
+            self._clients.s3.delete_object(Bucket=bucket, Key=key, **self._owner(bucket))
+
     def _owner(self, bucket: str) -> dict[str, str]:
         """Return the parameter by which S3 refuses a default bucket of another account: its name can be guessed."""
         if bucket.startswith("sagemaker-") and self._clients.default_home == f"s3://{bucket}":

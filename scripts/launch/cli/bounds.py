@@ -53,6 +53,8 @@ class Bounds:
 
 
 BOUNDS = {
+    "--canary": Bounds(1, 50),
+    "--canary-minutes": Bounds(1, 60),
     "--data-capture": Bounds(1, 100),
     "--episodes": Bounds(1),
     "--instance-count": Bounds(1),
@@ -65,6 +67,7 @@ BOUNDS = {
     "--max-wait": Bounds(1),
     "--processes-per-host": Bounds(1),
     "--retries": Bounds(1, 30),
+    "--rollback-latency": Bounds(1, 60_000),
     "--seed": Bounds(0),
     "--tail": Bounds(0),
     "--target-backlog": Bounds(0, whole=False),

@@ -49,6 +49,13 @@ class LocalAutoscaling:
         return {"ScalingPolicies": []}
 
 
+class LocalCloudWatch:
+    """The method of boto3's ``cloudwatch`` client that looks for alarms: local mode has none."""
+
+    def describe_alarms(self, **request: Any) -> dict[str, Any]:
+        return {"MetricAlarms": [], "CompositeAlarms": []}
+
+
 class LocalClients(Clients):
     """Local mode's clients. S3's is AWS's, for jobs that read or write there."""
 
@@ -71,7 +78,7 @@ class LocalClients(Clients):
 
     @cached_property
     def runtime(self) -> Any:
-        return LocalRuntime()
+        return LocalRuntime(Storage(self))
 
     @cached_property
     def logs(self) -> Any:
@@ -90,6 +97,10 @@ class LocalClients(Clients):
         except (UsageError, ImageNotFound):
             return None
         return ImageConfig.parse((found["Architecture"],), found["Config"].get("Labels"), found.get("Created"))
+
+    @cached_property
+    def cloudwatch(self) -> Any:
+        return LocalCloudWatch()
 
     def page_of(self, endpoint: str) -> str | None:
         """Return the URL of an endpoint's page, to play with in a browser; None if the endpoint does not serve."""

@@ -12,7 +12,14 @@ from docker.models.containers import Container
 import docker
 from launch.cli.errors import JobFailed, UsageError
 from launch.local import images
-from launch.local.engines import DEFAULT_SETTINGS, NO_VARIABLES, SECONDS_TO_STOP, ContainerSettings, Workload
+from launch.local.engines import (
+    DEFAULT_SETTINGS,
+    MULTI_MODEL,
+    NO_VARIABLES,
+    SECONDS_TO_STOP,
+    ContainerSettings,
+    Workload,
+)
 
 HOST_MACHINE = "host.docker.internal"
 """The name by which a container with a network reaches this machine."""
@@ -70,11 +77,12 @@ class DockerEngine:
     def serve(
         self, ml: Path, name: str, environment: Mapping[str, str] = NO_VARIABLES
     ) -> tuple["ContainerWorkload", str]:
+        folder = "models" if environment.get(MULTI_MODEL) == "true" else "model"
         workload = self._run(
             self._serving_image,
             "serve",
             name,
-            volumes={str(ml / "model"): {"bind": "/opt/ml/model", "mode": "ro"}},
+            volumes={str(ml / folder): {"bind": f"/opt/ml/{folder}", "mode": "ro"}},
             ports={"8080/tcp": ("127.0.0.1", None)},
             environment=dict(environment),
         )

@@ -18,6 +18,9 @@ ENGINE_NAMES = ("docker", "process")
 SECONDS_TO_STOP = 30
 """Between SIGTERM and SIGKILL, where nothing else is said."""
 
+MULTI_MODEL = "SAGEMAKER_MULTI_MODEL"
+"""The variable that is ``true`` in a container of several models, whose folder is ``/opt/ml/models``."""
+
 
 @dataclass(frozen=True)
 class ContainerSettings:

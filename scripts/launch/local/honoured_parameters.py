@@ -48,7 +48,7 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "PrimaryContainer.Image",
         "PrimaryContainer.ModelDataUrl",
         "PrimaryContainer.Environment",
-        "PrimaryContainer.Mode=SingleModel",
+        "PrimaryContainer.Mode=SingleModel|MultiModel",
     ),
     # local/models_api.py, local/endpoints_api.py
     "CreateEndpointConfig": (

@@ -109,6 +109,7 @@ class Deployment:
         container: the name of its container, if it is one.
         process: its process, if it is one.
         log: the path of the process's log.
+        models: the address of the folder of a multi-model endpoint's models.
     """
 
     config: str
@@ -120,6 +121,7 @@ class Deployment:
     container: str | None = None
     process: ProcessId | None = None
     log: str | None = None
+    models: str | None = None
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Deployment":

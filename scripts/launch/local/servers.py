@@ -18,6 +18,7 @@ from launch.aws.storage import Storage
 from launch.cli.errors import UsageError
 from launch.local import engines, images, labels, records
 from launch.local.docker_engine import DockerEngine
+from launch.local.engines import MULTI_MODEL
 from launch.local.ml_tree import unpack
 from launch.local.process_engine import ProcessEngine, start_process
 from launch.local.process_id import ProcessId
@@ -46,12 +47,15 @@ def start(endpoint: str, deployment: Deployment, container: dict[str, Any], stor
     """
     folder = records.folder_of(ENDPOINTS, endpoint) / str(deployment.version)
     shutil.rmtree(folder, ignore_errors=True)  # an earlier update's, which could not be started
-    ml, archive = folder / "ml", folder / "model.tar.gz"
-    storage.download(container["ModelDataUrl"], archive)
-    unpack(archive, ml / "model", container["ModelDataUrl"])
-    archive.unlink()
+    ml = folder / "ml"
+    if container.get("Mode") == "MultiModel":  # launch.local.target_models loads them
+        (ml / "models").mkdir(parents=True)
+        deployment.models = container["ModelDataUrl"]
+        environment = {**container.get("Environment", {}), MULTI_MODEL: "true"}
+    else:
+        fetch_model(storage, container["ModelDataUrl"], ml / "model")
+        environment = {"SAGEMAKER_RL_PAGE": "1", **container.get("Environment", {})}
     image = container["Image"]
-    environment = {"SAGEMAKER_RL_PAGE": "1", **container.get("Environment", {})}
     if engines.choose_engine(image) == "docker":
         engine = DockerEngine(image, image, labels.of_endpoint(endpoint))
         workload, url = engine.serve(ml, f"{endpoint}-{deployment.version}", environment)
@@ -62,6 +66,18 @@ def start(endpoint: str, deployment: Deployment, container: dict[str, Any], stor
             process = start_process(command, ml, variables, log)
         deployment.process, deployment.log = ProcessId.of(process.pid), str(folder / "log")
     deployment.url = url
+
+
+def fetch_model(storage: Storage, uri: str, folder: Path) -> None:
+    """Unpack a ``model.tar.gz`` into a folder.
+
+    Raises:
+        UsageError: There is nothing at the address, or it is damaged.
+    """
+    archive = folder.parent / "model.tar.gz"
+    storage.download(uri, archive)
+    unpack(archive, folder, uri)
+    archive.unlink()
 
 
 def is_running(deployment: Deployment) -> bool:

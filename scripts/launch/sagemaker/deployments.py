@@ -13,7 +13,18 @@ from launch.aws.clients import Clients
 from launch.cli import instance_types, interruption, options
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
-from launch.sagemaker import endpoint_requests, endpoint_resources, endpoints, models, preflight, request_files, session
+from launch.sagemaker import (
+    endpoint_requests,
+    endpoint_resources,
+    endpoints,
+    model_packages,
+    models,
+    multi_model,
+    preflight,
+    request_files,
+    rollouts,
+    session,
+)
 from launch.sagemaker.endpoint_resources import EndpointResource
 
 
@@ -24,11 +35,12 @@ class Plan:
     Attributes:
         endpoint: its name.
         name: of the new model and of the new configuration.
-        archive: the address of the model.
+        source: the address of the model, or of the folder of a multi-model endpoint's models; the ARN of a package.
         is_update: whether the endpoint exists.
         modified: when it was modified last, if it exists.
         model: the CreateModel request.
         config: the CreateEndpointConfig request.
+        alarms: the requests for the alarms that end the update.
         endpoint_request: the CreateEndpoint or the UpdateEndpoint request.
         scaling_to_restore: the requests that restore the endpoint's scaling, if the update has to remove it meanwhile:
             an instance type cannot change while Application Auto Scaling has the endpoint as a target.
@@ -37,11 +49,12 @@ class Plan:
 
     endpoint: str
     name: str
-    archive: str
+    source: str
     is_update: bool
     modified: datetime | None
     model: dict[str, Any]
     config: dict[str, Any]
+    alarms: list[Request]
     endpoint_request: Request
     scaling_to_restore: list[Request]
     scaling: list[Request]
@@ -52,6 +65,7 @@ class Plan:
         return [
             ("CreateModel", self.model),
             ("CreateEndpointConfig", self.config),
+            *self.alarms,
             *self.deregistration,
             self.endpoint_request,
             *self.scaling,
@@ -63,32 +77,42 @@ class Plan:
         return [("DeregisterScalableTarget", scaling.target(self.endpoint))] if self.scaling_to_restore else []
 
 
+def check_flags(arguments: argparse.Namespace) -> None:
+    """Check flags that depend on each other.
+
+    Raises:
+        UsageError: A flag makes no sense with another.
+    """
+    if not (arguments.model or arguments.package or arguments.multi_model):
+        raise UsageError("There is no model, expected a training job's name, a model.tar.gz or --package.")
+    for check in (endpoint_requests, model_packages, multi_model, rollouts):
+        check.check_flags(arguments)
+
+
 def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     """Check what is asked for, upload the model if need be, and return the plan.
 
     Raises:
         UsageError: There is no such model or image, or the endpoint cannot be updated so.
     """
-    endpoint_requests.check_flags(arguments)
     request_files.check(arguments.request, "CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint")
     endpoint = arguments.endpoint_name
     name = endpoints.resource_name(endpoint)
-    archive = models.find_archive(arguments, clients, name)
     existing = endpoints.describe(clients, endpoint) if session.may_ask(arguments, clients) else None
-    config = _present_config(clients, existing)
+    config = endpoints.present_config(clients, existing)
+    folder = multi_model.folder_of(clients, config)
     before = config.get("ProductionVariants", [{}])[0]
-    _check_update(arguments, existing, config)
+    _check_update(arguments, existing, config, folder is not None)
     present_scaling = scaling.present_registration_requests(clients, endpoint) if existing else []
     changes_type = before.get("InstanceType") != options.instance_type(arguments)
     scaling_to_restore = present_scaling if changes_type else []
     keeps_count = bool(present_scaling) and not changes_type and arguments.instance_count is None
+    rollouts.check_update(arguments, clients, existing, keeps_count)
+    source = _source(arguments, clients, name, folder)
     operation, endpoint_request = endpoint_requests.endpoint_request(arguments, name, existing is not None, keeps_count)
     model, config_request, endpoint_request = request_files.merge_into_each(
         [
-            (
-                "CreateModel",
-                models.request(arguments, clients, name, archive, endpoint_requests.environment(arguments)),
-            ),
+            ("CreateModel", models.request(arguments, clients, name, source, endpoint_requests.environment(arguments))),
             ("CreateEndpointConfig", endpoint_requests.config_request(arguments, clients, name)),
             (operation, endpoint_request),
         ],
@@ -97,11 +121,12 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     plan = Plan(
         endpoint=endpoint,
         name=name,
-        archive=archive,
+        source=source,
         is_update=existing is not None,
         modified=existing.get("LastModifiedTime") if existing else None,
         model=model,
         config=config_request,
+        alarms=rollouts.alarm_requests(arguments),
         endpoint_request=(operation, endpoint_request),
         scaling_to_restore=scaling_to_restore,
         scaling=scaling.changed(scaling_to_restore, endpoint_requests.scaling_requests(arguments)),
@@ -113,19 +138,30 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
         )
     if not arguments.dry_run:
         preflight.check(arguments, clients, plan.requests[:2])
-        models.upload_archive(arguments, clients, archive)
+        _upload(arguments, clients, source, folder)
     return plan
 
 
-def _present_config(clients: Clients, existing: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the configuration that an endpoint has; empty if there is no endpoint, or no configuration of it."""
-    if existing is None:
-        return {}
-    describe, config = clients.sagemaker.describe_endpoint_config, existing["EndpointConfigName"]
-    return aws_errors.describe_if_exists(describe, EndpointConfigName=config) or {}
+def _source(arguments: argparse.Namespace, clients: Clients, name: str, folder: str | None) -> str:
+    """Return what the endpoint is to serve: see ``Plan.source``."""
+    if arguments.package:
+        return model_packages.deployable(clients, arguments.package)
+    if arguments.multi_model:
+        return folder or multi_model.new_folder(arguments, clients, name)
+    return models.find_archive(arguments, clients, name)
 
 
-def _check_update(arguments: argparse.Namespace, existing: dict[str, Any] | None, config: dict[str, Any]) -> None:
+def _upload(arguments: argparse.Namespace, clients: Clients, source: str, folder: str | None) -> None:
+    """Put the model where it is to be served from, if it is not there."""
+    if arguments.multi_model and folder is None:
+        multi_model.put(arguments, clients, source)
+    elif arguments.model and not arguments.multi_model:
+        models.upload_archive(arguments, clients, source, arguments.kms_key)
+
+
+def _check_update(
+    arguments: argparse.Namespace, existing: dict[str, Any] | None, config: dict[str, Any], is_multi_model: bool
+) -> None:
     """Check that an endpoint can be updated: it is in service, and stays of its kind."""
     endpoint = arguments.endpoint_name
     if existing and existing["EndpointStatus"] != "InService":
@@ -138,6 +174,7 @@ def _check_update(arguments: argparse.Namespace, existing: dict[str, Any] | None
     kinds = (
         ("ServerlessConfig" in config["ProductionVariants"][0], arguments.serverless, "serverless", "of instances"),
         (bool(config.get("AsyncInferenceConfig")), arguments.asynchronous, "asynchronous", "one that answers at once"),
+        (is_multi_model, arguments.multi_model, "a multi-model endpoint", "one of a single model"),
     )
     for was, is_to_be, this, other in kinds:
         if was == is_to_be:
@@ -180,6 +217,8 @@ def _create_or_update(clients: Clients, plan: Plan) -> None:
         roles.call_once_assumable(clients, clients.sagemaker.create_model, plan.model)
         clients.sagemaker.create_endpoint_config(**plan.config)
         with interruption.held_back():
+            for _, alarm in plan.alarms:
+                clients.cloudwatch.put_metric_alarm(**alarm)
             scaling.send(clients, plan.deregistration)
             try:
                 _, request = plan.endpoint_request

@@ -9,7 +9,7 @@ from launch.aws.storage import join
 from launch.cli import options, values
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
-from launch.sagemaker import async_inference, fields, session
+from launch.sagemaker import async_inference, fields, rollouts, session
 
 NOT_SERVERLESS = ("data_capture", "autoscale", "subnets", "security_groups", "network_isolation")
 """What AWS's serverless endpoints do not have, by the names of the flags."""
@@ -124,4 +124,5 @@ def endpoint_request(arguments: argparse.Namespace, config: str, is_update: bool
         "RetainAllVariantProperties": True,
         "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],  # taken from the new one
     }
-    return "UpdateEndpoint", {**request, **(retained if keeps_count else {})}
+    canary = {"DeploymentConfig": rollouts.deployment_config(arguments)} if arguments.canary else {}
+    return "UpdateEndpoint", {**request, **(retained if keeps_count else {}), **canary}

@@ -14,6 +14,7 @@ from launch.cli import interruption
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed
 from launch.cli.progress import waiting_for
+from launch.sagemaker import rollouts
 from launch.sagemaker.endpoints import IN_PROGRESS, describe
 
 SECONDS_TO_DELETE = 900
@@ -47,6 +48,7 @@ def find(clients: Clients, endpoint: str) -> list[EndpointResource]:
         if scaling.has_alarm(clients, endpoint):
             resources.append(EndpointResource(ALARM, scaling.first_instance_name(endpoint)))
         resources.append(EndpointResource(SCALING_TARGET, endpoint))
+    resources += [EndpointResource(ALARM, name) for name in rollouts.find_alarms(clients, endpoint)]
     description = describe(clients, endpoint)
     if description:
         resources.append(EndpointResource(ENDPOINT, endpoint))

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +37,19 @@ def check_name(text: str) -> str:
 def describe(clients: Clients, endpoint: str) -> dict[str, Any] | None:
     """Return the description of an endpoint; None if there is none of that name."""
     return aws_errors.describe_if_exists(clients.sagemaker.describe_endpoint, EndpointName=endpoint)
+
+
+def present_config(clients: Clients, existing: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the configuration that an endpoint has; empty if there is no endpoint, or no configuration of it.
+
+    Args:
+        clients: of the account and the region.
+        existing: the endpoint's description; None if there is none.
+    """
+    if existing is None:
+        return {}
+    describe, config = clients.sagemaker.describe_endpoint_config, existing["EndpointConfigName"]
+    return aws_errors.describe_if_exists(describe, EndpointConfigName=config) or {}
 
 
 def require(clients: Clients, endpoint: str) -> dict[str, Any]:

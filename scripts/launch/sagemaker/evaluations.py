@@ -39,7 +39,7 @@ def take_over(
         UsageError: The job's source is gone or damaged, or ``--entry-point`` is not in it.
     """
     given = values.hyperparameters(arguments.parameters, arguments.hyperparameters)
-    trained = {name: _decoded(value) for name, value in job.get("HyperParameters", {}).items()}
+    trained = {name: decoded(value) for name, value in job.get("HyperParameters", {}).items()}
     channels = {channel["ChannelName"]: channel for channel in job.get("InputDataConfig", [])}
     arguments.image = arguments.image or job.get("AlgorithmSpecification", {}).get("TrainingImage")
     variables = [f"{name}={value}" for name, value in job.get("Environment", {}).items()]
@@ -61,7 +61,7 @@ def take_over(
     return hyperparameters, channels
 
 
-def _decoded(value: str) -> str:
+def decoded(value: str) -> str:
     """Return a hyperparameter as its user gave it: an estimator of the SDK writes a string as JSON."""
     try:
         decoded = json.loads(value)

@@ -32,31 +32,48 @@ def check_name(text: str) -> str:
     return text
 
 
-def find_archive(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
-    """Return the address of the ``model.tar.gz`` that ``arguments.model`` names; ``upload_archive`` puts a file there.
+def find(clients: Clients, text: str) -> str:
+    """Return the address of the ``model.tar.gz`` that a text names.
 
     Args:
-        arguments: with ``model``: a training job's name, a path or an address, which ``check_name`` has checked.
-        clients: give the account.
-        name: of the model; a file is to be uploaded below it.
+        clients: of the account and the region.
+        text: a training job's name, a path or an address, which ``check_name`` has checked.
 
     Raises:
         UsageError: There is no such job, it left no model, or there is nothing at the address.
     """
-    text = arguments.model
-    storage = Storage(clients)
     if "://" in text:
-        if session.may_ask(arguments, clients) and not storage.find(text):
+        if not Storage(clients).find(text):
             raise UsageError(f"There is nothing at {text}.")
         return text
     if Path(text).is_file():
-        home = session.home_address(arguments, clients)
-        return address_of(text) if split(home)[0] == "file" else join(home, name, "model.tar.gz")
+        return address_of(text)
     job = training_jobs.describe(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not archive:
         raise UsageError(f"Training job {text} is {job['TrainingJobStatus']} and has no model, expected one that has.")
     return str(archive)
+
+
+def find_archive(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
+    """Return the address of the ``model.tar.gz`` that ``arguments.model`` names; ``upload_archive`` puts a file there.
+
+    Args:
+        arguments: with ``model``, see ``find``.
+        clients: give the account.
+        name: of the model; a file is to be uploaded below it.
+
+    Raises:
+        UsageError: See ``find``.
+    """
+    text = arguments.model
+    if "://" in text and not session.may_ask(arguments, clients):
+        return str(text)
+    found = find(clients, text)
+    if not Path(text).is_file():
+        return found
+    home = session.home_address(arguments, clients)
+    return found if split(home)[0] == "file" else join(home, name, "model.tar.gz")
 
 
 def upload_archive(arguments: argparse.Namespace, clients: Clients, address: str, kms_key: str | None = None) -> None:
@@ -76,20 +93,29 @@ def upload_archive(arguments: argparse.Namespace, clients: Clients, address: str
 
 
 def request(
-    arguments: argparse.Namespace, clients: Clients, name: str, archive: str, environment: dict[str, str]
+    arguments: argparse.Namespace, clients: Clients, name: str, source: str, environment: dict[str, str]
 ) -> dict[str, Any]:
     """Return the CreateModel request.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html
+
+    Args:
+        arguments: the script's flags; with ``multi_model`` the container serves all models below ``source``.
+        clients: give the role.
+        name: of the model.
+        source: the address of the ``model.tar.gz``, or of the folder of them; or the ARN of a model package, which
+            names image and address itself.
+        environment: variables of the container.
     """
+    if source.startswith("arn:"):
+        container: dict[str, Any] = {"ModelPackageName": source}
+    else:
+        mode = "MultiModel" if getattr(arguments, "multi_model", False) else None
+        container = {"Image": session.image_uri(arguments, "serving"), "ModelDataUrl": source, "Mode": mode}
     complete = {
         "ModelName": name,
         "ExecutionRoleArn": roles.execution_role(clients, arguments.role),
-        "PrimaryContainer": {
-            "Image": session.image_uri(arguments, "serving"),
-            "ModelDataUrl": archive,
-            "Environment": environment,
-        },
+        "PrimaryContainer": {**container, "Environment": environment},
         "VpcConfig": fields.vpc_config(arguments),
         "EnableNetworkIsolation": getattr(arguments, "network_isolation", False) or None,
         "Tags": arguments.tags,

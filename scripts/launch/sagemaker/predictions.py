@@ -51,7 +51,7 @@ def _lines(content: bytes, source: str) -> list[str]:
         raise UsageError(f"{source} is no text in UTF-8, expected an observation in each line.") from None
 
 
-def request(endpoint: str, observations: list[Any], actions: bool) -> dict[str, Any]:
+def request(endpoint: str, observations: list[Any], actions: bool, target_model: str | None = None) -> dict[str, Any]:
     """Return the InvokeEndpoint request.
 
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html
@@ -60,6 +60,7 @@ def request(endpoint: str, observations: list[Any], actions: bool) -> dict[str, 
         endpoint: its name.
         observations: one, or a batch.
         actions: whether to ask for actions, not for the network's heads.
+        target_model: the model of a multi-model endpoint.
     """
     return {
         "EndpointName": endpoint,
@@ -67,6 +68,7 @@ def request(endpoint: str, observations: list[Any], actions: bool) -> dict[str, 
         "Accept": "application/json",
         "Body": json.dumps(observations),
         **({"CustomAttributes": "output=actions"} if actions else {}),
+        **({"TargetModel": target_model} if target_model else {}),
     }
 
 
@@ -107,7 +109,7 @@ def _detail(text: str) -> str:
         return text
 
 
-def drive_episode(clients: Clients, endpoint: str, seed: int, gif: Path) -> None:
+def drive_episode(clients: Clients, endpoint: str, seed: int, gif: Path, target_model: str | None = None) -> None:
     """Drive a car through the endpoint, print its return and steps, and write its GIF.
 
     Args:
@@ -115,6 +117,7 @@ def drive_episode(clients: Clients, endpoint: str, seed: int, gif: Path) -> None
         endpoint: its name.
         seed: of the start state.
         gif: the file.
+        target_model: the model of a multi-model endpoint.
 
     Raises:
         JobFailed: The car did not reach the flag.
@@ -122,7 +125,7 @@ def drive_episode(clients: Clients, endpoint: str, seed: int, gif: Path) -> None
     from launch.sagemaker import episode  # imports gym, which takes longer than the endpoint takes to answer
 
     def act(observation: list[float]) -> Any:
-        return invoke(clients, request(endpoint, observation, actions=True))[0]
+        return invoke(clients, request(endpoint, observation, True, target_model))[0]
 
     continuous = isinstance(act([0.0, 0.0]), list)
     writer = episode.EpisodeGif()

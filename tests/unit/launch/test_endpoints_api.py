@@ -13,7 +13,6 @@ from launch.local.clients import LocalClients, LocalSageMaker
 from launch.local.logs_client import LocalLogs
 from launch.local.process_id import ProcessId
 from launch.local.records import ENDPOINTS, EndpointRecord
-from launch.local.runtime_client import LocalRuntime
 from stand_ins import server_of
 
 THIS = ProcessId.of(os.getpid())
@@ -106,7 +105,7 @@ def test_an_endpoint_is_creating_until_it_is_healthy(serving, monkeypatch):
     create(serving)
     assert states(serving) == ("Creating", "one", None)
     with pytest.raises(ClientError, match="Endpoint cars of account local not found"):
-        LocalRuntime().invoke_endpoint(EndpointName="cars", Body=b"1")
+        LocalClients().runtime.invoke_endpoint(EndpointName="cars", Body=b"1")
     monkeypatch.setattr(Server, "health", 200)
     assert states(serving) == ("InService", "one", None)
     (described,) = serving.list_endpoints(NameContains="car")["Endpoints"]
@@ -237,7 +236,7 @@ def test_several_variants_are_refused(serving):
 def test_an_invocation_and_its_errors(serving):
     create(serving)
     assert states(serving)[0] == "InService"
-    runtime = LocalRuntime()
+    runtime = LocalClients().runtime
     request = {"EndpointName": "cars", "ContentType": "a/b", "CustomAttributes": "output=actions"}
     answer = runtime.invoke_endpoint(Body="text", **request)
     assert answer["Body"].read() == b"/invocations a/b output=actions text"
