@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from launch.aws import paging
@@ -154,7 +155,9 @@ def present_registration_requests(clients: Clients, endpoint: str) -> list[Reque
         requests.append(("PutScalingPolicy", {**identity, **names, **settings}))
         if policy["PolicyName"] == first_instance_name(endpoint):
             requests.append(_alarm_request(endpoint))  # for the new policy
-    return requests
+    return requests + [
+        ("PutScheduledAction", {**identity, **action}) for action in _scheduled_actions(clients, endpoint)
+    ]
 
 
 def has_alarm(clients: Clients, endpoint: str) -> bool:
@@ -166,14 +169,31 @@ def _policies(clients: Clients, endpoint: str) -> Iterator[dict[str, Any]]:
     return paging.entries(clients.autoscaling.describe_scaling_policies, "ScalingPolicies", **target(endpoint))
 
 
+def _scheduled_actions(clients: Clients, endpoint: str) -> Iterator[dict[str, Any]]:
+    """Yield an endpoint's scheduled actions as PutScheduledAction takes them; a target takes them with it when it goes.
+
+    One that has begun already begins at once again: Application Auto Scaling takes no time that is past.
+    """
+    kept = ("ScheduledActionName", "Schedule", "Timezone", "ScalableTargetAction")
+    describe = clients.autoscaling.describe_scheduled_actions
+    for action in paging.entries(describe, "ScheduledActions", **target(endpoint)):
+        now = datetime.now(UTC)
+        if action.get("EndTime", now) >= now:
+            fields = {key: action[key] for key in kept if key in action}
+            for key in ("StartTime", "EndTime"):
+                if key in action and action[key] > now:
+                    fields[key] = action[key].isoformat()
+            yield fields
+
+
 def changed(present: list[Request], new: list[Request]) -> list[Request]:
     """Return the requests that make an endpoint scale as ``new`` says, once ``present`` has been removed.
 
-    What ``new`` does not speak of is as it was: a scaling that is suspended, other policies.
+    What ``new`` does not speak of is as it was: a scaling that is suspended, other policies, scheduled actions.
     """
 
     def subject(request: Request) -> tuple[str, str]:
-        return request[0], request[1].get("PolicyName", "")
+        return request[0], request[1].get("PolicyName") or request[1].get("ScheduledActionName", "")
 
     merged = {subject(request): request[1] for request in present}
     for request in new:
@@ -186,6 +206,7 @@ def send(clients: Clients, requests: list[Request]) -> None:
     operations = {
         "RegisterScalableTarget": clients.autoscaling.register_scalable_target,
         "PutScalingPolicy": clients.autoscaling.put_scaling_policy,
+        "PutScheduledAction": lambda **request: clients.autoscaling.put_scheduled_action(**request),
         "DeregisterScalableTarget": clients.autoscaling.deregister_scalable_target,
         "PutMetricAlarm": lambda **request: clients.cloudwatch.put_metric_alarm(**request),
     }
