@@ -54,7 +54,7 @@ def _parser() -> options.Parser:
     bounds.add_number(parser, "--data-capture", "of requests and answers, kept in S3", unit="PERCENT")
     parser.add_argument("--env", dest="environment", metavar="NAME=VALUE", action="append", default=[])
     options.add_network(parser)
-    parser.add_argument("--kms-key", help="encrypts the instances' volumes")
+    parser.add_argument("--kms-key", help="encrypts the instances' volumes, captured data and uploads")
     bounds.add_number(parser, "--max-payload", "of a request, 0 for the largest (6; with --async 1024)", unit="MB")
     parser.add_argument(
         "--async", dest="asynchronous", action="store_true", help="requests wait in a queue, answers go to S3"

@@ -30,6 +30,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     name = transforms.new_name()
     if not arguments.dry_run:
         session.check_image(arguments, clients, "serving")
+        session.check_keys(arguments, clients)
     archive = models.archive_address(arguments, clients, name, arguments.kms_key)
     source = transforms.place_input(arguments, clients, name)
     create_model = models.request(arguments, clients, name, archive, {})

@@ -74,7 +74,8 @@ def prepare(arguments: argparse.Namespace, clients: Clients) -> Plan:
     name = endpoints.resource_name(endpoint)
     if not arguments.dry_run:
         session.check_image(arguments, clients, "serving")
-    archive = models.archive_address(arguments, clients, name)
+        session.check_keys(arguments, clients)
+    archive = models.archive_address(arguments, clients, name, arguments.kms_key)
     existing = endpoints.describe(clients, endpoint)
     config = _present_config(clients, existing)
     before = config.get("ProductionVariants", [{}])[0]

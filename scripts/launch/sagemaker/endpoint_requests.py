@@ -101,6 +101,7 @@ def _data_capture(arguments: argparse.Namespace, clients: Clients) -> dict[str, 
         "EnableCapture": True,
         "InitialSamplingPercentage": arguments.data_capture,
         "DestinationS3Uri": join(session.home_address(arguments, clients), arguments.endpoint_name, "data-capture"),
+        "KmsKeyId": arguments.kms_key,
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"], "CsvContentTypes": ["text/csv"]},
     }

@@ -20,13 +20,14 @@ def run(arguments: argparse.Namespace, clients: Clients, request: dict[str, Any]
     """Print the request if it is a dry run; else create the job and, with ``--wait``, follow it.
 
     Raises:
-        UsageError: The image does not exist.
+        UsageError: The image does not exist, or a KMS key cannot be used.
         JobFailed: It was followed, and failed.
     """
     if arguments.dry_run:
         dry_run.print_requests([("CreateTrainingJob", request)])
         return
     session.check_image(arguments, clients, "training")
+    session.check_keys(arguments, clients)
     job = request["TrainingJobName"]
     create(clients, request, arguments.source_dir)
     print(f"Created training job {job}", flush=True)
