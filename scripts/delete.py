@@ -8,8 +8,7 @@ Examples:
 
 from collections.abc import Sequence
 
-from launch.cli import dry_run, errors, options
-from launch.cli.errors import UsageError
+from launch.cli import confirmation, dry_run, errors, options
 from launch.sagemaker import endpoint_resources, session
 
 
@@ -29,24 +28,12 @@ def main(command_line: Sequence[str] | None = None) -> None:
     print(f"Of {arguments.endpoint_name}{clients.where} there is:")
     for kind, name in existing:
         print(f"  {kind} {name}")
-    if not arguments.yes and not _ask():
+    if not arguments.yes and not confirmation.ask_to_delete():
         print("Nothing was deleted.")
         return
     for kind, name in existing:
         existed = endpoint_resources.delete(clients, endpoint_resources.EndpointResource(kind, name))
         print(f"Deleted {kind} {name}" if existed else f"There is no {kind} {name} any more", flush=True)
-
-
-def _ask() -> bool:
-    """Ask whether to delete it; return the answer.
-
-    Raises:
-        UsageError: There is nobody to ask.
-    """
-    try:
-        return input("Delete all of it? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        raise UsageError("Nobody can be asked whether to delete it, expected a terminal or --yes.") from None
 
 
 if __name__ == "__main__":
