@@ -14,7 +14,7 @@ Examples:
 from collections.abc import Sequence
 
 from launch.cli import bounds, dry_run, errors, options, values
-from launch.sagemaker import deployments, endpoints, models, session
+from launch.sagemaker import deployments, endpoint_requests, endpoints, models, session
 
 SERVERLESS_MEMORY = (1024, 2048, 3072, 4096, 5120, 6144)
 
@@ -29,6 +29,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     deployments.carry_out(clients, plan)
     flag = " --local" if options.is_local(arguments) else ""
     print(f"Endpoint {plan.endpoint} serves {plan.archive}")
+    if sentence := endpoint_requests.scaling_sentence(arguments):
+        print(sentence)
     if page := clients.page_of(plan.endpoint):
         print(f"Play with it: {page}")
     flag += " --async" if arguments.asynchronous else ""
@@ -50,7 +52,7 @@ def _parser() -> options.Parser:
     parser.add_argument(
         "--autoscale", type=values.instance_range, metavar="MIN:MAX", help="instances, by invocations per instance"
     )
-    bounds.add_number(parser, "--target-invocations", "per instance and minute, to scale by (1000)")
+    bounds.add_number(parser, "--target-invocations", "per instance and minute, to scale by (120000 per vCPU)")
     bounds.add_number(parser, "--data-capture", "of requests and answers, kept in S3", unit="PERCENT")
     parser.add_argument("--env", dest="environment", metavar="NAME=VALUE", action="append", default=[])
     options.add_network(parser)

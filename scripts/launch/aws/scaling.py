@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,29 @@ from launch.cli.dry_run import Request
 
 VARIANT = "AllTraffic"
 """The name of the one production variant that an endpoint of this project has."""
+
+INVOCATIONS_PER_SECOND_AND_VCPU = 4000
+"""What scaling takes a vCPU to do of the car's policy: less than a quarter of what one worker answered on a core in
+docs/benchmarks.md, one observation in JSON each, as a vCPU is half a core and the client took its share there."""
+SAFETY_FACTOR = 0.5
+"""https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-loadtest.html"""
+
+
+def vcpus(instance_type: str) -> int:
+    """Return how many vCPUs an instance type has by its size, or a few less: 4 for each ``xlarge``, 2 for a ``large``.
+
+    https://aws.amazon.com/ec2/instance-types/
+    """
+    size = re.fullmatch(r"(?:(\d*)xlarge|(large)|.*)", instance_type.rpartition(".")[2])
+    assert size, "anything matches"
+    if size[1] is not None:
+        return 4 * int(size[1] or 1)
+    return 2 if size[2] else 1
+
+
+def default_invocations(instance_type: str) -> float:
+    """Return the invocations per instance and minute that scaling aims at if nobody says how many: AWS's formula."""
+    return 60 * SAFETY_FACTOR * INVOCATIONS_PER_SECOND_AND_VCPU * vcpus(instance_type)
 
 
 def target(endpoint: str) -> dict[str, Any]:
