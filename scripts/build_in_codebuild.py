@@ -7,7 +7,7 @@ not the build. For a private repository on GitHub or Bitbucket, run `aws codebui
 Examples:
     python scripts/build_in_codebuild.py
     python scripts/build_in_codebuild.py --revision v1.2 --source https://github.com/OWNER/NAME
-    python scripts/build_in_codebuild.py --stack-name team-images --tag team=rl
+    python scripts/build_in_codebuild.py --stack-name team --source https://github.com/OWNER/NAME --tag team=rl
     python scripts/build_in_codebuild.py --dry-run
 """
 
