@@ -7,7 +7,7 @@ not the build. For a private repository on GitHub or Bitbucket, run `aws codebui
 Examples:
     python scripts/build_in_codebuild.py
     python scripts/build_in_codebuild.py --revision v1.2 --source https://github.com/OWNER/NAME
-    python scripts/build_in_codebuild.py --stack-name team-images --tag team=rl
+    python scripts/build_in_codebuild.py --stack-name team --source https://github.com/OWNER/NAME --tag team=rl
     python scripts/build_in_codebuild.py --dry-run
 """
 
@@ -27,7 +27,7 @@ STACK_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,127}")
 def main() -> None:
     parser = options.parser(__doc__, local=False, jobs=False)
     parser.add_argument(
-        "--stack-name", type=stack_name, default="mountain-car-images", help="of the CloudFormation stack (%(default)s)"
+        "--stack-name", type=stack_name, default=builds.DEFAULT_STACK, help="of the CloudFormation stack (%(default)s)"
     )
     parser.add_argument("--source", help="repository to clone; default: the stack's, else the remote origin")
     parser.add_argument("--revision", default="HEAD", help="commit, branch or tag to build (%(default)s)")

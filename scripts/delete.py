@@ -14,8 +14,7 @@ from collections.abc import Sequence
 
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage, split
-from launch.cli import dry_run, errors, options
-from launch.cli.errors import UsageError
+from launch.cli import confirmation, dry_run, errors, options
 from launch.sagemaker import endpoint_resources, multi_model, session
 
 
@@ -41,7 +40,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
     print(f"Of {arguments.endpoint_name}{clients.where} there is:")
     for kind, name in existing:
         print(f"  {kind} {name}")
-    if not arguments.yes and not _ask():
+    if not arguments.yes and not confirmation.ask_to_delete():
         print("Nothing was deleted.")
         return
     for kind, name in existing:
@@ -58,23 +57,11 @@ def _delete_model(arguments: argparse.Namespace, clients: Clients) -> None:
         dry_run.print_requests([("DeleteObject", {"Bucket": bucket, "Key": key})])
         return
     print(f"Of {endpoint}{clients.where} this is deleted:\n  {address}")
-    if not arguments.yes and not _ask():
+    if not arguments.yes and not confirmation.ask_to_delete():
         print("Nothing was deleted.")
         return
     Storage(clients).delete(address)
     print(f"Deleted {model}; instances that have loaded it may answer by it for a while")
-
-
-def _ask() -> bool:
-    """Ask whether to delete it; return the answer.
-
-    Raises:
-        UsageError: There is nobody to ask.
-    """
-    try:
-        return input("Delete all of it? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        raise UsageError("Nobody can be asked whether to delete it, expected a terminal or --yes.") from None
 
 
 if __name__ == "__main__":

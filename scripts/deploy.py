@@ -19,7 +19,16 @@ from collections.abc import Sequence
 
 from launch.aws.clients import Clients
 from launch.cli import bounds, dry_run, errors, options, values
-from launch.sagemaker import deployments, endpoints, model_packages, models, multi_model, rollouts, session
+from launch.sagemaker import (
+    deployments,
+    endpoint_requests,
+    endpoints,
+    model_packages,
+    models,
+    multi_model,
+    rollouts,
+    session,
+)
 
 SERVERLESS_MEMORY = (1024, 2048, 3072, 4096, 5120, 6144)
 
@@ -37,6 +46,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
         return
     deployments.carry_out(clients, plan)
     print(f"Endpoint {plan.endpoint} serves {plan.source}")
+    if sentence := endpoint_requests.scaling_sentence(arguments):
+        print(sentence)
     if not arguments.multi_model and (page := clients.page_of(plan.endpoint)):
         print(f"Play with it: {page}")
     _print_how_to_ask(arguments)
@@ -93,7 +104,7 @@ def _parser() -> options.Parser:
     parser.add_argument(
         "--autoscale", type=values.instance_range, metavar="MIN:MAX", help="instances, by invocations per instance"
     )
-    bounds.add_number(parser, "--target-invocations", "per instance and minute, to scale by (1000)")
+    bounds.add_number(parser, "--target-invocations", "per instance and minute, to scale by (120000 per vCPU)")
     bounds.add_number(parser, "--canary", "of the traffic goes to the new model first, in an update", unit="PERCENT")
     bounds.add_number(parser, "--canary-minutes", f"until it has all the traffic ({rollouts.DEFAULT_MINUTES})")
     bounds.add_number(parser, "--rollback-latency", "of the slowest of 100 answers, ends the update", unit="MS")
@@ -108,7 +119,7 @@ def _parser() -> options.Parser:
     bounds.add_number(parser, "--data-capture", "of requests and answers, kept in S3", unit="PERCENT")
     parser.add_argument("--env", dest="environment", metavar="NAME=VALUE", action="append", default=[])
     options.add_network(parser)
-    parser.add_argument("--kms-key", help="encrypts the instances' volumes")
+    parser.add_argument("--kms-key", help="encrypts the instances' volumes, captured data and uploads")
     bounds.add_number(parser, "--max-payload", "of a request, 0 for the largest (6; with --async 1024)", unit="MB")
     parser.add_argument(
         "--async", dest="asynchronous", action="store_true", help="requests wait in a queue, answers go to S3"

@@ -5,7 +5,7 @@ URIs in ECR, with digests, are printed and written to runs/images.json by region
 
 Examples:
     python scripts/push_images.py
-    python scripts/push_images.py --region eu-west-1 --kms-key alias/images --tag team=rl
+    python scripts/push_images.py --region eu-central-1 --kms-key alias/images --tag team=rl
     python scripts/push_images.py --only push                  # what `make images` has built, as it is
     python scripts/push_images.py --dry-run
 """

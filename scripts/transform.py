@@ -3,10 +3,10 @@ r"""Batch transform: a file of observations in, a file of actions out, without a
 The file is CSV or JSON Lines, an observation in each line; on this machine or in S3. So is the output, a line for each.
 
 Examples:
-    printf '0.5,-0.5\n-0.5,0.5\n' > observations.csv
     python scripts/transform.py --instance-type local rl-mountain-car-2026-11-23-10-00-00-000000 observations.csv
     python scripts/transform.py rl-mountain-car-2026-11-23-10-00-00-000000 s3://my-bucket/observations.jsonl
     python scripts/transform.py runs/$JOB/model.tar.gz observations.csv --heads --output heads.csv
+    printf 'a,0.5,-0.5\nb,-0.5,0.5\n' > rows.csv
     python scripts/transform.py $JOB rows.csv --input-filter '$[1:]' --join --output-filter '$[0,-1]'
     python scripts/transform.py --dry-run s3://my-bucket/model.tar.gz observations.csv
 """

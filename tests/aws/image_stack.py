@@ -7,12 +7,15 @@ SOURCE = "https://github.com/owner/cars"
 STACK = "mountain-car-images"
 
 
-def create_stack(aws: Aws) -> dict[str, str]:
+def create_stack(aws: Aws, **parameters: str) -> dict[str, str]:
     cloudformation = aws.client("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
         TemplateBody=builds.TEMPLATE.read_text(),
-        Parameters=[{"ParameterKey": "SourceLocation", "ParameterValue": SOURCE}],
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in {"SourceLocation": SOURCE, **parameters}.items()
+        ],
         Capabilities=["CAPABILITY_IAM"],
     )
     (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]

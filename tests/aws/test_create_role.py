@@ -1,9 +1,10 @@
 """create_role.py against a local AWS server."""
 
 import json
+from typing import Any
 
 import pytest
-from launch.aws.roles import TRUST_POLICY
+from launch.aws.roles import TRUST_POLICY, trust_policy
 from local_aws import ACCOUNT, REGION, requests_of
 
 pytest_plugins = ("proxy",)
@@ -61,21 +62,101 @@ def test_more_only_if_asked_for(script):
     }
 
 
-def test_what_was_asked_for_once_stays(script, aws):
+def permitted(aws) -> dict[str, Any]:
+    policy = aws.client("iam").get_role_policy(RoleName=NAME, PolicyName="rl-mountain-car")["PolicyDocument"]
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
+
+
+def said(done) -> list[str]:
+    """Return what a run said that it changes."""
+    assert (done.returncode, done.stdout) == (0, f"arn:aws:iam::{ACCOUNT}:role/{NAME}\n"), done.stderr
+    return [line.removeprefix(f"{NAME}: ") for line in done.stderr.splitlines()]
+
+
+def test_the_role_loses_nothing_that_it_was_given(script, aws):
     keys = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{number}" for number in (1, 2)]
-    assert script("create_role.py", "--vpc", "--kms-key", keys[0], "--topic", TOPIC).returncode == 0
+    home = ("--bucket", "one", "--prefix", "cars")
+    assert said(script("create_role.py", *home, "--vpc", "--kms-key", keys[0], "--topic", TOPIC)) == [
+        f"added: the role {NAME}, for SageMaker in account {ACCOUNT}",
+        "added: reads and writes s3://one/cars",
+        f"added: uses the key {keys[0]}",
+        f"added: publishes to {TOPIC}",
+        "added: works in a VPC",
+    ]
+    assert said(script("create_role.py")) == ["nothing changes"]
+    more = ("--bucket", "two", "--read", "s3://data/a/", "--read", "s3://one/b", "--kms-key", keys[1])
+    lines = ["reads and writes s3://two", "reads s3://data/a", "reads s3://one/b", f"uses the key {keys[1]}"]
+    dry = script("create_role.py", *more, "--dry-run")
+    assert (list(requests_of(dry)), dry.stderr.count("added: ")) == (["PutRolePolicy"], 4)
+    assert said(script("create_role.py", *more)) == [f"added: {line}" for line in lines]
+    by_sid = permitted(aws)
+    assert by_sid["Files"]["Resource"] == ["arn:aws:s3:::one/cars/*", "arn:aws:s3:::two/*"]
+    assert (by_sid["ReadFiles"]["Action"], by_sid["ReadFiles"]["Resource"]) == (
+        "s3:GetObject",
+        ["arn:aws:s3:::data/a/*", "arn:aws:s3:::one/b/*"],
+    )
+    listed = {each["Resource"]: each.get("Condition") for sid, each in by_sid.items() if sid.startswith("ListFiles")}
+    assert listed == {
+        "arn:aws:s3:::one": {"StringLike": {"s3:prefix": ["cars/*", "b/*"]}},
+        "arn:aws:s3:::two": None,
+        "arn:aws:s3:::data": {"StringLike": {"s3:prefix": ["a/*"]}},
+    }
+    assert len(by_sid["WhereFilesAre"]["Resource"]) == 3
+    assert by_sid["Keys"]["Resource"] == keys
+    assert {"Vpc", "Topics"} <= by_sid.keys()
+    assert said(script("create_role.py", "--no-vpc")) == ["removed: works in a VPC"]
+    assert said(script("create_role.py", "--replace", "--bucket", "two", "--kms-key", keys[1])) == [
+        "removed: reads and writes s3://one/cars",
+        "removed: reads s3://data/a",
+        "removed: reads s3://one/b",
+        f"removed: uses the key {keys[0]}",
+        f"removed: publishes to {TOPIC}",
+    ]
+    by_sid = permitted(aws)
+    assert (by_sid["Files"]["Resource"], by_sid["Keys"]["Resource"]) == ("arn:aws:s3:::two/*", [keys[1]])
+    assert not {"Vpc", "Topics", "ReadFiles"} & by_sid.keys()
 
-    def permitted(*arguments: str):
-        done = script("create_role.py", *arguments)
-        assert done.returncode == 0, done.stderr
-        policy = aws.client("iam").get_role_policy(RoleName=NAME, PolicyName="rl-mountain-car")["PolicyDocument"]
-        by_sid = {statement["Sid"]: statement for statement in policy["Statement"]}
-        return "Vpc" in by_sid, by_sid["Keys"]["Resource"], by_sid["Topics"]["Resource"]
 
-    assert permitted() == (True, [keys[0]], [TOPIC])
-    assert permitted("--kms-key", keys[1]) == (True, [keys[1]], [TOPIC])
-    assert permitted("--no-vpc") == (False, [keys[1]], [TOPIC])
-    assert permitted("--topic", f"{TOPIC}-2") == (False, [keys[1]], [f"{TOPIC}-2"])
+def test_what_somebody_else_has_added_to_its_policies_stays(script, aws):
+    iam = aws.client("iam")
+    said(script("create_role.py"))
+    own = {"Sid": "Own", "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [*permitted(aws).values(), own]}
+    iam.put_role_policy(RoleName=NAME, PolicyName="rl-mountain-car", PolicyDocument=json.dumps(policy))
+    said(script("create_role.py", "--bucket", "another"))
+    assert permitted(aws)["Own"] == own
+
+    def trust() -> Any:
+        return iam.get_role(RoleName=NAME)["Role"]["AssumeRolePolicyDocument"]
+
+    assert trust() == trust_policy(ACCOUNT)
+    iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(TRUST_POLICY))  # of an earlier version
+    (line,) = said(script("create_role.py"))
+    assert line == f"added: only SageMaker in account {ACCOUNT} may assume it (aws:SourceAccount)"
+    assert trust() == trust_policy(ACCOUNT)
+    also = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    edited = {**TRUST_POLICY, "Statement": [*TRUST_POLICY["Statement"], also]}
+    iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(edited))
+    assert said(script("create_role.py")) == [
+        "left as it is: the trust policy, which has been edited; it does not ask for aws:SourceAccount",
+        "nothing changes",
+    ]
+    assert trust() == edited
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--read", "cars"), "--read: 'cars' is no s3://bucket/prefix; see --help."),
+        (("--kms-key", "alias/cars"), "--kms-key: 'alias/cars' is no arn:aws:kms:REGION:ACCOUNT:key/ID; see --help."),
+        (tuple(f"--read=s3://b/{'x' * 100}{number}" for number in range(90)), "The role's policy has "),
+    ],
+)
+def test_mistakes_make_no_role(script, aws, flags, sentence):
+    done = script("create_role.py", *flags)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: {sentence}"), done.stderr
+    assert (len(done.stderr.splitlines()), aws.client("iam").list_roles()["Roles"]) == (1, [])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """deploy.py against a local AWS server: requests, creation, update, failure, Ctrl-C, mistakes."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from jobs import ROOT
+from launch.aws import scaling
 from local_aws import ACCOUNT, assert_valid, refusing, requests_of
 from proxy import Holding, operation_of
 from serving_resources import BUCKET, GIVEN, IMAGE, RESOURCE, names, put_logs
@@ -51,6 +53,18 @@ def test_the_requests_of_an_endpoint_with_instances(script, model):
     assert metric == "SageMakerVariantInvocationsPerInstance"
 
 
+@pytest.mark.parametrize(
+    ("instance_type", "vcpus"),
+    [("ml.t2.medium", 1), ("ml.c5.large", 2), ("ml.c5.xlarge", 4), ("ml.m5.4xlarge", 16), ("ml.c5.18xlarge", 72)],
+)
+def test_an_endpoint_scales_by_what_its_instances_can_do(instance_type, vcpus):
+    assert scaling.default_invocations(instance_type) == 120_000 * vcpus
+    measured = json.loads((ROOT / "benchmarks/results-serving.json").read_text())
+    (busy,) = (each for each in measured["systems"]["ours"]["loads"] if (each["rows"], each["connections"]) == (1, 16))
+    of_a_worker = busy["requests_per_second"] / measured["workers"]
+    assert of_a_worker / 8 < scaling.INVOCATIONS_PER_SECOND_AND_VCPU < of_a_worker / 4
+
+
 def test_the_requests_of_a_serverless_endpoint(script, model):
     options = ("--serverless", "--memory-mb", "3072", "--max-concurrency", "7")
     requests = requests_of(script("deploy.py", *GIVEN, "--dry-run", model, *options))
@@ -63,14 +77,15 @@ def test_the_requests_of_a_serverless_endpoint(script, model):
 def test_an_endpoint_is_made_updated_and_deleted(script, aws, model):
     done = script("deploy.py", *GIVEN, model, "--autoscale", "1:2")
     assert done.returncode == 0, done.stderr
-    sagemaker, scaling = aws.client("sagemaker"), aws.client("application-autoscaling")
+    assert "It scales at 240,000 invocations per instance and minute, for the 2 vCPU of ml.c5.large" in done.stdout
+    sagemaker, autoscaling = aws.client("sagemaker"), aws.client("application-autoscaling")
     first = sagemaker.describe_endpoint(EndpointName="rl-mountain-car")["EndpointConfigName"]
     assert names(aws) == ([first], [first])
     assert (
         aws.client("s3").get_object(Bucket=BUCKET, Key=f"{first}/model.tar.gz")["Body"].read()
         == Path(model).read_bytes()
     )
-    (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    (target,) = autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
     assert (target["ResourceId"], target["MaxCapacity"]) == (RESOURCE, 2)
     # another model, and something of somebody else's with a like name
     sagemaker.create_model(
@@ -95,7 +110,7 @@ def test_an_endpoint_is_made_updated_and_deleted(script, aws, model):
     assert f"Deleted model {second}" in done.stdout
     assert names(aws) == (["rl-mountain-car-theirs"], [])
     assert sagemaker.list_endpoints()["Endpoints"] == []
-    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+    assert autoscaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
     again = script("delete.py", "--yes")
     assert (again.returncode, again.stdout) == (0, "There is nothing left of rl-mountain-car in region eu-west-1\n")
 

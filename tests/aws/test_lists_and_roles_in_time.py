@@ -152,11 +152,11 @@ def test_the_projects_role_is_mended(script, aws, timeline):
     done = script("train.py", "--image", "x", "--dry-run")
     assert f"The role is {PROJECTS}, which SageMaker may not assume" in done.stderr
     assert script("create_role.py").returncode == 0
-    assert iam.get_role(RoleName=PROJECTS)["Role"]["AssumeRolePolicyDocument"] == roles.TRUST_POLICY
+    assert iam.get_role(RoleName=PROJECTS)["Role"]["AssumeRolePolicyDocument"] == roles.trust_policy(ACCOUNT)
     assert script("train.py", "--image", "x", "--dry-run").returncode == 0
     timeline.requests.clear()
     assert script("create_role.py").returncode == 0
-    assert [each for each in timeline.operations if not each.startswith("Get")] == ["PutRolePolicy"]
+    assert [each for each in timeline.operations if not each.startswith("Get")] == []
 
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/new"
@@ -190,6 +190,23 @@ def test_a_role_is_not_waited_for_in_vain(script, timeline, monkeypatch, answer,
     assert (done.returncode, sentence in done.stderr) == (2, True)
     assert timeline.operations.count("CreateTrainingJob") == 1
     assert "waiting" not in done.stdout
+
+
+def test_a_model_that_the_role_may_not_read_is_no_new_role(script, aws, timeline):
+    """SageMaker's sentence about the file goes on about the trust policy."""
+    message = (
+        f"Could not access model data at s3://mine/cars/model.tar.gz. Please ensure that the role {ROLE} exists and "
+        "that its trust relationship policy allows the action sts:AssumeRole for the service principal "
+        "sagemaker.amazonaws.com. Also ensure that the role has s3:GetObject permissions."
+    )
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="mine", Key="cars/model.tar.gz", Body=b"")
+    timeline.answers("CreateModel", refused("ValidationException", message))
+    done = script("deploy.py", "--image", "x", "--role", ROLE, "s3://mine/cars/model.tar.gz")
+    assert (done.returncode, timeline.operations.count("CreateModel"), done.stdout) == (2, 1, "")
+    assert done.stderr.startswith("Error: SageMaker cannot read s3://mine/cars/model.tar.gz with the role: ")
+    assert "create_role.py --read s3://mine/cars, and" in done.stderr
 
 
 # --- Buckets ---------------------------------------------------------------------------------------------------------

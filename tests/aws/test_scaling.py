@@ -1,9 +1,12 @@
 """Automatic scaling of an endpoint that deploy.py updates, and serverless endpoints, which have none."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
+from launch.aws.scaling import target
 from local_aws import assert_valid, refusing, requests_of
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from serving_resources import GIVEN, names
 
 pytest_plugins = ("proxy", "serving_resources")
@@ -38,6 +41,32 @@ def test_the_requests_of_another_instance_type_for_an_endpoint_that_scales(scrip
     assert "RetainAllVariantProperties" not in requests[3][1]
     assert (requests[4][1]["MinCapacity"], requests[4][1]["MaxCapacity"]) == (2, 4)
     assert requests[5][1]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 70
+
+
+def test_scheduled_actions_survive_another_instance_type(script, aws, model, monkeypatch):
+    """Application Auto Scaling removes them together with their target; moto keeps them."""
+    deregister = ApplicationAutoscalingBackend.deregister_scalable_target
+
+    def deregister_with_actions(backend, namespace, r_id, dimension):
+        deregister(backend, namespace, r_id, dimension)
+        backend.scheduled_actions = [each for each in backend.scheduled_actions if each.resource_id != r_id]
+
+    monkeypatch.setattr(ApplicationAutoscalingBackend, "deregister_scalable_target", deregister_with_actions)
+    assert script("deploy.py", *GIVEN, model, "--autoscale", "1:4").returncode == 0
+    scaling, endpoint = aws.client("application-autoscaling"), target("rl-mountain-car")
+    night = {
+        "Schedule": "cron(0 22 * * ? *)",
+        "Timezone": "Europe/Berlin",
+        "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
+    }
+    begun, comes = datetime(2020, 1, 1, tzinfo=UTC), datetime(2099, 1, 1, tzinfo=UTC)
+    for name, times in {"night": {"StartTime": begun, "EndTime": comes}, "over": {"EndTime": begun}}.items():
+        scaling.put_scheduled_action(ScheduledActionName=name, **endpoint, **night, **times)
+    done = script("deploy.py", *GIVEN, model, "--instance-type", "ml.m5.large")
+    assert done.returncode == 0, done.stderr
+    (action,) = scaling.describe_scheduled_actions(**endpoint)["ScheduledActions"]
+    assert {key: action[key] for key in night} == night
+    assert (action["ScheduledActionName"], action["EndTime"], "StartTime" in action) == ("night", comes, False)
 
 
 @pytest.mark.parametrize(("flags", "becomes"), [((), "serverless"), (("--serverless",), "of instances")])

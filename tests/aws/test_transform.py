@@ -21,7 +21,7 @@ def test_a_batch_transform(script, aws, model, tmp_path):
     assert job["TransformOutput"]["Accept"] == "text/csv"
     assert job["Environment"] == {"SAGEMAKER_RL_OUTPUT": "actions"}
     # the server computes nothing: the answers are put where the job would have put them
-    key = "arn:aws:kms:eu-west-1:123456789012:key/0"
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     done = script("transform.py", *GIVEN, "--kms-key", key, model, str(file))
     assert "Completed" in done.stdout
     assert (done.returncode, "There is nothing at s3://" in done.stderr) == (2, True)
@@ -37,9 +37,10 @@ def test_a_batch_transform(script, aws, model, tmp_path):
 def test_a_transform_in_a_vpc_with_filters_and_a_join(script, aws, model, tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text("a,0.5,-0.5\n")
+    key = aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
     flags = (
         *("--input-filter", "$[1:]", "--join", "--output-filter", "$[0,-1]", "--max-concurrent", "4"),
-        *("--max-payload", "25", "--strategy", "MultiRecord", "--volume-kms-key", "k", "--env", "A=1"),
+        *("--max-payload", "25", "--strategy", "MultiRecord", "--volume-kms-key", key, "--env", "A=1"),
         *("--subnets", "s-1", "--security-groups", "g-1", "--network-isolation", "--tag", "a=b"),
     )
     requests = requests_of(script("transform.py", *GIVEN, "--dry-run", model, str(file), *flags))
@@ -52,7 +53,7 @@ def test_a_transform_in_a_vpc_with_filters_and_a_join(script, aws, model, tmp_pa
     job = aws.client("sagemaker").describe_transform_job(TransformJobName=made["TransformJobName"])
     assert job["DataProcessing"] == {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"}
     assert (job["MaxConcurrentTransforms"], job["MaxPayloadInMB"], job["BatchStrategy"]) == (4, 25, "MultiRecord")
-    assert job["TransformResources"]["VolumeKmsKeyId"] == "k"
+    assert job["TransformResources"]["VolumeKmsKeyId"] == key
     assert job["Environment"] == {"SAGEMAKER_RL_OUTPUT": "actions", "A": "1"}
 
 

@@ -106,6 +106,7 @@ def test_the_walk_is_the_whole_one():
         "predict",
         "transform",
         "delete",
+        "clean_up",
     ]
     assert names == [f"{verb}.py" for verb in verbs]
 
@@ -137,7 +138,7 @@ def test_its_commands_are_understood(script, aws, trained, tmp_path, command):
 
 def test_the_local_walk_is_the_same():
     assert all("--local" in arguments for arguments in LOCAL_COMMANDS)
-    names = [name for name, *_ in COMMANDS if name not in ("push_images.py", "create_role.py")]
+    names = [name for name, *_ in COMMANDS if name not in ("push_images.py", "create_role.py", "clean_up.py")]
     assert [name for name, *_ in LOCAL_COMMANDS] == names
 
 

@@ -33,4 +33,4 @@ def test_commands_are_found():
 
 def test_shell_is_written_as_console_or_sh():
     """A block in another language would not be run."""
-    assert {language for page in PAGES for _, language, _ in page.blocks()} <= {"console", "sh", "mermaid"}
+    assert {language for page in PAGES for _, language, _ in page.blocks()} <= {"console", "sh", "mermaid", "json"}

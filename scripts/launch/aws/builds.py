@@ -24,6 +24,7 @@ from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
 
+DEFAULT_STACK = "mountain-car-images"
 TEMPLATE = project.ROOT / "infrastructure" / "images.yml"
 SETTLED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 """States from which a stack can be updated."""
@@ -127,6 +128,32 @@ class Stack:
     def project(self) -> str:
         """The name of its CodeBuild project; the stack's own if the stack is yet to be created."""
         return _outputs(self._description).get("Project", self.name)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a stack."""
+        return self._description is not None
+
+    @property
+    def artifacts(self) -> str | None:
+        """The bucket of its builds' results, which outlives it; None if there is none."""
+        return _outputs(self._description).get("ArtifactsBucket")
+
+    def delete(self) -> None:
+        """Delete it, and wait until it is gone.
+
+        Raises:
+            JobFailed: It is not gone; the message names the first resource that is not, and why.
+        """
+        if self._description is None:
+            return
+        stack_id, newest = self._description["StackId"], self._newest_event()
+        self._clients.cloudformation.delete_stack(StackName=self.name)
+        while (stack := self._find(stack_id)) and stack["StackStatus"] != "DELETE_COMPLETE":
+            if stack["StackStatus"].endswith("_FAILED"):
+                reason = self._first_failure(stack_id, newest)
+                raise JobFailed(f"Stack {self.name} ends as {stack['StackStatus']}: {reason}.")
+            time.sleep(self._clients.seconds_between_polls)
 
     def request(self, source: dict[str, str], kms_key: str | None, tags: list[dict[str, str]]) -> Request:
         """Return the API request that creates the stack, or brings it up to date.

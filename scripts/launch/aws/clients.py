@@ -103,6 +103,10 @@ class Clients:
         return self.client("cloudformation")
 
     @cached_property
+    def kms(self) -> Any:
+        return self.client("kms")
+
+    @cached_property
     def caller(self) -> dict[str, str]:
         """GetCallerIdentity's answer: ``Account`` and ``Arn`` of the caller."""
         return dict(self.client("sts").get_caller_identity())

@@ -14,7 +14,9 @@ from launch.cli.errors import JobFailed, UsageError, register_explanation
 
 SERVER_FAULT_CODES = ("InternalFailure", "InternalServerError", "ServiceUnavailable", "InternalServerException")
 NOT_FOUND_CODES = ("ResourceNotFound", "NoSuchEntity", "404", "NoSuchKey", "NoSuchBucket")
-FORBIDDEN_CODES = ("403", "Forbidden", "AccessDenied")
+FORBIDDEN_CODES = ("403", "Forbidden", "AccessDenied", "AccessDeniedException")
+KMS_CODES = "KMS."
+"""What the codes begin with by which S3 passes on that a KMS key does not work."""
 NOT_FOUND = re.compile("not found|could not find|does not exist", re.IGNORECASE)
 THROTTLING_CODES = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")
 
@@ -32,6 +34,11 @@ def is_not_found(error: exceptions.ClientError) -> bool:
         or code.endswith("NotFoundException")
         or (code == "ValidationException" and NOT_FOUND.search(message) is not None)
     )
+
+
+def is_forbidden(error: exceptions.ClientError) -> bool:
+    """Tell whether AWS answered that the caller may not do that."""
+    return code_of(error) in FORBIDDEN_CODES
 
 
 def describe_if_exists(describe: Callable[..., dict[str, Any]], **names: Any) -> dict[str, Any] | None:

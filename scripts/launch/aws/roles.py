@@ -1,4 +1,4 @@
-"""The execution role that SageMaker assumes for a job or an endpoint, and its permissions.
+"""The execution role that SageMaker assumes for a job or an endpoint: finding it, making it, waiting for it.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
 """
@@ -6,47 +6,35 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from launch import project
 from launch.aws import errors as aws_errors
-from launch.aws import logs
 from launch.aws.clients import Clients
-from launch.aws.storage import split
+from launch.aws.role_permissions import Permissions, changes, listed
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
 from launch.cli.progress import waiting_for
 from launch.cli.values import ROLE_ARN
 
-REPOSITORIES = tuple(map(project.repository_name, project.KINDS))
 POLICY_NAME = "rl-mountain-car"
-VPC_ACTIONS = (
-    "ec2:CreateNetworkInterface",
-    "ec2:CreateNetworkInterfacePermission",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DeleteNetworkInterfacePermission",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeVpcs",
-    "ec2:DescribeDhcpOptions",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeSecurityGroups",
-)
-"""https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html#sagemaker-roles-createtrainingjob-perms."""
-KMS_ACTIONS = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
-LOG_GROUPS = (logs.TRAINING_JOBS, logs.TRANSFORM_JOBS, f"{logs.ENDPOINTS}/*")
 SERVICE = "sagemaker.amazonaws.com"
 ASSUMING = ("sts:AssumeRole", "sts:*", "*")
 """Actions of a trust policy that let its principal assume the role."""
-TRUST_POLICY = {
+TRUST_POLICY: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": SERVICE}, "Action": ASSUMING[0]}],
 }
+"""Lets SageMaker assume a role; ``trust_policy`` restricts it to the account's own jobs and endpoints."""
+SOURCE_ACCOUNT = "aws:SourceAccount"
 STUDIOS_ROLE = "AmazonSageMaker-ExecutionRole"
 """Roles that SageMaker's console makes have names that begin so, and the path ``service-role/``."""
 NOT_YET_ASSUMABLE = re.compile("could not assume role|sts:AssumeRole|ensure that the role", re.IGNORECASE)
+NO_MODEL_DATA = re.compile(r"could not access model data(?: at (s3://[^\s,]*[^\s,.]))?", re.IGNORECASE)
+"""A sentence of SageMaker's that goes on with all that a role needs, sts:AssumeRole too: the role lacks the file."""
 SECONDS_UNTIL_ASSUMABLE = 60
 ASSUMED = re.compile(r"arn:(aws[a-z-]*):sts::(\d{12}):assumed-role/([\w+=,.@-]+)/")
 
@@ -56,97 +44,13 @@ def project_role_name(clients: Clients) -> str:
     return f"rl-mountain-car-{clients.region}"
 
 
-def policy(
-    clients: Clients, home: str, vpc: bool = False, kms_keys: Sequence[str] = (), topics: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Return the role's permissions: its bucket below the prefix, its repositories, its logs and metrics, no more.
+def trust_policy(account: str) -> dict[str, Any]:
+    """Return the trust policy of a role that SageMaker may assume for what this account has asked it to do.
 
-    Args:
-        clients: of the account and the region.
-        home: ``s3://bucket/prefix``.
-        vpc: whether jobs and endpoints may run in a VPC, which needs permissions on all of EC2.
-        kms_keys: ARNs of keys that encrypt outputs and volumes.
-        topics: ARNs of SNS's topics that asynchronous endpoints tell of their answers.
+    https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
     """
-    optional = []
-    if vpc:
-        optional.append({"Sid": "Vpc", "Effect": "Allow", "Action": list(VPC_ACTIONS), "Resource": "*"})
-    if kms_keys:
-        optional.append({"Sid": "Keys", "Effect": "Allow", "Action": list(KMS_ACTIONS), "Resource": list(kms_keys)})
-    if topics:
-        optional.append({"Sid": "Topics", "Effect": "Allow", "Action": ["sns:Publish"], "Resource": list(topics)})
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            *_file_statements(clients.partition, home),
-            *_image_statements(clients),
-            *_log_statements(clients),
-            *optional,
-        ],
-    }
-
-
-def _file_statements(partition: str, home: str) -> list[dict[str, Any]]:
-    _, bucket, prefix = split(home)
-    below = f"{prefix.strip('/')}/*" if prefix.strip("/") else "*"
-    return [
-        {
-            "Sid": "Files",
-            "Effect": "Allow",
-            # SageMaker deletes from S3 a checkpoint that a job deletes from its folder
-            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-            "Resource": f"arn:{partition}:s3:::{bucket}/{below}",
-        },
-        {
-            "Sid": "ListFiles",
-            "Effect": "Allow",
-            "Action": "s3:ListBucket",
-            "Resource": f"arn:{partition}:s3:::{bucket}",
-            **({"Condition": {"StringLike": {"s3:prefix": [below]}}} if below != "*" else {}),
-        },
-        {
-            "Sid": "WhereFilesAre",  # its requests have no prefix to restrict them by
-            "Effect": "Allow",
-            "Action": "s3:GetBucketLocation",
-            "Resource": f"arn:{partition}:s3:::{bucket}",
-        },
-    ]
-
-
-def _image_statements(clients: Clients) -> list[dict[str, Any]]:
-    ecr = f"arn:{clients.partition}:ecr:{clients.region}:{clients.account}"
-    return [
-        {
-            "Sid": "Images",
-            "Effect": "Allow",
-            "Action": ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
-            "Resource": [f"{ecr}:repository/{name}" for name in REPOSITORIES],
-        },
-        {"Sid": "Login", "Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-    ]
-
-
-def _log_statements(clients: Clients) -> list[dict[str, Any]]:
-    groups = [
-        f"arn:{clients.partition}:logs:{clients.region}:{clients.account}:log-group:{name}" for name in LOG_GROUPS
-    ]
-    return [
-        {
-            "Sid": "Logs",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-            "Resource": [arn for group in groups for arn in (group, f"{group}:log-stream:*")],
-        },
-        {
-            "Sid": "Metrics",
-            "Effect": "Allow",
-            "Action": "cloudwatch:PutMetricData",
-            "Resource": "*",
-            "Condition": {
-                "StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker", "aws/sagemaker/*"]}
-            },
-        },
-    ]
+    statement = {**TRUST_POLICY["Statement"][0], "Condition": {"StringEquals": {SOURCE_ACCOUNT: account}}}
+    return {**TRUST_POLICY, "Statement": [statement]}
 
 
 def execution_role(clients: Clients, role: str | None) -> str:
@@ -179,7 +83,7 @@ def execution_role(clients: Clients, role: str | None) -> str:
 
 def _require_trust(role: dict[str, Any]) -> str:
     """Return the ARN of a role that SageMaker may assume."""
-    if not _may_be_assumed(role):
+    if not may_be_assumed(role["AssumeRolePolicyDocument"]):
         raise UsageError(
             f"The role is {role['RoleName']}, which SageMaker may not assume: its trust policy has to allow "
             f"{SERVICE} sts:AssumeRole."
@@ -187,20 +91,15 @@ def _require_trust(role: dict[str, Any]) -> str:
     return str(role["Arn"])
 
 
-def _may_be_assumed(role: dict[str, Any]) -> bool:
-    """Tell whether a role's trust policy lets SageMaker assume it."""
-    for statement in _listed(role["AssumeRolePolicyDocument"].get("Statement")):
+def may_be_assumed(trust: dict[str, Any]) -> bool:
+    """Tell whether a trust policy lets SageMaker assume its role."""
+    for statement in listed(trust.get("Statement")):
         principal = statement.get("Principal")
-        services = _listed(principal.get("Service")) if isinstance(principal, dict) else _listed(principal)
-        actions = _listed(statement.get("Action"))
+        services = listed(principal.get("Service")) if isinstance(principal, dict) else listed(principal)
+        actions = listed(statement.get("Action"))
         if statement.get("Effect") == "Allow" and {SERVICE, "*"} & {*services} and {*ASSUMING} & {*actions}:
             return True
     return False
-
-
-def _listed(value: Any) -> list[Any]:
-    """Return what a policy has in a place where IAM takes one value or a list of them; nothing for None."""
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def callers_role(clients: Clients) -> str | None:
@@ -213,16 +112,64 @@ def callers_role(clients: Clients) -> str | None:
     except ClientError:  # a notebook's role is often not allowed to read roles
         path = "service-role/" if assumed[3].startswith(STUDIOS_ROLE) else ""
         return f"arn:{assumed[1]}:iam::{assumed[2]}:role/{path}{assumed[3]}" if "SageMaker" in assumed[3] else None
-    return str(role["Arn"]) if role and _may_be_assumed(role) else None
+    return str(role["Arn"]) if role and may_be_assumed(role["AssumeRolePolicyDocument"]) else None
 
 
-def optional_permissions(clients: Clients, name: str) -> tuple[bool, list[str], list[str]]:
-    """Return what is optional of a role of this project: whether it is for a VPC, its KMS keys and its SNS topics."""
-    answer = aws_errors.describe_if_exists(clients.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
-    document = answer["PolicyDocument"] if answer else {"Statement": []}
-    by_sid = {statement.get("Sid"): statement for statement in document["Statement"]}
-    keys, topics = (_listed(by_sid.get(sid, {}).get("Resource")) for sid in ("Keys", "Topics"))
-    return "Vpc" in by_sid, keys, topics
+@dataclass(frozen=True)
+class Role:
+    """A role of this project as IAM has it.
+
+    Attributes:
+        name: its name.
+        trust: its trust policy; None if there is no role.
+        policy: its inline policy of this project; empty if there is none.
+    """
+
+    name: str
+    trust: dict[str, Any] | None
+    policy: dict[str, Any]
+
+    @classmethod
+    def find(cls, clients: Clients, name: str) -> Self:
+        """Return what there is of a role of that name."""
+        role = _find(clients, name)
+        if role is None:
+            return cls(name, None, {})
+        answer = aws_errors.describe_if_exists(clients.iam.get_role_policy, RoleName=name, PolicyName=POLICY_NAME)
+        return cls(name, role["AssumeRolePolicyDocument"], answer["PolicyDocument"] if answer else {})
+
+    def update(
+        self, clients: Clients, permissions: Permissions, tags: list[dict[str, str]]
+    ) -> tuple[list[Request], list[str]]:
+        """Return the API requests that give it these permissions, and what they change, a line each; none of a thing.
+
+        A trust policy that somebody has edited, and that lets SageMaker assume the role, stays as it is.
+        """
+        document, trust = permissions.document(clients), trust_policy(clients.account)
+        requests: list[Request] = []
+        lines: list[str] = []
+        if self.trust is None:
+            create: dict[str, Any] = {
+                "RoleName": self.name,
+                "AssumeRolePolicyDocument": json.dumps(trust),
+                "Description": "SageMaker jobs and endpoints of the Mountain Car project",
+            }
+            requests.append(("CreateRole", {**create, **({"Tags": tags} if tags else {})}))
+            lines.append(f"added: the role {self.name}, for SageMaker in account {clients.account}")
+        elif self.trust == TRUST_POLICY or not may_be_assumed(self.trust):
+            update = {"RoleName": self.name, "PolicyDocument": json.dumps(trust)}
+            requests.append(("UpdateAssumeRolePolicy", update))
+            lines.append(f"added: only SageMaker in account {clients.account} may assume it ({SOURCE_ACCOUNT})")
+        elif SOURCE_ACCOUNT not in json.dumps(self.trust):
+            lines.append(
+                f"left as it is: the trust policy, which has been edited; it does not ask for {SOURCE_ACCOUNT}"
+            )
+        if document != self.policy:
+            put = {"RoleName": self.name, "PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(document)}
+            requests.append(("PutRolePolicy", put))
+            of_permissions = changes(Permissions.of(self.policy), permissions)
+            lines += of_permissions or ["added: what this version of the project asks for beside files"]
+        return requests, lines
 
 
 @waiting_for("SageMaker to take on the role")
@@ -238,6 +185,7 @@ def call_once_assumable(clients: Clients, call: Callable[..., Any], request: dic
             call(**request)
             return
         except ClientError as error:
+            _explain_model_data(error)
             refused = aws_errors.code_of(error) == "ValidationException" and NOT_YET_ASSUMABLE.search(str(error))
             if not refused or time.monotonic() > deadline:
                 raise
@@ -248,25 +196,20 @@ def call_once_assumable(clients: Clients, call: Callable[..., Any], request: dic
         time.sleep(clients.seconds_between_polls)
 
 
-def requests(clients: Clients, name: str, permissions: dict[str, Any], tags: list[dict[str, str]]) -> list[Request]:
-    """Return the API requests that create a role, or bring it up to date."""
-    create: dict[str, Any] = {
-        "RoleName": name,
-        "AssumeRolePolicyDocument": json.dumps(TRUST_POLICY),
-        "Description": "SageMaker jobs and endpoints of the Mountain Car project",
-    }
-    if tags:
-        create["Tags"] = tags
-    put = {"RoleName": name, "PolicyName": POLICY_NAME, "PolicyDocument": json.dumps(permissions)}
-    role = _find(clients, name)
-    if role is None:
-        return [("CreateRole", create), ("PutRolePolicy", put)]
-    trust = {"RoleName": name, "PolicyDocument": create["AssumeRolePolicyDocument"]}
-    return [*([] if _may_be_assumed(role) else [("UpdateAssumeRolePolicy", trust)]), ("PutRolePolicy", put)]
+def _explain_model_data(error: ClientError) -> None:
+    """Raise a UsageError if SageMaker refuses a model because its role may not read the file."""
+    match = NO_MODEL_DATA.search(str(error))
+    if match:
+        address = match[1] or "the model"
+        below = address.rpartition("/")[0] if match[1] else "s3://bucket/prefix"
+        raise UsageError(
+            f"SageMaker cannot read {address} with the role: it has to be there, in the endpoint's region, and "
+            f"readable to the role (scripts/create_role.py --read {below}, and --kms-key if it is encrypted by a key)."
+        ) from None
 
 
 def create_or_update(clients: Clients, name: str, requests: list[Request]) -> str:
-    """Send what ``requests`` returned, and return the role's ARN."""
+    """Send what ``Role.update`` returned, and return the role's ARN."""
     operations = {
         "CreateRole": clients.iam.create_role,
         "UpdateAssumeRolePolicy": clients.iam.update_assume_role_policy,

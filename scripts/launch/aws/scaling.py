@@ -3,7 +3,9 @@
 https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 """
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from launch.aws import paging
@@ -12,6 +14,29 @@ from launch.cli.dry_run import Request
 
 VARIANT = "AllTraffic"
 """The name of the one production variant that an endpoint of this project has."""
+
+INVOCATIONS_PER_SECOND_AND_VCPU = 4000
+"""What scaling takes a vCPU to do of the car's policy: less than a quarter of what one worker answered on a core in
+docs/benchmarks.md, one observation in JSON each, as a vCPU is half a core and the client took its share there."""
+SAFETY_FACTOR = 0.5
+"""https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-loadtest.html"""
+
+
+def vcpus(instance_type: str) -> int:
+    """Return how many vCPUs an instance type has by its size, or a few less: 4 for each ``xlarge``, 2 for a ``large``.
+
+    https://aws.amazon.com/ec2/instance-types/
+    """
+    size = re.fullmatch(r"(?:(\d*)xlarge|(large)|.*)", instance_type.rpartition(".")[2])
+    assert size, "anything matches"
+    if size[1] is not None:
+        return 4 * int(size[1] or 1)
+    return 2 if size[2] else 1
+
+
+def default_invocations(instance_type: str) -> float:
+    """Return the invocations per instance and minute that scaling aims at if nobody says how many: AWS's formula."""
+    return 60 * SAFETY_FACTOR * INVOCATIONS_PER_SECOND_AND_VCPU * vcpus(instance_type)
 
 
 def target(endpoint: str) -> dict[str, Any]:
@@ -154,7 +179,9 @@ def present_registration_requests(clients: Clients, endpoint: str) -> list[Reque
         requests.append(("PutScalingPolicy", {**identity, **names, **settings}))
         if policy["PolicyName"] == first_instance_name(endpoint):
             requests.append(_alarm_request(endpoint))  # for the new policy
-    return requests
+    return requests + [
+        ("PutScheduledAction", {**identity, **action}) for action in _scheduled_actions(clients, endpoint)
+    ]
 
 
 def has_alarm(clients: Clients, endpoint: str) -> bool:
@@ -166,14 +193,31 @@ def _policies(clients: Clients, endpoint: str) -> Iterator[dict[str, Any]]:
     return paging.entries(clients.autoscaling.describe_scaling_policies, "ScalingPolicies", **target(endpoint))
 
 
+def _scheduled_actions(clients: Clients, endpoint: str) -> Iterator[dict[str, Any]]:
+    """Yield an endpoint's scheduled actions as PutScheduledAction takes them; a target takes them with it when it goes.
+
+    One that has begun already begins at once again: Application Auto Scaling takes no time that is past.
+    """
+    kept = ("ScheduledActionName", "Schedule", "Timezone", "ScalableTargetAction")
+    describe = clients.autoscaling.describe_scheduled_actions
+    for action in paging.entries(describe, "ScheduledActions", **target(endpoint)):
+        now = datetime.now(UTC)
+        if action.get("EndTime", now) >= now:
+            fields = {key: action[key] for key in kept if key in action}
+            for key in ("StartTime", "EndTime"):
+                if key in action and action[key] > now:
+                    fields[key] = action[key].isoformat()
+            yield fields
+
+
 def changed(present: list[Request], new: list[Request]) -> list[Request]:
     """Return the requests that make an endpoint scale as ``new`` says, once ``present`` has been removed.
 
-    What ``new`` does not speak of is as it was: a scaling that is suspended, other policies.
+    What ``new`` does not speak of is as it was: a scaling that is suspended, other policies, scheduled actions.
     """
 
     def subject(request: Request) -> tuple[str, str]:
-        return request[0], request[1].get("PolicyName", "")
+        return request[0], request[1].get("PolicyName") or request[1].get("ScheduledActionName", "")
 
     merged = {subject(request): request[1] for request in present}
     for request in new:
@@ -186,6 +230,7 @@ def send(clients: Clients, requests: list[Request]) -> None:
     operations = {
         "RegisterScalableTarget": clients.autoscaling.register_scalable_target,
         "PutScalingPolicy": clients.autoscaling.put_scaling_policy,
+        "PutScheduledAction": lambda **request: clients.autoscaling.put_scheduled_action(**request),
         "DeregisterScalableTarget": clients.autoscaling.deregister_scalable_target,
         "PutMetricAlarm": lambda **request: clients.cloudwatch.put_metric_alarm(**request),
     }

@@ -18,6 +18,10 @@ from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
+from launch.project import BASE_NAME
+
+MADE_HERE = {"Key": "created-by", "Value": BASE_NAME}
+"""The tag of a bucket that the scripts have made: ``clean_up.py`` deletes no other."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,8 @@ class Storage:
                 "RestrictPublicBuckets": True,
             },
         )
+        with contextlib.suppress(ClientError):  # who may make buckets may not be allowed to tag them
+            s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [MADE_HERE]})
         print(f"Created bucket {bucket}", flush=True)
 
 
@@ -225,11 +231,14 @@ def _explaining(uri: str) -> Iterator[None]:
 
 def _explained(uri: str, error: ClientError) -> Exception:
     """Return the UsageError that names the address; the error itself if it is not of the address."""
-    if aws_errors.code_of(error) == "NoSuchBucket":
+    code, message = aws_errors.code_of(error), str(error.response["Error"].get("Message", "")).rstrip(".")
+    if code.startswith(aws_errors.KMS_CODES):
+        return UsageError(f"The KMS key of {uri} does not work: {message} ({code.removeprefix(aws_errors.KMS_CODES)}).")
+    if code == "NoSuchBucket":
         return UsageError(f"There is no bucket {split(uri)[1]}, which {uri} names.")
     if aws_errors.is_not_found(error):
         return UsageError(f"There is nothing at {uri}.")
-    if aws_errors.code_of(error) in aws_errors.FORBIDDEN_CODES:
+    if aws_errors.is_forbidden(error):
         return UsageError(f"AWS does not let you read or write {uri}.")
     return error
 

@@ -14,6 +14,7 @@ from launch.cli import bounds, instance_types, values
 from launch.cli.errors import UsageError
 from launch.project import BASE_NAME
 
+DEFAULT_VOLUME_GB = 10
 LOCAL = "local"
 """The instance type that stands for this machine."""
 
@@ -157,7 +158,7 @@ def add_training_job(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job-name", type=values.name, help=f"default: {BASE_NAME} and the time of day")
     add_instance_type(parser, "ml.c5.xlarge", "TrainingInstanceType")
     bounds.add_number(parser, "--instance-count", "(%(default)s)", default=1)
-    bounds.add_number(parser, "--volume-gb", "size of the volume (%(default)s)", default=10)
+    bounds.add_number(parser, "--volume-gb", "size of the volume (%(default)s)", default=DEFAULT_VOLUME_GB)
     bounds.add_number(parser, "--max-runtime", "(%(default)s)", default=3600, unit="SECONDS")
     parser.add_argument(
         "-p",

@@ -19,6 +19,8 @@ ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
 TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:\d{12}:[a-zA-Z0-9_.-]+", re.ASCII)
 MLFLOW_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]*:\d{12}:mlflow-[a-zA-Z-]*/.+", re.ASCII)
+KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-zA-Z0-9-]+", re.ASCII)
+S3_ADDRESS = re.compile(r"s3://[a-z0-9][a-z0-9.-]*(/\S*)?")
 VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MAX_HYPERPARAMETERS, MAX_NAME_LENGTH, MAX_VALUE_LENGTH = 100, 256, 2500
@@ -74,6 +76,20 @@ def moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is no time as 90s, 10m, 1h, 2d or 2026-11-23T10:00") from None
+
+
+def key(text: str) -> str:
+    """Check the form of the ARN of a KMS key: IAM lets nothing be done by an alias."""
+    if not KEY_ARN.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no arn:aws:kms:REGION:ACCOUNT:key/ID")
+    return text
+
+
+def s3_address(text: str) -> str:
+    """Check the form of an address in S3."""
+    if not S3_ADDRESS.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no s3://bucket/prefix")
+    return text
 
 
 def instance_range(text: str) -> tuple[int, int]:

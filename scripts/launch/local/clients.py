@@ -115,4 +115,4 @@ class LocalClients(Clients):
     @property
     def default_role(self) -> str | None:
         """The role that requests name; local mode leaves it out."""
-        return f"arn:aws:iam::{records.ACCOUNT}:role/local"
+        return records.ROLE

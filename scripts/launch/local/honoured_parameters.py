@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from launch.aws.validation import validate
+from launch.cli.options import DEFAULT_VOLUME_GB
+from launch.local import records
 from launch.local.errors import LocalError
 
 LEFT_OUT_EVERYWHERE = ("RoleArn", "ExecutionRoleArn", "VpcConfig", "Tags", "KmsKeyId")
@@ -121,6 +123,13 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
 }
 """Parameters without which a job or an endpoint has the same result here, by operation; a user is told of them."""
 
+FILLED_IN = {
+    "RoleArn": records.ROLE,
+    "ExecutionRoleArn": records.ROLE,
+    "ResourceConfig.VolumeSizeInGB": DEFAULT_VOLUME_GB,
+}
+"""Values that the scripts fill in where a user gives none, as the API asks for them: a user is not told of them."""
+
 
 def check(operation: str, request: Mapping[str, Any]) -> None:
     """Check a request against botocore's model of the API and the tables above; print what is left out.
@@ -141,7 +150,8 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
         if path in honoured and (not honoured[path] or str(value) in honoured[path]):
             continue
         if any(path == prefix or path.startswith(f"{prefix}.") for prefix in ignored):
-            left_out.append(path)
+            if not _is_filled_in(path, value, request):
+                left_out.append(path)
             continue
         choices = " or ".join(map(repr, honoured.get(path, ())))
         expected = f"expected {choices}" if choices else "which local mode does not know"
@@ -149,6 +159,12 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
     if left_out:
         names = ", ".join(dict.fromkeys(left_out))
         print(f"Local mode leaves out of {operation}: {names}", file=sys.stderr, flush=True)
+
+
+def _is_filled_in(path: str, value: Any, request: Mapping[str, Any]) -> bool:
+    if path == "StoppingCondition.MaxWaitTimeInSeconds":
+        return bool(value == request["StoppingCondition"].get("MaxRuntimeInSeconds"))
+    return path in FILLED_IN and FILLED_IN[path] == value
 
 
 def _parameters(value: Any, honoured: Mapping[str, object], path: str = "") -> Iterator[tuple[str, Any]]:

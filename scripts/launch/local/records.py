@@ -21,6 +21,8 @@ from launch.local.process_id import ProcessId
 from launch.project import runs_folder
 
 ACCOUNT, REGION = "000000000000", "local"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/local"
+"""The role that requests name, which nothing assumes."""
 
 
 class Damaged(UsageError):

@@ -16,8 +16,8 @@ NOT_SERVERLESS = ("data_capture", "autoscale", "subnets", "security_groups", "ne
 LARGEST_PAYLOAD_IN_MB = 25
 """Of a request to an endpoint that answers at once:
 https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html."""
-DEFAULT_INVOCATIONS, DEFAULT_BACKLOG = 1000.0, 5.0
-"""Per instance and minute, and waiting per instance: what scaling aims at."""
+DEFAULT_BACKLOG = 5.0
+"""Requests that wait per instance: what the scaling of an asynchronous endpoint aims at."""
 
 
 def check_flags(arguments: argparse.Namespace) -> None:
@@ -60,7 +60,20 @@ def scaling_requests(arguments: argparse.Namespace) -> list[Request]:
     name, (least, most) = arguments.endpoint_name, arguments.autoscale
     if arguments.asynchronous:
         return scaling.backlog_requests(name, least, most, arguments.target_backlog or DEFAULT_BACKLOG)
-    return scaling.registration_requests(name, least, most, arguments.target_invocations or DEFAULT_INVOCATIONS)
+    invocations = arguments.target_invocations or scaling.default_invocations(options.instance_type(arguments))
+    return scaling.registration_requests(name, least, most, invocations)
+
+
+def scaling_sentence(arguments: argparse.Namespace) -> str | None:
+    """Return what scaling aims at, if the flags leave that to the instance type; else None."""
+    if not arguments.autoscale or arguments.asynchronous or arguments.target_invocations or options.is_local(arguments):
+        return None
+    instance_type = options.instance_type(arguments)
+    invocations, vcpus = scaling.default_invocations(instance_type), scaling.vcpus(instance_type)
+    return (
+        f"It scales at {invocations:,.0f} invocations per instance and minute, for the {vcpus} vCPU of "
+        f"{instance_type} and a policy as small as the car's: --target-invocations sets another number"
+    )
 
 
 def config_request(arguments: argparse.Namespace, clients: Clients, name: str) -> dict[str, Any]:
@@ -101,6 +114,7 @@ def _data_capture(arguments: argparse.Namespace, clients: Clients) -> dict[str, 
         "EnableCapture": True,
         "InitialSamplingPercentage": arguments.data_capture,
         "DestinationS3Uri": join(session.home_address(arguments, clients), arguments.endpoint_name, "data-capture"),
+        "KmsKeyId": arguments.kms_key,
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
         "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"], "CsvContentTypes": ["text/csv"]},
     }

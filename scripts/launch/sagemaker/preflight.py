@@ -50,7 +50,7 @@ def check(arguments: argparse.Namespace, clients: Clients, requests: Sequence[Re
     """Check requests that are about to be sent; notes and warnings go to standard error.
 
     Args:
-        arguments: the flags: ``--stale-image``, and the bucket, which need not be there yet.
+        arguments: the flags: ``--stale-image``, KMS keys, and the bucket, which need not be there yet.
         clients: that would send them.
         requests: operations of SageMaker's API and their parameters.
 
@@ -60,6 +60,7 @@ def check(arguments: argparse.Namespace, clients: Clients, requests: Sequence[Re
     texts = [field for _, request in requests for field in _texts(request)]
     is_local = options.is_local(arguments)
     if not is_local:
+        session.check_keys(arguments, clients)
         for operation, request in requests:
             api_limits.check(operation, request)
     _check_hyperparameters(requests)

@@ -3,11 +3,14 @@
 import argparse
 
 from launch import project
-from launch.aws import image_uris
+from launch.aws import image_uris, keys
 from launch.aws.clients import Clients
 from launch.aws.storage import join
 from launch.cli.errors import UsageError
 from launch.cli.options import LOCAL, is_local
+
+KEY_FLAGS = ("kms_key", "volume_kms_key", "async_kms_key")
+"""Flags that give a KMS key, by the names of the arguments."""
 
 
 def connect(arguments: argparse.Namespace) -> Clients:
@@ -50,3 +53,14 @@ def image_uri(arguments: argparse.Namespace, kind: str) -> str:
     if is_local(arguments):
         return project.image_name(kind)
     return image_uris.read(kind, Clients(arguments.region, arguments.profile).region)
+
+
+def check_keys(arguments: argparse.Namespace, clients: Clients) -> None:
+    """Check the KMS keys that the flags give, on AWS: local mode leaves them out.
+
+    Raises:
+        UsageError: One cannot be used.
+    """
+    for name in () if is_local(arguments) else KEY_FLAGS:
+        if key := getattr(arguments, name, None):
+            keys.check(clients, f"--{name.replace('_', '-')}", key)

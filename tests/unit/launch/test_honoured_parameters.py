@@ -3,6 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 from launch.local import honoured_parameters
+from launch.local.clients import LocalClients
 
 
 def transform_request(**changes) -> dict:
@@ -96,3 +97,25 @@ def test_a_request_that_the_api_would_not_take():
         honoured_parameters.check("UpdateEndpoint", {"EndpointName": "x"})
     with pytest.raises(KeyError, match="DeleteEndpoint"):
         honoured_parameters.check("DeleteEndpoint", {"EndpointName": "x"})
+
+
+def test_what_nobody_gave_is_not_said(capsys):
+    """The API asks for a role and a volume, and a Spot job's script for a longest wait."""
+    request = {
+        "TrainingJobName": "brief",
+        "RoleArn": LocalClients().default_role,
+        "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
+        "OutputDataConfig": {"S3OutputPath": "file:///output"},
+        "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 60},
+    }
+    honoured_parameters.check("CreateTrainingJob", request)
+    assert capsys.readouterr() == ("", "")
+    request["RoleArn"] = "arn:aws:iam::123456789012:role/mine"
+    request["ResourceConfig"]["VolumeSizeInGB"] = 20
+    request["StoppingCondition"]["MaxWaitTimeInSeconds"] = 61
+    honoured_parameters.check("CreateTrainingJob", request)
+    assert capsys.readouterr().err == (
+        "Local mode leaves out of CreateTrainingJob: RoleArn, ResourceConfig.VolumeSizeInGB, "
+        "StoppingCondition.MaxWaitTimeInSeconds\n"
+    )

@@ -1,0 +1,97 @@
+"""Every example that ``--help`` shows runs: with the project's own role and files, as far as ``--dry-run`` goes."""
+
+import ast
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from image_stack import create_stack
+from jobs import ROOT
+from launch import project
+from launch.aws.roles import TRUST_POLICY
+from launch.local import records
+from launch.local.records import TRAINING_JOBS, JobRecord
+from local_aws import ACCOUNT, REGION, put_images
+from serving_resources import BUCKET
+
+pytest_plugins = ("serving_resources",)
+
+NOTEBOOKS_ROLE = "AmazonSageMaker-ExecutionRole-20260101T120000"
+JOB = "rl-mountain-car-2026-11-23-10-00-00-000000"
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+WITHOUT_DRY_RUN = ("build_images.py", "demo.py")
+"""tests/unit/launch/test_image_builds.py and tests/docs run them."""
+
+
+def examples(script: str) -> list[str]:
+    """Return the commands of a script's examples."""
+    text = ast.get_docstring(ast.parse((ROOT / "scripts" / script).read_text(encoding="utf-8"))) or ""
+    return re.findall(r"^    (\S.*?)(?:\s+# .*)?$", text.partition("Examples:\n")[2], re.MULTILINE)
+
+
+@pytest.fixture
+def run(script, aws, model, tmp_path, monkeypatch) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Have what the examples speak of: a job here and on AWS, its files, an endpoint, images; return what runs one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RL_RUNS", str(tmp_path / "runs"))
+    for name in ("observations.csv", "tests", "scripts"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    put_images(aws)
+    create_stack(aws, CreateTrainingRepository="false", CreateServingRepository="false")
+    images = {kind: f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-{kind}:1" for kind in project.KINDS}
+    folder = tmp_path / "runs" / JOB
+    (folder / "output/data/checkpoint").mkdir(parents=True)
+    (folder / "output/data/checkpoint/0.coach_checkpoint").touch()
+    shutil.copy(model, folder / "model.tar.gz")
+    (tmp_path / "runs/images.json").write_text(json.dumps(images))
+    with tarfile.open(folder / "output.tar.gz", "w:gz") as tar:
+        tar.add(folder / "output/data", ".")
+    iam, s3 = aws.client("iam"), aws.client("s3")
+    iam.create_role(RoleName=NOTEBOOKS_ROLE, AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
+    assert script("create_role.py").returncode == 0
+    assert script("train.py", "--job-name", JOB).returncode == 0
+    s3.create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for key in ("model.tar.gz", "checkpoint/0.coach_checkpoint", "observations.jsonl"):
+        s3.put_object(Bucket="my-bucket", Key=key, Body=b"[0.5, -0.5]")
+    s3.upload_file(str(folder / "output.tar.gz"), BUCKET, f"{JOB}/output/output.tar.gz")
+    local = f"file://{folder}"
+    request = {"TrainingJobName": JOB, "OutputDataConfig": {"S3OutputPath": local}, "HyperParameters": {}}
+    request["AlgorithmSpecification"] = {"TrainingImage": "mountain-car-training"}
+    record = JobRecord(request, "arn", records.now(), "process", "Completed", model=f"{local}/model.tar.gz")
+    record.add_transition("Completed")
+    records.create(TRAINING_JOBS, JOB, record)
+    (folder / JOB / "output").mkdir(parents=True)
+    shutil.copy(folder / "output.tar.gz", folder / JOB / "output")
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        given, _, command = command.rpartition(" | ")
+        text = subprocess.run(["bash", "-c", given], capture_output=True, text=True, check=True).stdout if given else ""
+        python, path, *arguments = (part.replace("$JOB", JOB) for part in shlex.split(command))
+        assert (python, path) == ("python", f"scripts/{Path(path).name}")
+        dry = () if "--dry-run" in arguments else ("--dry-run",)
+        return script(Path(path).name, *arguments, *dry, input=text)
+
+    return run
+
+
+def test_the_examples_of_every_script_run(run, aws):
+    """In one account, where they make nothing."""
+    wrong = []
+    for name in SCRIPTS:
+        commands = examples(name)
+        assert commands, name
+        for command in commands:
+            if command.startswith("printf "):
+                subprocess.run(["bash", "-c", command], check=True)
+            elif name not in WITHOUT_DRY_RUN:
+                done = run(command)
+                wrong += [f"{command}: {done.stderr}"] if done.returncode else []
+    assert wrong == []
+    assert aws.client("sagemaker").list_models()["Models"] == []
+    assert len(aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]) == 1

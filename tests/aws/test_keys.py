@@ -1,0 +1,89 @@
+"""KMS keys that cannot be used are noticed before anything is made; one that can reaches all that is encrypted."""
+
+import pytest
+from local_aws import ACCOUNT, REGION, requests_of
+from serving_resources import BUCKET, GIVEN
+
+pytest_plugins = ("proxy", "serving_resources")
+pytestmark = pytest.mark.usefixtures("pushed")
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "train-coach.py").write_text("")
+    return ("--source-dir", str(folder), "--entry-point", "train-coach.py")
+
+
+@pytest.fixture
+def observations(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("0.5,-0.5\n")
+    return str(file)
+
+
+def test_a_key_that_cannot_be_used(script, aws, model, source, observations):
+    kms = aws.client("kms")
+    disabled, doomed, asymmetric = (
+        kms.create_key(**how)["KeyMetadata"]["KeyId"]
+        for how in ({}, {}, {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"})
+    )
+    kms.disable_key(KeyId=disabled)
+    kms.schedule_key_deletion(KeyId=doomed)
+    kms.create_alias(AliasName="alias/cars", TargetKeyId=disabled)
+    elsewhere = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{'0' * 8}-0000-0000-0000-{'0' * 12}"
+    role = ("--role", GIVEN[3])
+    image = ("--image", GIVEN[1].replace("serving", "training"))
+    commands = [
+        (("train.py", *role, *image, *source), "--kms-key", "alias/cars", "that is Disabled"),
+        (("train.py", *role, *image), "--volume-kms-key", doomed, "that is PendingDeletion"),
+        (("deploy.py", *GIVEN, model), "--kms-key", disabled, "that is Disabled"),
+        (("deploy.py", *GIVEN, model, "--async"), "--async-kms-key", asymmetric, "of RSA_2048"),
+        (("transform.py", *GIVEN, model, observations), "--kms-key", elsewhere, "that is there in region eu-west-1"),
+        (("transform.py", *GIVEN, model, observations), "--volume-kms-key", "alias/none", "that is there in region"),
+    ]
+    for command, flag, key, reason in commands:
+        done = script(*command, flag, key)
+        assert done.returncode == 2, done.stderr
+        assert done.stderr.startswith(f"Error: {flag} is {key!r}, "), done.stderr
+        assert (reason in done.stderr, len(done.stderr.splitlines())) == (True, 1)
+    sagemaker = aws.client("sagemaker")
+    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert sagemaker.list_models()["Models"] == sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
+
+
+def test_a_key_reaches_all_that_is_encrypted(script, aws, model, source):
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    image = ("--image", GIVEN[1].replace("serving", "training"), "--role", GIVEN[3])
+    done = script("train.py", *image, *source, "--kms-key", key, "--job-name", "cars")
+    assert done.returncode == 0, done.stderr
+    done = script("deploy.py", *GIVEN, model, "--data-capture", "10", "--kms-key", key)
+    assert done.returncode == 0, done.stderr
+    s3, sagemaker = aws.client("s3"), aws.client("sagemaker")
+    name = sagemaker.list_endpoint_configs()["EndpointConfigs"][0]["EndpointConfigName"]
+    for uploaded in ("cars/source/sourcedir.tar.gz", f"{name}/model.tar.gz"):
+        assert s3.head_object(Bucket=BUCKET, Key=uploaded)["SSEKMSKeyId"] == key
+    dry = requests_of(script("deploy.py", *GIVEN, model, "--data-capture", "10", "--kms-key", key, "--dry-run"))
+    config = dry["CreateEndpointConfig"]
+    assert config["KmsKeyId"] == config["DataCaptureConfig"]["KmsKeyId"] == key
+
+
+@pytest.mark.parametrize("code", ["KMS.DisabledException", "KMS.NotFoundException"])
+def test_a_key_that_stops_later_is_said_by_the_upload(script, aws, model, between, code):
+    """As where the caller may not look at the key."""
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+
+    def refuse(handler, answer):
+        if handler.command == "PUT" and "model.tar.gz" in handler.path:
+            body = f"<Error><Code>{code}</Code><Message>{key} is disabled.</Message></Error>"
+            handler.answer(400, {"Content-Type": "application/xml"}, body.encode())
+        else:
+            handler.answer(answer.status_code, answer.headers, answer.content)
+
+    url, _ = between(refuse)
+    done = script("deploy.py", *GIVEN, model, "--kms-key", key, AWS_ENDPOINT_URL_S3=url)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: The KMS key of s3://{BUCKET}/"), done.stderr
+    assert done.stderr.endswith(f"/model.tar.gz does not work: {key} is disabled ({code[4:]}).\n")
+    assert aws.client("sagemaker").list_models()["Models"] == []
