@@ -1,7 +1,7 @@
 """Fetch what a training or evaluation job left, and draw its rewards: waits for the job, downloads, unpacks, plots.
 
 Into runs/JOB/: output/intermediate/ (Coach's CSV, GIFs), output/data/ (checkpoint), model.tar.gz, report.html,
-reward.png, and episode.gif, the GIF of the latest episode.
+reward.png, episode.gif, the GIF of the latest episode, and tensorboard/ of a job with --tensorboard.
 
 Examples:
     python scripts/fetch.py --local rl-mountain-car-2026-11-23-10-00-00-000000
@@ -44,6 +44,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
         job = training_jobs.wait_for_end(clients, arguments.job)
     with waiting_for(f"the files of {arguments.job}"):
         fetched = results.fetch(Storage(clients), home, folder)
+        fetched += results.fetch_events(Storage(clients), job, folder)
         draw(arguments, job, folder)
         report.write_description(job, folder)
         report.write([folder], folder / "report.html")

@@ -10,7 +10,7 @@ from sagemaker_rl.coach.agents import check_action_space, check_changes
 from sagemaker_rl.coach.graph import agent_of, create_graph
 from sagemaker_rl.coach.signals import LOSSES
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import outputs, ranks
+from sagemaker_rl.job import outputs, ranks, tensorboard
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP, Stopped
 from sagemaker_rl.policy import export
@@ -144,6 +144,7 @@ class TrainingJob:
         """Of the trainings before it in the same job: a launcher may begin several."""
         self.early_stopping = EarlyStopping(graph_manager, options.early_stopping_patience, changes)
         self.ranks = ranks.of_this_job()
+        self.events = tensorboard.event_file(paths.intermediate.parent, Path(self.agent.agent_logger.csv_path))
         self.keeper = resume.Keeper(graph_manager, paths, progress.preset, changes, self.ranks)
         self.goes_on = False
         """Whether it goes on where another one was."""
@@ -364,6 +365,8 @@ class TrainingJob:
             self.paths.intermediate / outputs.METADATA_FILE,
             {**vars(self.progress), "versions": outputs.versions(), "git_revision": outputs.git_revision()},
         )
+        if self.events and self.ranks.rank == 0:
+            self.events.update()
 
 
 def _metric_name(signal: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from launch.aws import logs
 from launch.local import records, servers
+from launch.local.errors import LocalError
 from launch.local.records import ENDPOINTS, TRAINING_JOBS, TRANSFORM_JOBS, JobKind
 
 JOB_GROUPS: dict[str, JobKind] = {logs.TRAINING_JOBS: TRAINING_JOBS, logs.TRANSFORM_JOBS: TRANSFORM_JOBS}
@@ -29,9 +30,17 @@ class LocalLogs:
         logGroupName: str,  # noqa: N803
         logStreamName: str,  # noqa: N803
         nextToken: str = "0",  # noqa: N803
+        startTime: int | None = None,  # noqa: N803
         **_: Any,
     ) -> dict[str, Any]:
-        """Return the whole lines after the token, which is a number of bytes."""
+        """Return the whole lines after the token, which is a number of bytes.
+
+        Raises:
+            LocalError: They are to be selected by their time.
+        """
+        if startTime is not None:
+            message = "the lines of a log of this machine have no times, expected no startTime (--since)"
+            raise LocalError("GetLogEvents", "ValidationException", message)
         if endpoint := _endpoint_of(logGroupName):
             lines = _deployment_logs(endpoint).get(int(logStreamName.removeprefix(STREAM_OF_VERSION)), [])
             content = "".join(f"{line}\n" for line in lines).encode()

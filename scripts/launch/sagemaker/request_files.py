@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ParamValidationError
+
 from launch.aws.validation import validate
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
@@ -21,8 +23,8 @@ def check(file: Path | None, *operations: str) -> None:
         operations: of the requests. Of a single one the file has the parameters themselves.
 
     Raises:
-        UsageError: It cannot be read, or names another operation.
-        ParamValidationError: It has a parameter that the API does not know, or of another type.
+        UsageError: It cannot be read, names another operation, or has a parameter that the API does not know, or one of
+            another type.
     """
     if file is None:
         return
@@ -31,15 +33,14 @@ def check(file: Path | None, *operations: str) -> None:
         if operation not in operations or not isinstance(part, dict):
             expected = f"expected an object for {', '.join(operations[:-1])} or {operations[-1]}"
             raise UsageError(f"--request is {file}, which has {operation}: {json.dumps(part)[:50]}, {expected}.")
-        validate(operation, merge({}, part), whole=False)
+        _validate(operation, merge({}, part), file, whole=False)
 
 
 def merge_into(request: dict[str, Any], operation: str, file: Path | None) -> dict[str, Any]:
     """Return a script's only request with the content of a file merged over it.
 
     Raises:
-        UsageError: See ``check``; or the file changes a name.
-        ParamValidationError: What results has not the form that the API asks for.
+        UsageError: See ``check``; or the file changes a name, or takes away what the API needs.
     """
     if file is None:
         return request
@@ -51,8 +52,7 @@ def merge_into_each(requests: Sequence[Request], file: Path | None) -> list[dict
     """Return requests, each with what a file has under the name of its operation merged over it.
 
     Raises:
-        UsageError: The file changes a name, or an operation that is none of these requests'.
-        ParamValidationError: What results has not the form that the API asks for.
+        UsageError: See ``merge_into``; or the file has a part for an operation that is not asked for.
     """
     if file is None:
         return [request for _, request in requests]
@@ -80,8 +80,16 @@ def _merged(request: Request, change: dict[str, Any], file: Path) -> dict[str, A
         if name in change and change[name] != before.get(name):
             raise UsageError(f"--request is {file}, which sets {name} of {operation}, expected a flag to do that.")
     merged: dict[str, Any] = merge(before, change)
-    validate(operation, merged)
+    _validate(operation, merged, file)
     return merged
+
+
+def _validate(operation: str, request: dict[str, Any], file: Path, whole: bool = True) -> None:
+    try:
+        validate(operation, request, whole)
+    except ParamValidationError as error:
+        reason = " ".join(str(error).split()).partition("failed: ")[2]
+        raise UsageError(f"--request is {file}, by which {operation} is not valid: {reason}") from None
 
 
 def merge(target: Any, change: Any) -> Any:

@@ -3,8 +3,10 @@
 import csv
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from launch.aws.storage import Storage, join
 from launch.cli.errors import JobFailed
@@ -28,6 +30,22 @@ def fetch(storage: Storage, home: str, folder: Path) -> list[str]:
         _unpack_output(folder)
         fetched.append("output/data/")
     return fetched
+
+
+def fetch_events(storage: Storage, job: Mapping[str, Any], folder: Path) -> list[str]:
+    """Download TensorBoard's event files, if a job has any; return the names of what there was.
+
+    Args:
+        storage: downloads.
+        job: its description, as DescribeTrainingJob gives it.
+        folder: to fetch into.
+    """
+    config = job.get("TensorBoardOutputConfig")
+    uri = join(config["S3OutputPath"], job["TrainingJobName"], "tensorboard-output") if config else None
+    if uri is None or not storage.find(uri):
+        return []
+    storage.download(uri, folder / "tensorboard")
+    return ["tensorboard/"]
 
 
 def _unpack_output(folder: Path) -> None:

@@ -61,7 +61,10 @@ def request(
         **hyperparameters,
         **_script_mode(arguments, hyperparameters),
     }
-    variables = {**hosts.variables(arguments), **values.environment(arguments.environment)}
+    tensorboard = getattr(arguments, "tensorboard", False)
+    # The container writes the event files (job/tensorboard.py): SageMaker does not tell it that they are wanted.
+    events = {"SAGEMAKER_RL_TENSORBOARD": "1"} if tensorboard else {}
+    variables = {**hosts.variables(arguments), **events, **values.environment(arguments.environment)}
     hosts.warn(arguments, hyperparameters)
     options.check_network(arguments)
     spot = getattr(arguments, "spot", False)
@@ -94,7 +97,7 @@ def request(
         "VpcConfig": fields.vpc_config(arguments),
         **_switches(arguments, spot),
         "CheckpointConfig": {"S3Uri": checkpoints},
-        "TensorBoardOutputConfig": _tensorboard(home) if getattr(arguments, "tensorboard", False) else None,
+        "TensorBoardOutputConfig": _tensorboard(home) if tensorboard else None,
         **tracking,
         "ProfilerConfig": {"DisableProfiler": True} if arguments.profiler == "off" else None,
         "Environment": variables,

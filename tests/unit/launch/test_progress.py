@@ -1,7 +1,9 @@
 """The progress of jobs, on a terminal and off it."""
 
 import io
+import re
 import sys
+import time
 
 import pytest
 from launch.cli import progress
@@ -109,3 +111,42 @@ def test_on_a_terminal_the_bar_tells_the_last_evaluation_and_is_closed(monkeypat
         assert shows.bar.n == 9000
     assert terminal.getvalue().endswith("\n")  # as a closed bar leaves it
     assert capsys.readouterr().out == ""
+
+
+# --- Any wait --------------------------------------------------------------------------------------------------------
+def test_a_wait_in_silence_says_what_it_is_for(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.05)
+    stdout = sys.stdout
+
+    def said_after(seconds: float) -> list[str]:
+        time.sleep(seconds)
+        return [line.rpartition(":")[0] for line in capsys.readouterr().err.splitlines()]
+
+    with progress.waiting_for("the whole"):
+        assert set(said_after(0.3)) == {"Waiting for the whole"}
+        with progress.waiting_for("a part"):
+            assert set(said_after(0.3)) == {"Waiting for a part"}
+        assert set(said_after(0.3)) == {"Waiting for the whole"}
+    assert said_after(0.2) == []
+    assert sys.stdout is stdout
+
+
+def test_what_prints_is_not_interrupted(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 1.0)
+    with progress.waiting_for("the whole"):
+        begin = time.monotonic()
+        while time.monotonic() - begin < 1.4:
+            print("a line", flush=True)
+            time.sleep(0.05)
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert re.fullmatch(r"(a line\n)+", printed.out)
+
+
+def test_a_wait_that_fails_leaves_nothing_behind(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.01)
+    with pytest.raises(ValueError, match="bad"), progress.waiting_for("the whole"), progress.waiting_for("a part"):
+        raise ValueError("bad")
+    capsys.readouterr()
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
