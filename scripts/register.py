@@ -4,7 +4,7 @@ Only a version that is approved can be deployed: deploy.py --package GROUP takes
 
 Examples:
     python scripts/register.py rl-mountain-car-2026-11-23-10-00-00-000000 --group cars
-    python scripts/register.py $JOB --evaluation $JOB-evaluation --approve
+    python scripts/register.py $JOB --evaluation EVALUATION-JOB --approve
     python scripts/register.py runs/$JOB/model.tar.gz --description "by hand"
     python scripts/register.py --package cars:3 --approve
     python scripts/register.py --package cars:3 --reject
@@ -13,7 +13,6 @@ Examples:
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from launch.aws.clients import Clients
 from launch.cli import dry_run, errors, options, values
@@ -32,8 +31,7 @@ def main(command_line: Sequence[str] | None = None) -> None:
 
 
 def _register(arguments: argparse.Namespace, clients: Clients) -> None:
-    is_of_job = "://" not in arguments.model and not Path(arguments.model).exists()
-    job = training_jobs.describe(clients, arguments.model) if is_of_job else {}
+    job = training_jobs.describe(clients, arguments.model) if models.is_job(arguments.model) else {}
     measured = training_jobs.describe(clients, arguments.evaluation) if arguments.evaluation else job
     report = model_packages.quality_report(measured)
     if arguments.evaluation and report is None:
@@ -41,16 +39,18 @@ def _register(arguments: argparse.Namespace, clients: Clients) -> None:
             f"Job {arguments.evaluation} is {measured['TrainingJobStatus']} and has no metric "
             f"{model_packages.QUALITY_METRIC}, expected one that has."
         )
-    quality = (model_packages.quality_address(measured), report) if report else None
     archive = models.find_archive(arguments, clients, unique_name(arguments.group))
-    package = model_packages.package_request(arguments, archive, job, quality[0] if quality else None)
+    quality = model_packages.quality_address(measured) if report else None
+    package = model_packages.package_request(arguments, archive, job, quality)
     requests = [*model_packages.group_requests(arguments, clients), ("CreateModelPackage", package)]
     if arguments.dry_run:
         dry_run.print_requests(requests)
         return
     preflight.check(arguments, clients, requests)
     models.upload_archive(arguments, clients, archive)
-    arn = model_packages.register(clients, requests, quality)
+    if report:
+        model_packages.upload_quality_report(clients, measured, report)
+    arn = model_packages.create(clients, requests)
     name, status = f"{arguments.group}:{arn.rpartition('/')[2]}", package["ModelApprovalStatus"]
     print(f"Registered {name} as {status}: {arn}")
     if arguments.approve:

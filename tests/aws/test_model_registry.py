@@ -8,7 +8,7 @@ from local_aws import ACCOUNT, REGION, assert_valid, requests_of
 from sagemaker_rl.serving.codecs import CODECS
 from serving_resources import BUCKET, GIVEN, IMAGE, names
 
-pytest_plugins = ("serving_resources",)
+pytest_plugins = ("serving_resources", "timeline")
 pytestmark = pytest.mark.usefixtures("pushed")
 
 JOB = "rl-mountain-car-1"
@@ -37,7 +37,8 @@ def packages(aws, group: str = "cars") -> list[dict]:
     return [sagemaker.describe_model_package(ModelPackageName=arn) for arn in arns]
 
 
-def test_a_model_is_registered_approved_and_deployed(script, aws, job):
+def test_a_model_is_registered_approved_and_deployed(script, aws, job, timeline):
+    timeline.lists_in_pages_of("ListModelPackages", 1)
     register = ("register.py", *GIVEN, "--group", "cars")
     requests = requests_of(script(*register, job, "--dry-run", "--tag", "team=cars"))
     assert list(requests) == ["CreateModelPackageGroup", "CreateModelPackage"]

@@ -151,18 +151,14 @@ def package_request(
         job: the description of the training job that it is of; empty if it is given as a file.
         quality: the address of its model quality report; None if it has none.
     """
+    image = session.image_uri(arguments, "serving")
+    variables = values.environment(arguments.environment)
     statistics = {"ContentType": "application/json", "S3Uri": quality}
     complete = {
         "ModelPackageGroupName": arguments.group,
         "ModelPackageDescription": arguments.description,
         "InferenceSpecification": {
-            "Containers": [
-                {
-                    "Image": session.image_uri(arguments, "serving"),
-                    "ModelDataUrl": archive,
-                    **({"Environment": variables} if (variables := values.environment(arguments.environment)) else {}),
-                }
-            ],
+            "Containers": [fields.without_empty({"Image": image, "ModelDataUrl": archive, "Environment": variables})],
             "SupportedContentTypes": list(MEDIA_TYPES),
             "SupportedResponseMIMETypes": list(MEDIA_TYPES),
             "SupportedRealtimeInferenceInstanceTypes": list(arguments.instance_types),
@@ -170,7 +166,7 @@ def package_request(
         },
         "ModelMetrics": {"ModelQuality": {"Statistics": statistics}} if quality else None,
         "ModelApprovalStatus": APPROVED if arguments.approve else PENDING,
-        "CustomerMetadataProperties": _properties(session.image_uri(arguments, "serving"), job),
+        "CustomerMetadataProperties": _properties(image, job),
     }
     return dict(fields.without_empty(complete))
 
@@ -207,24 +203,19 @@ def quality_address(job: Mapping[str, Any]) -> str:
     return join(job["OutputDataConfig"]["S3OutputPath"], job["TrainingJobName"], "model-quality.json")
 
 
-def register(clients: Clients, requests: list[Request], quality: tuple[str, dict[str, Any]] | None) -> str:
-    """Upload the model quality report, create what is to be created, and return the package's ARN.
+def upload_quality_report(clients: Clients, job: Mapping[str, Any], report: Mapping[str, Any]) -> None:
+    """Put a job's model quality report at its address, encrypted as the job's output is."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model-quality.json"
+        file.write_text(json.dumps(report), encoding="utf-8")
+        Storage(clients).upload(file, quality_address(job), job["OutputDataConfig"].get("KmsKeyId") or None)
 
-    Args:
-        clients: of the account and the region.
-        requests: of ``group_requests`` and ``package_request``.
-        quality: address and content of the report; None if there is none.
-    """
-    if quality:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "model-quality.json"
-            file.write_text(json.dumps(quality[1]), encoding="utf-8")
-            Storage(clients).upload(file, quality[0])
+
+def create(clients: Clients, requests: list[Request]) -> str:
+    """Send the requests of ``group_requests`` and ``package_request``; return the package's ARN."""
     operations = {
         "CreateModelPackageGroup": clients.sagemaker.create_model_package_group,
         "CreateModelPackage": clients.sagemaker.create_model_package,
     }
-    answer: dict[str, Any] = {}
-    for operation, request in requests:
-        answer = operations[operation](**request)
-    return str(answer["ModelPackageArn"])
+    answers = [operations[operation](**request) for operation, request in requests]
+    return str(answers[-1]["ModelPackageArn"])

@@ -32,6 +32,11 @@ def check_name(text: str) -> str:
     return text
 
 
+def is_job(text: str) -> bool:
+    """Tell whether a text that names a model is a training job's name, not a path or an address."""
+    return "://" not in text and not Path(text).exists()
+
+
 def find(clients: Clients, text: str) -> str:
     """Return the address of the ``model.tar.gz`` that a text names.
 
@@ -46,7 +51,7 @@ def find(clients: Clients, text: str) -> str:
         if not Storage(clients).find(text):
             raise UsageError(f"There is nothing at {text}.")
         return text
-    if Path(text).is_file():
+    if not is_job(text):
         return address_of(text)
     job = training_jobs.describe(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")

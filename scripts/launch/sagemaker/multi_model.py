@@ -63,7 +63,7 @@ def check_flags(arguments: argparse.Namespace) -> None:
     if arguments.target_model and not arguments.model:
         raise UsageError("--target-model names a model, which is missing, expected a training job's name or a file.")
     if arguments.model and not arguments.target_model:
-        if "://" in arguments.model or Path(arguments.model).exists():
+        if not models.is_job(arguments.model):
             raise UsageError(f"--target-model is missing, expected the name that {arguments.model} is to have.")
         arguments.target_model = target(arguments.model)
 
@@ -90,12 +90,9 @@ def require_folder(clients: Clients, endpoint: str) -> str:
     """Return the address below which an endpoint has its models.
 
     Raises:
-        UsageError: There is no endpoint of that name, or it is no multi-model endpoint.
+        UsageError: There is no endpoint of that name, it is not in service, or it is no multi-model endpoint.
     """
-    description = endpoints.describe(clients, endpoint)
-    if description is None:
-        raise UsageError(f"There is no endpoint {endpoint!r}{clients.where}.")
-    folder = folder_of(clients, endpoints.present_config(clients, description))
+    folder = folder_of(clients, endpoints.present_config(clients, endpoints.require(clients, endpoint)))
     if folder is None:
         raise UsageError(f"Endpoint {endpoint} serves a single model, expected one of deploy.py --multi-model.")
     return folder
