@@ -78,7 +78,7 @@ def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
     evaluation = run_prepared(tmp_path, EVALUATE)
     assert evaluation.status == 0, evaluation.log
     documentation = (tmp_path / "output/intermediate/worker_0.simple_rl_graph_0.json").read_text()
-    assert re.search(r'"activation_function": "relu"', documentation)
+    assert re.search(r'"middleware_parameters": \{\s*"activation_function": "relu"', documentation)
 
 
 def test_evaluation_plays_as_many_episodes_as_asked(corridor_job, tmp_path):
