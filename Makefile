@@ -15,18 +15,19 @@ SEED ?= 0
 demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
 	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
 
-# What measures a server runs alone. What builds the images and moves their tags comes before all that runs them, beside
-# what needs none. Tests wait much of their time: hence three processes on two cores.
+# What builds the images and moves their tags comes before all that runs them, beside what needs none. What measures a
+# server runs alone. Tests wait much of their time: hence three processes on two cores.
 MOVING := tests/aws/test_push_images.py tests/aws/test_codebuild.py
+MEASURING := $(addprefix tests/serving/,attacks/test_attack_drivers.py test_closed_loop.py test_faults.py test_invocations.py test_logs.py)
 SIDE_BY_SIDE := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 test: $(VENV)/tested  ## all tests, or PYTEST_ARGS; those of containers too where a Docker engine answers
 ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(if $(filter tests/unit,$(PYTEST_ARGS)),$(SIDE_BY_SIDE)) $(PYTEST_ARGS)
 else
-	$(BIN)/python -m pytest tests/serving
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(MOVING) tests/process/test_training_job.py tests/process tests/browser tests/unit
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/docs tests/aws tests/container $(addprefix --ignore ,$(MOVING))
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(MOVING) tests/process tests/browser tests/unit
+	$(BIN)/python -m pytest $(MEASURING)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/container tests/docs tests/serving tests/aws $(addprefix --ignore ,$(MOVING) $(MEASURING))
 endif
 
 mutation: $(VENV)/tested $(VENV)-mutation/ready  ## small faults in the code, shown to the tests that run their lines: an hour

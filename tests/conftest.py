@@ -1,12 +1,12 @@
 """Jobs and endpoints that many tests look at, each run once."""
 
-import fcntl
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Job, run_training
+from jobs import SHORT_DQN, SHORT_PPO, STOCK_DQN, STOCK_PPO, Job, one_process_at_a_time, run_once
 from launch import project
 from launch.cli import errors
 from launch.local import images
@@ -15,19 +15,41 @@ from xdist.scheduler import LoadScopeScheduling
 import docker
 
 MOVING_TAGS = ("tests/aws/test_push_images.py", "tests/aws/test_codebuild.py")
+EACH_ALONE = ("tests/docs/test_commands.py", "tests/process/test_agents_learn.py")
+LONG_FILES = (
+    *MOVING_TAGS,
+    "tests/process/test_training_job.py",
+    "tests/process/",
+    "tests/browser/",
+    "tests/unit/training/",
+    "tests/container/",
+    "tests/docs/test_commands.py",
+    "tests/serving/",
+    "tests/aws/test_local_",
+    "tests/aws/test_notebook.py",
+    "tests/aws/test_two_hosts.py",
+    "tests/aws/test_walk_through.py",
+)
+"""How the paths of files begin that take long: one that began last would have all others wait for it."""
 
 
 class SharedJobs(LoadScopeScheduling):
     """Has one process run a file's tests, as they share jobs.
 
-    The files that move the tags of images share a process, too; each page of the documents may have one of its own.
+    The files that move the tags of images share a process, too; tests that take long and share nothing may each have
+    one of their own.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         if file in MOVING_TAGS:
             return "images"
-        return nodeid if file == "tests/docs/test_commands.py" else file
+        return nodeid if file in EACH_ALONE else file
+
+    def _reschedule(self, node: Any) -> None:
+        """Give a process its next file when one test is left to it, and not two: another may be free before it is."""
+        if not self.workqueue or self._pending_of(self.assigned_work[node]) < 2:
+            super()._reschedule(node)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,36 +60,46 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first; pytest itself orders by folder, whatever the command line says."""
+
+    def place(item: pytest.Item) -> int:
+        return next(
+            (number for number, start in enumerate(LONG_FILES) if item.nodeid.startswith(start)), len(LONG_FILES)
+        )
+
+    items.sort(key=place)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return SharedJobs(config, log)
 
 
 @pytest.fixture(scope="session")
-def ppo_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    job = run_training(tmp_path_factory.mktemp("ppo"), SHORT_PPO)
-    assert job.status == 0, job.log
-    return job
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that all processes of this run of pytest share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
-def stock_ppo_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    job = run_training(tmp_path_factory.mktemp("stock-ppo"), STOCK_PPO)
-    assert job.status == 0, job.log
-    return job
+def ppo_job(shared_folder: Path) -> Job:
+    return run_once(shared_folder / "ppo-job", SHORT_PPO)
 
 
 @pytest.fixture(scope="session")
-def stock_dqn_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    job = run_training(tmp_path_factory.mktemp("stock-dqn"), STOCK_DQN)
-    assert job.status == 0, job.log
-    return job
+def stock_ppo_job(shared_folder: Path) -> Job:
+    return run_once(shared_folder / "stock-ppo-job", STOCK_PPO)
 
 
 @pytest.fixture(scope="session")
-def dqn_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    job = run_training(tmp_path_factory.mktemp("dqn"), SHORT_DQN)
-    assert job.status == 0, job.log
-    return job
+def stock_dqn_job(shared_folder: Path) -> Job:
+    return run_once(shared_folder / "stock-dqn-job", STOCK_DQN)
+
+
+@pytest.fixture(scope="session")
+def dqn_job(shared_folder: Path) -> Job:
+    return run_once(shared_folder / "dqn-job", SHORT_DQN)
 
 
 @pytest.fixture(scope="session")
@@ -81,16 +113,13 @@ def engine() -> docker.DockerClient:
 
 
 @pytest.fixture(scope="session")
-def built(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> dict[str, images.BuiltImage]:
+def built(engine: docker.DockerClient, shared_folder: Path) -> dict[str, images.BuiltImage]:
     """Both images, as ``make images`` builds them.
 
     One process builds at a time. The next finds all layers there, and moves no tag: two at once make two images.
     """
     ca_bundle = images.find_ca_bundle(None)
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with (shared / "building-images").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_process_at_a_time(shared_folder / "building-images"):
         return {kind: images.build(engine, kind, ca_bundle=ca_bundle) for kind in project.KINDS}
 
 

@@ -26,12 +26,14 @@ class PreparedProcess:
             command = [sys.executable, __file__, str(theirs.fileno())]
             self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()])
 
-    def run(self, folder: Path, environment: dict[str, str], seconds: float) -> tuple[int, str]:
-        """Run a job in a folder; return its exit status and what it printed."""
+    def run(
+        self, folder: Path, environment: dict[str, str], seconds: float, program: Path | None = None
+    ) -> tuple[int, str]:
+        """Run a job in a folder, or a program of a user's there; return its exit status and what it printed."""
         self._socket.settimeout(seconds)
         with tempfile.TemporaryFile() as output:
-            message = json.dumps({"folder": str(folder), "environment": environment}).encode()
-            socket.send_fds(self._socket, [message], [output.fileno()])
+            job = {"folder": str(folder), "environment": environment, "program": program and str(program)}
+            socket.send_fds(self._socket, [json.dumps(job).encode()], [output.fileno()])
             status = int(self._socket.recv(100))
             output.seek(0)
             return status, output.read().decode("utf-8", "replace")
@@ -67,16 +69,22 @@ def serve(connection: socket.socket) -> None:
 
 
 def run(job: dict[str, Any], output: int) -> int:
-    """Run the training image's entry point; return its exit status."""
+    """Run the training image's entry point, or the job's program; return its exit status."""
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.environ.clear()
     os.environ.update(job["environment"])
     os.chdir(job["folder"])
     sys.path[0] = job["folder"]  # as ``python -m`` has it
-    sys.argv = COMMAND[:]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sagemaker_training"]:
+        del sys.modules[name]  # it reads the environment when it is imported, and what it needs itself stays
     try:
-        runpy.run_module(COMMAND[0], run_name="__main__", alter_sys=True)
+        if job["program"]:
+            sys.argv = [job["program"]]
+            runpy.run_path(job["program"], run_name="__main__")
+        else:
+            sys.argv = COMMAND[:]
+            runpy.run_module(COMMAND[0], run_name="__main__", alter_sys=True)
         return 0
     except SystemExit as end:
         if end.code is not None and not isinstance(end.code, int):

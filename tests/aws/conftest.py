@@ -1,18 +1,12 @@
 """A local AWS server (moto in server mode) over real HTTP, and the scripts as a user runs them."""
 
-import contextlib
 import functools
-import io
 import os
-import runpy
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import botocore.session
 import httpx
@@ -20,12 +14,11 @@ import pytest
 import unknown_to_moto
 from botocore import loaders
 from botocore.retries.standard import ExponentialBackoff
-from jobs import ROOT
 from launch.aws.clients import Clients
-from launch.cli import interruption
 from local_aws import ACCOUNT, REGION, Aws, Script
 from moto.sagemaker.responses import SageMakerResponse
 from moto.server import ThreadedMotoServer
+from run_script import run_script
 
 
 def update_endpoint(response: Any) -> Any:
@@ -104,30 +97,10 @@ def quick_clients(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def script(aws: Aws, quick_clients: None) -> Script:
-    """Run a script as from the command line: ``script("train.py", "--dry-run", AWS_REGION="us-east-1")``.
-
-    It runs in this process, which has imported already what a script needs a second to import. That it runs as a
-    process of its own too is shown by ``tests/docs``.
-    """
+    """Run a script as from the command line: ``script("train.py", "--dry-run", AWS_REGION="us-east-1")``."""
 
     def run(name: str, *arguments: str, input: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         changed = {key: value for key, value in {**aws.environment, **environment}.items() if value != "(unset)"}
-        command = [str(ROOT / "scripts" / name), *map(str, arguments)]
-        out, err = io.StringIO(), io.StringIO()
-        handlers = {number: signal.getsignal(number) for number in interruption.SIGNALS}
-        try:
-            with (
-                mock.patch.dict(os.environ, changed, clear=True),
-                mock.patch.object(sys, "argv", command),
-                mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(input.encode()))),
-                contextlib.redirect_stdout(out),
-                contextlib.redirect_stderr(err),
-                pytest.raises(SystemExit) as ended,
-            ):
-                runpy.run_path(command[0], run_name="__main__")
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        return subprocess.CompletedProcess(command, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+        return run_script(name, *arguments, environment=changed, input=input)
 
     return run

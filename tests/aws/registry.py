@@ -17,6 +17,7 @@ import httpx
 import pytest
 import yaml
 from jobs import ROOT
+from launch.local import images
 from local_aws import ACCOUNT, Aws
 
 import docker
@@ -127,7 +128,7 @@ def checkout(aws: Aws, tmp_path: Path) -> Checkout:
 
 
 @pytest.fixture
-def kept_tags(engine: docker.DockerClient) -> Iterator[None]:
+def kept_tags(engine: docker.DockerClient, built: dict[str, images.BuiltImage]) -> Iterator[None]:
     """Other tests find the images that they had, and the engine keeps no name of a registry that is gone.
 
     What has been built keeps its new tags: without one it would be deleted, and be no layer cache for the next.

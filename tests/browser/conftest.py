@@ -3,11 +3,12 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import browsing
 import pytest
 from browsing import FLAGS, Tab
-from jobs import PPO, Job, run_prepared
+from jobs import PPO, Job, run_once, run_prepared
 from playwright.sync_api import Browser, sync_playwright
 
 
@@ -40,9 +41,7 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Job:
+def trained(shared_folder: Path) -> Job:
     """Return a job that learnt enough to climb, in some ten seconds."""
     hyperparameters = {"RLCOACH_PRESET": PPO, "seed": "1", "improve_steps": "400000", "evaluation_episodes": "5"}
-    job = run_prepared(tmp_path_factory.mktemp("trained"), hyperparameters)
-    assert job.status == 0, job.log
-    return job
+    return run_once(shared_folder / "job-that-climbs", hyperparameters, run_prepared)

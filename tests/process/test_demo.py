@@ -10,11 +10,7 @@ import sys
 
 import pytest
 from jobs import ROOT
-
-
-def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts" / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=900)
+from run_script import run_script
 
 
 def processes_of(folder) -> list[str]:
@@ -68,7 +64,7 @@ def test_an_interrupted_demo_ends_what_it_started(tmp_path, number):
     ],
 )
 def test_mistakes(tmp_path, arguments, status, sentence):
-    done = script("demo.py", "--runs", str(tmp_path), *arguments)
+    done = run_script("demo.py", "--runs", str(tmp_path), *arguments, environment=os.environ)
     assert done.returncode == status, done.stdout + done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -76,7 +72,7 @@ def test_mistakes(tmp_path, arguments, status, sentence):
 
 @pytest.mark.parametrize("name", ["demo.py --engine docker", "build_images.py"])
 def test_no_engine(tmp_path, name):
-    done = script(*name.split(), DOCKER_HOST=f"unix://{tmp_path}/no.sock")
+    done = run_script(*name.split(), environment={**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/no.sock"})
     assert done.returncode == 2
     assert (
         done.stderr == f"Error: No Docker engine answers at unix://{tmp_path}/no.sock, expected one that is running.\n"
@@ -85,6 +81,6 @@ def test_no_engine(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["demo.py", "build_images.py"])
 def test_help_has_examples(name):
-    done = script(name, "--help")
+    done = run_script(name, "--help", environment=os.environ)
     assert done.returncode == 0
     assert "Examples:" in done.stdout

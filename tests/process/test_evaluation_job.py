@@ -2,17 +2,13 @@
 
 import json
 import re
+import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
-from jobs import (
-    PPO,
-    SHORT_PPO,
-    give_checkpoint,
-    run_prepared,
-    start_training,
-)
+from jobs import PPO, ROOT, Job, give_checkpoint, run_prepared, start_training
 from sagemaker_rl.training.trial import EPISODES
 
 
@@ -54,22 +50,39 @@ def test_sigterm_ends_an_evaluation(ppo_job, tmp_path, accelerate):
     assert [path.name for path in (tmp_path / "output/data").iterdir()] == ["report.html"]
 
 
+CORRIDOR = {"RLCOACH_PRESET": "preset-corridor", "seed": "3", "improve_steps": "1024"}
+"""Its episodes have a few steps, where those of the car have thousands."""
+EVALUATE = {"RLCOACH_PRESET": "preset-corridor", "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
+
+
+def train_in_the_corridor(ml: Path, **hyperparameters: str) -> Job:
+    shutil.copytree(ROOT / "tests/resources/custom_environment", ml / "code")
+    job = run_prepared(ml, {**CORRIDOR, **hyperparameters})
+    assert job.status == 0, job.log
+    return job
+
+
+@pytest.fixture(scope="module")
+def corridor_job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    return train_in_the_corridor(tmp_path_factory.mktemp("corridor"))
+
+
+def give(ml: Path, job: Job) -> None:
+    give_checkpoint(ml, job)
+    (ml / "code").symlink_to(job.ml / "code")
+
+
 def test_an_evaluation_takes_up_what_the_training_changed(tmp_path):
-    width = {"rl.agent_params.network_wrappers.main.middleware_parameters.activation_function": "relu"}
-    training = run_prepared(tmp_path / "training", {**SHORT_PPO, **width})
-    assert training.status == 0, training.log
-    give_checkpoint(tmp_path, training)
-    evaluation = run_prepared(
-        tmp_path, {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "sagemaker_program": "evaluate-coach.py"}
-    )
+    path = "rl.agent_params.network_wrappers.main.middleware_parameters.activation_function"
+    give(tmp_path, train_in_the_corridor(tmp_path / "training", **{path: "relu"}))
+    evaluation = run_prepared(tmp_path, EVALUATE)
     assert evaluation.status == 0, evaluation.log
     documentation = (tmp_path / "output/intermediate/worker_0.simple_rl_graph_0.json").read_text()
-    assert re.search(r'"activation_function": "relu"', documentation)
+    assert re.search(r'"middleware_parameters": \{\s*"activation_function": "relu"', documentation)
 
 
-def test_evaluation_plays_as_many_episodes_as_asked(ppo_job, tmp_path):
-    give_checkpoint(tmp_path, ppo_job)
-    short = {"RLCOACH_PRESET": PPO, "evaluate_steps": "1", "evaluate_episodes": "2"}
-    job = run_prepared(tmp_path, {**short, "sagemaker_program": "evaluate-coach.py"})
+def test_evaluation_plays_as_many_episodes_as_asked(corridor_job, tmp_path):
+    give(tmp_path, corridor_job)
+    job = run_prepared(tmp_path, {**EVALUATE, "evaluate_episodes": "3"})
     assert job.status == 0, job.log
-    assert json.loads((tmp_path / "output/data/evaluation.json").read_text())["episodes"] == 2
+    assert json.loads((tmp_path / "output/data/evaluation.json").read_text())["episodes"] == 3

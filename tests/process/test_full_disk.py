@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from jobs import run_training, write_own_environment
+from jobs import run_prepared, write_own_environment
 
 NO_SPACE = "cannot be written: No space left on device."
 
@@ -40,7 +40,7 @@ def small_disk(tmp_path):
 def test_the_folder_that_is_full_is_named(tmp_path, small_disk, folder, size, sentence):
     small_disk(folder, size)
     write_own_environment(tmp_path, reward="action - 0.5")
-    job = run_training(tmp_path, {"RLCOACH_PRESET": "preset-own", "seed": "1"})
+    job = run_prepared(tmp_path, {"RLCOACH_PRESET": "preset-own", "seed": "1"})
     assert job.status == 1, job.log
     assert job.failure == f"{sentence.format(ml=tmp_path)} {NO_SPACE}"
 
@@ -48,7 +48,7 @@ def test_the_folder_that_is_full_is_named(tmp_path, small_disk, folder, size, se
 @pytest.mark.parametrize("folder", ["model", "output/data", "checkpoints"])
 def test_a_disk_that_is_full_from_the_start_ends_the_job_before_it_trains(tmp_path, small_disk, folder):
     (small_disk(folder, "4k") / "of long ago").write_bytes(bytes(4096))
-    job = run_training(tmp_path, {})
+    job = run_prepared(tmp_path, {})
     assert job.status == 1
     assert job.failure == f"Output folder {tmp_path / folder} {NO_SPACE}"
     assert "Training>" not in job.log
@@ -60,7 +60,7 @@ def test_a_users_own_program_that_fills_a_disk(tmp_path, small_disk):
     source.mkdir()
     write = f"with open('{tmp_path}/model/weights', 'wb') as file:\n    file.write(bytes(100_000))\n"
     (source / "main.py").write_text(write, encoding="utf-8")
-    job = run_training(tmp_path, {"sagemaker_submit_directory": str(source), "sagemaker_program": "main.py"})
+    job = run_prepared(tmp_path, {"sagemaker_submit_directory": str(source), "sagemaker_program": "main.py"})
     assert job.status == 1
     assert job.failure == (
         f"main.py failed with OSError: [Errno 28] No space left on device ({tmp_path}/model is full)"

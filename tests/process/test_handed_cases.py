@@ -1,4 +1,4 @@
-"""Small sources as users wrote them (tests/resources/cases), each program started as a process, and what is right.
+"""Small sources as users wrote them (tests/resources/cases), each program run in a process, and what is right.
 
 Those of the same kinds that train with other spaces are written from expressions in ``test_own_spaces.py``, others
 that misbehave in ``test_misbehaving_environments.py``. Agents are in ``test_agent_jobs.py``, full disks in
@@ -9,12 +9,10 @@ that misbehave in ``test_misbehaving_environments.py``. Agents are in ``test_age
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from jobs import ROOT, Job, process_environment, write_inputs
+from jobs import ROOT, Job, prepared_process, process_environment, write_inputs
 from own_environments import assert_refused
 
 CASES = ROOT / "tests/resources/cases"
@@ -60,16 +58,7 @@ def run_case(ml: Path, case: str) -> Job:
         if not (code / common.name).exists():
             shutil.copy(common, code)
     write_inputs(ml, {})
-    done = subprocess.run(
-        [sys.executable, code / "train-coach.py"],
-        cwd=code,
-        env=process_environment(ml),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    return Job(ml, done.returncode, done.stdout)
+    return Job(ml, *prepared_process().run(code, process_environment(ml), 600, code / "train-coach.py"))
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from jobs import Job, run_training, start_training
+from jobs import Job, run_prepared, run_training, start_training
 
 LAUNCHER = """
 from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
@@ -46,7 +46,7 @@ def run(folder: Path, program: str, **files: str) -> Job:
     hyperparameters = submit(folder, program, **files)
     ml = folder / "ml"
     ml.mkdir()
-    return run_training(ml, hyperparameters)
+    return run_prepared(ml, hyperparameters)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,13 @@ def endpoint(start, folder, request):
         yield server
 
 
+@pytest.fixture(scope="module")
+def empty_endpoint(start, folder):
+    """One without models, which each test leaves so."""
+    with start(folder, SAGEMAKER_MULTI_MODEL="true", SAGEMAKER_MODEL_SERVER_WORKERS="2") as server:
+        yield server
+
+
 def load(server, name: str, folder: str = "") -> httpx.Response:
     url = f"{server.folder}/{folder or name}/model"
     return server.client().post("/models", json={"model_name": name, "url": url})
@@ -119,13 +126,13 @@ def test_the_life_of_a_model(endpoint):
         ([], "expected {"),
     ],
 )
-def test_what_cannot_be_loaded(endpoint, body, detail):
+def test_what_cannot_be_loaded(empty_endpoint, body, detail):
     if isinstance(body, dict) and "url" in body:
-        body = {**body, "url": body["url"].replace("{folder}", endpoint.folder)}
-    response = endpoint.client().post("/models", json=body)
+        body = {**body, "url": body["url"].replace("{folder}", empty_endpoint.folder)}
+    response = empty_endpoint.client().post("/models", json=body)
     assert response.status_code == 400, response.text
     assert detail in response.json()["detail"]
-    assert endpoint.client().get("/models").json() == {"models": []}
+    assert empty_endpoint.client().get("/models").json() == {"models": []}
 
 
 def test_a_model_that_ends_its_process_ends_no_worker(endpoint):
