@@ -27,7 +27,7 @@ ifdef PYTEST_ARGS
 else
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(MOVING) tests/process tests/browser tests/unit
 	$(BIN)/python -m pytest $(MEASURING)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/container tests/docs tests/serving tests/aws $(addprefix --ignore ,$(MOVING) $(MEASURING))
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/sdk tests/container tests/docs tests/serving tests/aws $(addprefix --ignore ,$(MOVING) $(MEASURING))
 endif
 
 mutation: $(VENV)/tested $(VENV)-mutation/ready  ## small faults in the code, shown to the tests that run their lines: an hour
@@ -53,7 +53,7 @@ lint: $(VENV)/tested
 	PYTHONPATH=container_src:scripts $(BIN)/lint-imports
 
 clean:  ## remove the environments; runs/ is yours and stays
-	rm -rf $(VENV) $(VENV)-mutation .mutation
+	rm -rf $(VENV) $(VENV)-mutation $(VENV)-sdk-* .mutation
 
 # rl-coach and gym are built from source with the pinned setuptools: hence two steps, the second without isolation.
 # Of all the modules that are installed a job imports a tenth: those are compiled, the others when they are imported.

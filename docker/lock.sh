@@ -14,4 +14,7 @@ compile "$@" -o requirements.txt --constraint docker/training/requirements.txt \
     --constraint docker/serving/requirements.txt requirements.in
 compile "$@" -o requirements-test.txt --constraint requirements.txt --constraint docker/training/requirements.txt \
     --constraint docker/serving/requirements.txt --constraint docker/build-requirements.txt requirements-test.in
+for version in v2 v3; do
+    compile "$@" -o "tests/sdk/requirements-$version.txt" --override tests/sdk/never-imported.txt "tests/sdk/requirements-$version.in"
+done
 compile "$@" -o benchmarks/mutation/requirements.txt --constraint requirements-test.txt benchmarks/mutation/requirements.in

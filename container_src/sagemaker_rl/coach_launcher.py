@@ -17,7 +17,7 @@ from sagemaker_rl.coach import arguments, preset_values
 from sagemaker_rl.coach.presets import find_preset, import_coach, import_preset, prepare_environment, preset_stem
 from sagemaker_rl.configuration_list import ConfigurationList
 from sagemaker_rl.errors import InputError
-from sagemaker_rl.job import failures, hosts, outputs, ranks
+from sagemaker_rl.job import hosts, outputs, ranks
 from sagemaker_rl.job.hyperparameters import (
     OF_THE_PLATFORM,
     as_arguments,
@@ -30,6 +30,7 @@ from sagemaker_rl.job.hyperparameters import (
 from sagemaker_rl.job.mapped_names import names_in
 from sagemaker_rl.job.ml_paths import MLPaths
 from sagemaker_rl.job.stopping import STOP
+from sagemaker_rl.report.job import run_and_report
 
 EVALUATE_STEPS = 20_000
 """Environment steps that an evaluation plays at least, unless it is told."""
@@ -126,8 +127,8 @@ class SageMakerCoachPresetLauncher:
     def _run(self, job: Callable[[], None]) -> None:
         STOP.install()
         prepare_environment()
-        failure_file, trains = self.paths.failure, hosts.trains_here(self.paths)
-        if trains and failures.run(lambda: ranks.run(job, lambda: vars(self).pop("paths")), failure_file):
+        trains = hosts.trains_here(self.paths)
+        if trains and run_and_report(lambda: ranks.run(job, lambda: vars(self).pop("paths")), self.paths):
             sys.exit(1)
 
     def _evaluate(self) -> None:

@@ -17,6 +17,9 @@ ERRORS = (
 NO_COMPILER = re.compile(r"(command|execute) '?\S*(gcc|g\+\+|cc|c\+\+|clang)\S*.*No such file or directory")
 """What setuptools says of a package that comes as C sources."""
 
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+"""What OpenSSL says of a certificate authority that it does not know, a company's own perhaps."""
+
 
 def installation_reason(file: str, stdout: str, stderr: str, own_image: str) -> str:
     """Return what pip could not install, and why.
@@ -35,7 +38,9 @@ def installation_reason(file: str, stdout: str, stderr: str, own_image: str) -> 
     sentence = next((error for error in errors if any(re.match(pattern, error) for pattern in ERRORS)), "")
     sentence = sentence or last_line(errors) or last_line(lines) or "pip failed; see the log"
     advice = ""
-    if "connection broken by" in stderr and "(from versions: none)" in stderr:
+    if UNTRUSTED in stderr:
+        advice = ", as the certificate of the package index is not trusted: PIP_CERT names a file of those that are"
+    elif "connection broken by" in stderr and "(from versions: none)" in stderr:
         advice = f", as the package index cannot be reached: {own_image}"
     elif NO_COMPILER.search(stdout) or NO_COMPILER.search(stderr):
         advice = f", as it is no wheel and there is no compiler: {own_image}"

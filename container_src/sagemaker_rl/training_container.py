@@ -20,7 +20,7 @@ from sagemaker_rl.job import failures, hosts, ssh_keys, stopping
 from sagemaker_rl.job.hyperparameters import nearest, read_hyperparameters
 from sagemaker_rl.job.ml_paths import BUNDLED_CODE, MLPaths
 from sagemaker_rl.job.script_mode import run_as_ranks, run_users_program
-from sagemaker_rl.report.job import write_report
+from sagemaker_rl.report.job import ENTRY_POINT, write_report
 
 DEFAULT_PROGRAM = "train-coach.py"
 
@@ -31,14 +31,15 @@ def main() -> None:
     stopping.handle(lambda number, frame: os._exit(0))
     command = " ".join(sys.argv[1:])
     if command != "train":
-        print(f"Error: The command is {command!r}, expected 'train'.", file=sys.stderr)
+        other = "; mountain-car-serving is the image that serves" if command == "serve" else ""
+        print(f"Error: The command is {command!r}, expected 'train'{other}.", file=sys.stderr)
         sys.exit(2)
     paths = MLPaths.from_environment()
     # First, because sagemaker-training would report what is wrong here as a "Framework Error" with a traceback.
     if failures.run(lambda: _prepare(paths), paths.failure):
         write_report(paths)
         sys.exit(1)
-    os.environ["SAGEMAKER_TRAINING_MODULE"] = "sagemaker_rl.training_container:run_job"
+    os.environ["SAGEMAKER_TRAINING_MODULE"] = ENTRY_POINT
     from sagemaker_training import trainer
 
     trainer.train()

@@ -36,6 +36,7 @@ def test_labels_tags_and_entry_point(engine, built, kind):
     assert f"mountain-car-{kind}:{revision}" in image.tags
     entry_point = image.attrs["Config"]["Entrypoint"]
     assert entry_point[0] == "python", "exec form, or signals do not arrive"
+    assert image.attrs["Config"]["Cmd"] == [{"training": "train", "serving": "serve"}[kind]]
     environment = dict(variable.split("=", 1) for variable in image.attrs["Config"]["Env"])
     assert environment["GIT_REVISION"] == revision
 

@@ -41,6 +41,12 @@ NO_COMPILER = "      error: command '/usr/bin/x86_64-linux-gnu-gcc' failed: No s
             "No matching distribution found for simulator==9.9, as the package index cannot be reached: install it in "
             "an image of your own.",
         ),
+        (
+            "",
+            "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed')) " + NOT_FOUND,
+            "No matching distribution found for simulator==9.9, as the certificate of the package index is not "
+            "trusted: PIP_CERT names a file of those that are.",
+        ),
         ("", "\n".join(NOT_FOUND.splitlines()[1:]), "No matching distribution found for simulator==9.9."),
         ("", NOT_BUILT, "Failed to build 'box2d' when getting requirements to build wheel."),
         (

@@ -175,7 +175,9 @@ def _tell(program: Any, number: int) -> None:
 
     with contextlib.suppress(psutil.NoSuchProcess):
         commands = program.children() if _is_shell(program) else []
-        if not commands or _catches(program, number):  # first, since a shell whose command has ended may have, too
+        if not commands or stopping.is_caught(
+            program.pid, number
+        ):  # first, since a shell whose command has ended may have, too
             program.send_signal(number)
         for command in commands:
             _tell(command, number)
@@ -189,16 +191,6 @@ def _is_shell(program: Any) -> bool:
         return Path(program.exe()).name in SHELLS
     except psutil.AccessDenied:
         return program.name() in SHELLS
-
-
-def _catches(program: Any, number: int) -> bool:
-    """Tell whether a process has a handler of a signal (https://man7.org/linux/man-pages/man5/proc.5.html: SigCgt)."""
-    try:
-        status = Path(f"/proc/{program.pid}/status").read_text(encoding="ascii", errors="replace")
-    except OSError:  # it has ended
-        return False
-    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
-    return bool(int(caught, 16) >> (number - 1) & 1)
 
 
 @dataclass

@@ -24,7 +24,8 @@ def serve_main() -> NoReturn:
     end_process_at_sigterm()
     command = " ".join(sys.argv[1:])
     if command != "serve":
-        print(f"Error: The command is {command!r}, expected 'serve'.", file=sys.stderr)
+        other = "; mountain-car-training is the image that trains" if command == "train" else ""
+        print(f"Error: The command is {command!r}, expected 'serve'{other}.", file=sys.stderr)
         sys.exit(2)
     blas.prepare_environment()
     os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")  # half the threaded engine's time for small batches

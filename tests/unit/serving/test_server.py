@@ -30,14 +30,21 @@ def test_an_address_that_cannot_be_used(host):
         server._listen(host, 0)
 
 
-@pytest.mark.parametrize("arguments", [[], ["train"], ["serve", "now"]])
-def test_another_command_is_refused(monkeypatch, capsys, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "'', expected 'serve'"),
+        (["train"], "'train', expected 'serve'; mountain-car-training is the image that trains"),
+        (["serve", "now"], "'serve now', expected 'serve'"),
+    ],
+)
+def test_another_command_is_refused(monkeypatch, capsys, arguments, said):
     monkeypatch.setattr(server, "end_process_at_sigterm", lambda: None)
     monkeypatch.setattr(server.sys, "argv", ["serve", *arguments])
     with pytest.raises(SystemExit) as status:
         server.serve_main()
     assert status.value.code == 2
-    assert capsys.readouterr().err == f"Error: The command is {' '.join(arguments)!r}, expected 'serve'.\n"
+    assert capsys.readouterr().err == f"Error: The command is {said}.\n"
 
 
 def test_a_mistake_of_the_users_is_one_sentence(monkeypatch, capsys):
