@@ -38,7 +38,7 @@ def installation_reason(file: str, stdout: str, stderr: str, own_image: str) -> 
     sentence = next((error for error in errors if any(re.match(pattern, error) for pattern in ERRORS)), "")
     sentence = sentence or last_line(errors) or last_line(lines) or "pip failed; see the log"
     advice = ""
-    if UNTRUSTED in stderr:
+    if UNTRUSTED in stdout + stderr:
         advice = ", as the certificate of the package index is not trusted: PIP_CERT names a file of those that are"
     elif "connection broken by" in stderr and "(from versions: none)" in stderr:
         advice = f", as the package index cannot be reached: {own_image}"

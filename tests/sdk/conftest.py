@@ -15,13 +15,23 @@ from typing import Any
 import psutil
 import pytest
 from documents import Page
-from jobs import CONTAINER_SRC, ROOT, SHORT_PPO, free_port
+from jobs import CONTAINER_SRC, ROOT, free_port
 from launch.local import images
 from moto.server import ThreadedMotoServer
 
 import docker
 
 PAGE = Page("docs/sdk.md")
+SHORT = {
+    "improve_steps": 4000,
+    "training_freq_env_steps": 2000,
+    "evaluation_freq_env_steps": 4000,
+    "evaluation_episodes": 1,
+    "training_batch_size": 500,
+    "training_epochs": 1,
+    "parallel_environments": 2,
+}
+"""Hyperparameters of a job that takes a second or two."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -127,12 +137,12 @@ def walk(
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": f"{host},127.0.0.1,localhost",
             "ROLE_ARN": "arn:aws:iam::123456789012:role/rl-mountain-car",
-            "HYPERPARAMETERS": json.dumps({name: value for name, value in SHORT_PPO.items() if name != "seed"}),
+            "HYPERPARAMETERS": json.dumps(SHORT),
         }
         command = [_python_of_sdk(version), ROOT / "tests/sdk/run_snippets.py", code, folder / "outcome.jsonl"]
         log = folder / "log.txt"
         with log.open("w") as output:
-            subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=output, timeout=400, check=False)
+            subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=output, timeout=900, check=False)
         defined: dict[str, dict[str, Any]] = {}
         for line in (folder / "outcome.jsonl").read_text(encoding="utf-8").splitlines():
             each = json.loads(line)

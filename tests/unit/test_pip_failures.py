@@ -20,6 +20,9 @@ NOT_FOUND = """WARNING: Retrying (Retry(total=4)) after connection broken by 'Ne
 ERROR: Could not find a version that satisfies the requirement simulator==9.9 (from versions: none)
 ERROR: No matching distribution found for simulator==9.9
 """
+UNTRUSTED = (
+    "There was a problem confirming the ssl certificate: [SSL: CERTIFICATE_VERIFY_FAILED] self-signed - skipping"
+)
 NOT_BUILT = """  error: subprocess-exited-with-error
   x Building wheel for box2d (pyproject.toml) did not run successfully.
   note: This error originates from a subprocess, and is likely not a problem with pip.
@@ -42,8 +45,8 @@ NO_COMPILER = "      error: command '/usr/bin/x86_64-linux-gnu-gcc' failed: No s
             "an image of your own.",
         ),
         (
-            "",
-            "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed')) " + NOT_FOUND,
+            UNTRUSTED,
+            NOT_FOUND,
             "No matching distribution found for simulator==9.9, as the certificate of the package index is not "
             "trusted: PIP_CERT names a file of those that are.",
         ),
