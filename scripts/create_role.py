@@ -57,6 +57,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
     clients = session.connect(arguments)
     existing = roles.execution_role(clients, arguments.role) if arguments.role else roles.callers_role(clients)
     if existing:
+        if any((arguments.read, arguments.kms_keys, arguments.topics, arguments.replace, arguments.vpc is not None)):
+            print(f"{existing}: is not this project's role, and is left as it is", file=sys.stderr)
         if arguments.dry_run:
             dry_run.print_requests([])
         else:

@@ -192,7 +192,10 @@ def test_the_role_given_is_used(script, aws):
     aws.client("iam").create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
     assert script("create_role.py", "--role", "mine").stdout == f"arn:aws:iam::{ACCOUNT}:role/mine\n"
     arn = "arn:aws:iam::999999999999:role/other/theirs"
-    assert script("create_role.py", "--role", arn).stdout == f"{arn}\n"
+    done = script("create_role.py", "--role", arn)
+    assert (done.stdout, done.stderr) == (f"{arn}\n", "")
+    done = script("create_role.py", "--role", arn, "--read", "s3://mine")
+    assert (done.stdout, done.stderr) == (f"{arn}\n", f"{arn}: is not this project's role, and is left as it is\n")
     done = script("create_role.py", "--role", "yours")
     assert done.returncode == 2
     expected = "Error: --role is 'yours', expected the ARN or the name of a role of account 123456789012.\n"
