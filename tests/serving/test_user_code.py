@@ -127,7 +127,7 @@ def test_code_that_cannot_be_loaded_ends_the_container(serve, source, reason):
     with serve(source, healthy=False) as endpoint:
         assert endpoint.wait(60) == 1
         lines = endpoint.log().strip().splitlines()
-        assert lines[-1].startswith(f"Error: {reason}")
+        assert endpoint.error().startswith(f"Error: {reason}")
         assert lines.count("not yet") == (3 if "3 workers" in reason else 0), "what it prints is in the log"
 
 
