@@ -62,6 +62,11 @@ class Server:
         """Return what it has printed so far; of a process, what it printed until its end."""
         return self._log()
 
+    def error(self) -> str:
+        """Return the one line that says why it ended; the engine mixes it with the lines of the other stream."""
+        (line,) = [line for line in self.log().splitlines() if line.startswith("Error: ")]
+        return line
+
     def wait(self, seconds: float = 20) -> int:
         """Return its exit status."""
         return self._wait(seconds)

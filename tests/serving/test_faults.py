@@ -231,7 +231,7 @@ def test_a_graph_on_which_mxnet_crashes_ends_it_with_the_reason(start, ppo_model
     crash(broken)
     with start(broken, healthy=False) as server:
         assert server.wait() == 1
-        last = server.log().strip().splitlines()[-1]
+        last = server.error()
         assert last.startswith("Error: The graph in policy-symbol.json cannot be run: a node refers to an output")
 
 

@@ -102,7 +102,7 @@ def test_what_it_raises(serve):
         assert endpoint.invoke("die", "text/plain").status_code == 503
         assert endpoint.invoke("teapot", "text/plain").status_code == 418
         endpoint.terminate()
-        endpoint.wait()
+        endpoint.wait(60)
         assert "SystemExit: enough" in endpoint.log()
         request_id = answer.headers["X-Request-Id"]
         lines = [json.loads(line) for line in endpoint.log().splitlines() if request_id in line]
@@ -125,9 +125,9 @@ def test_what_it_raises(serve):
 )
 def test_code_that_cannot_be_loaded_ends_the_container(serve, source, reason):
     with serve(source, healthy=False) as endpoint:
-        assert endpoint.wait() == 1
+        assert endpoint.wait(60) == 1
         lines = endpoint.log().strip().splitlines()
-        assert lines[-1].startswith(f"Error: {reason}")
+        assert endpoint.error().startswith(f"Error: {reason}")
         assert lines.count("not yet") == (3 if "3 workers" in reason else 0), "what it prints is in the log"
 
 

@@ -43,7 +43,7 @@ def test_the_artifact_answers_in_its_place(serve, server, program, source, reaso
         value, action, _ = answer.json()
         assert len(value) == len(action) == 1
         endpoint.terminate()
-        endpoint.wait()
+        endpoint.wait(60)
         lines = [line for line in endpoint.log().splitlines() if "The policy artifact is served" in line]
         assert len(lines) == 1
         assert f"code/{program} is not run: {reason}" in lines[0]
@@ -51,14 +51,14 @@ def test_the_artifact_answers_in_its_place(serve, server, program, source, reaso
 
 def test_a_program_that_is_not_there(serve):
     with serve("inferense.py", LAUNCHER, SAGEMAKER_PROGRAM="inference2.py", healthy=False) as endpoint:
-        assert endpoint.wait() == 1
-        last = endpoint.log().splitlines()[-1]
+        assert endpoint.wait(60) == 1
+        last = endpoint.error()
         assert last == "Error: SAGEMAKER_PROGRAM is 'inference2.py', expected one of those in code/: inferense.py."
 
 
 def test_a_handler_whose_onnx_file_is_there_is_run(serve):
     with serve("deploy-mxnet-coach.py", ONNX_HANDLER, files={"model.onnx": b"no ONNX"}, healthy=False) as endpoint:
-        assert endpoint.wait() == 1
+        assert endpoint.wait(60) == 1
         assert "The policy artifact is served" not in endpoint.log()
         assert "onnx" in endpoint.log().lower()
 
@@ -98,8 +98,8 @@ def test_a_requirement_that_cannot_be_installed_is_named(serve):
     files = {"code/requirements.txt": b"simulator-of-nobody==2.0.3\n"}
     index = {"PIP_INDEX_URL": "http://127.0.0.1:1/simple", "PIP_RETRIES": "1", **PIP}
     with serve("inference.py", USES_SIMULATOR, files=files, healthy=False, **index) as endpoint:
-        assert endpoint.wait() == 1
-        assert endpoint.log().strip().splitlines()[-1] == (
+        assert endpoint.wait(60) == 1
+        assert endpoint.error() == (
             "Error: code/requirements.txt cannot be installed: No matching distribution found for "
             "simulator-of-nobody==2.0.3, as the package index cannot be reached: install it in an image of your own "
             "(docs/serving.md)."
@@ -114,8 +114,8 @@ def test_a_program_that_is_a_fifo_ends_the_container(serve):
         SAGEMAKER_PROGRAM="inference.py",
         healthy=False,
     ) as endpoint:
-        assert endpoint.wait() == 1
-        last = endpoint.log().strip().splitlines()[-1]
+        assert endpoint.wait(60) == 1
+        last = endpoint.error()
         assert last == f"Error: {endpoint.folder}/code/inference.py is a FIFO, expected a file."
 
 
