@@ -97,7 +97,7 @@ def push(engine: docker.DockerClient, target: registry.Registry, kind: str, argu
         build(engine, target, kind, arguments)
     name = project.image_name(kind, revision)
     try:
-        image_id = str(engine.images.get(name).id).removeprefix("sha256:")
+        image_id = str(images.check_platform(engine.images.get(name), name).id).removeprefix("sha256:")
     except ImageNotFound:
         raise UsageError(f"There is no image {name} on the engine: build it, or leave out --only push.") from None
     tag = revision if is_clean else f"{revision}-{image_id[:12]}"

@@ -8,7 +8,7 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-debootstrap --variant=minbase bookworm "$root" "$mirror" >&2
+debootstrap --arch=amd64 --variant=minbase bookworm "$root" "$mirror" >&2
 # As in the official slim image: no package lists, documentation, manual pages or translations, no logs of the build.
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/var/log/* \
     "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/info/* "$root"/usr/share/locale/*

@@ -1,11 +1,14 @@
 """push_images.py against a local AWS server, a real Docker engine and a real registry."""
 
+import hashlib
+import io
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
+import tarfile
 import termios
 import threading
 
@@ -140,6 +143,45 @@ def test_nothing_is_built_that_could_be_pushed(checkout, engine, stand_in_regist
     done = checkout.script("push_images.py", "--registry", stand_in_registry.address, "--only", "push")
     assert done.returncode == 2
     assert done.stderr.startswith("Error: There is no image mountain-car-training:")
+
+
+@pytest.mark.container
+def test_an_image_for_another_processor_is_not_pushed(checkout, engine, kept_tags, stand_in_registry):
+    """As an engine on Apple silicon has it, whose image was built without a platform."""
+    checkout.git("commit", "--quiet", "--allow-empty", "--message", "For arm64")
+    revision = checkout.git("rev-parse", "--short=12", "HEAD")
+    name = f"mountain-car-training:{revision}"
+    load_image(engine, name, "arm64")
+    done = checkout.script("push_images.py", "--registry", stand_in_registry.address, "--only", "push")
+    assert (done.returncode, done.stderr) == (
+        2, f"Error: Image {name} is for linux/arm64, expected linux/amd64: build it with `make images`.\n"
+    )  # fmt: skip
+    assert revision not in stand_in_registry.tags("mountain-car-training")
+
+
+def load_image(engine, name, architecture):
+    """Have the engine load an image without files for a processor."""
+    layer = io.BytesIO()
+    tarfile.open(fileobj=layer, mode="w").close()
+    digest = f"sha256:{hashlib.sha256(layer.getvalue()).hexdigest()}"
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [digest]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, content in (
+            ("config.json", json.dumps(config).encode()),
+            ("manifest.json", json.dumps(manifest).encode()),
+            ("layer.tar", layer.getvalue()),
+        ):
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    engine.images.load(archive.getvalue())
 
 
 @pytest.mark.container

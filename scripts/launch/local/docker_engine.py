@@ -34,7 +34,7 @@ class DockerEngine:
         labels: of all containers that it starts.
 
     Raises:
-        UsageError: No Docker engine answers, or it has not got the images.
+        UsageError: No Docker engine answers, or it has not got the images, or others than SageMaker takes.
     """
 
     name = "docker"
@@ -47,7 +47,7 @@ class DockerEngine:
         self._serving_image = serving_image
         for image in (training_image, serving_image):
             try:
-                self._client.images.get(image)
+                images.check_platform(self._client.images.get(image), image)
             except ImageNotFound:
                 raise UsageError(f"Image {image} is not on this Docker engine, build it with `make images`.") from None
 

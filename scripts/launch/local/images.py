@@ -1,5 +1,6 @@
 """Build the two images through the Docker engine's API."""
 
+import contextlib
 import io
 import os
 import subprocess
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.images import Image
 
 import docker
 from launch.cli import interruption
@@ -17,6 +19,8 @@ from launch.cli.progress import waiting_for
 from launch.project import ROOT, git_revision, image_name, repository_name
 
 BASE_IMAGE = "debian:bookworm-slim"
+PLATFORM = "linux/amd64"
+"""Of both images, wherever they are built and run: MXNet has packages for no other, and SageMaker is told of none."""
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 LAST_LINES = 15
 """Of a build's log, in the message of an error."""
@@ -45,6 +49,22 @@ def connect() -> docker.DockerClient:
     return client
 
 
+def platform_of(image: Image) -> str:
+    """Return what an image of the engine runs on, as ``linux/amd64``."""
+    return f"{image.attrs.get('Os') or 'linux'}/{image.attrs.get('Architecture') or 'unknown'}"
+
+
+def check_platform(image: Image, name: str) -> Image:
+    """Return an image of the engine if SageMaker could run it.
+
+    Raises:
+        UsageError: It is for another processor or system.
+    """
+    if platform_of(image) != PLATFORM:
+        raise UsageError(f"Image {name} is for {platform_of(image)}, expected {PLATFORM}: build it with `make images`.")
+    return image
+
+
 def find_ca_bundle(flag: Path | None) -> Path | None:
     """Return the certificate bundle to trust while building: that of the flag, else the first that a variable names.
 
@@ -65,14 +85,14 @@ def ensure_base_image(client: docker.DockerClient, base_image: str, say: Callabl
     Raises:
         JobFailed: It can be neither pulled nor made.
     """
-    try:
-        return int(client.images.get(base_image).attrs["Size"])
-    except ImageNotFound:
-        pass
+    with contextlib.suppress(ImageNotFound):
+        found = client.images.get(base_image)
+        if platform_of(found) == PLATFORM:
+            return int(found.attrs["Size"])
     try:
         say(f"Pulling {base_image}")
         with waiting_for(f"the pull of {base_image}"):
-            return int(client.images.pull(base_image).attrs["Size"])
+            return int(client.images.pull(base_image, platform=PLATFORM).attrs["Size"])
     except APIError as error:
         if base_image != BASE_IMAGE:
             raise JobFailed(f"Base image {base_image} cannot be pulled: {error.explanation}.") from None
@@ -114,7 +134,7 @@ def build(
     revision = git_revision()
     arguments = {"BASE_IMAGE": base_image, "GIT_REVISION": revision}
     _build(client, kind, image_name(kind), arguments, ca_bundle, say, cache_from)
-    image = client.images.get(image_name(kind))
+    image = check_platform(client.images.get(image_name(kind)), image_name(kind))
     image.tag(repository_name(kind), tag=revision)
     return BuiltImage(image_name(kind), int(image.attrs["Size"]) - base_size)
 
@@ -160,6 +180,7 @@ def _build(
                 buildargs=arguments,
                 cache_from=list(cache_from),
                 target=target,
+                platform=PLATFORM,
                 rm=True,
                 forcerm=True,
                 decode=True,

@@ -8,6 +8,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 REQUEST = {"TrainingJobName": "job", "HyperParameters": {}}
+PLATFORM = {"Os": "linux", "Architecture": "amd64"}
+"""In what the engine says of an image."""
 
 
 class Healthy(BaseHTTPRequestHandler):

@@ -6,7 +6,7 @@ import demo
 import pytest
 from launch.cli import errors
 from launch.local import attached
-from stand_ins import REQUEST
+from stand_ins import PLATFORM, REQUEST
 
 
 def test_missing_images_are_noticed_before_anything_is_started(fake_engine, tmp_path, monkeypatch):
@@ -18,9 +18,20 @@ def test_missing_images_are_noticed_before_anything_is_started(fake_engine, tmp_
     assert not (tmp_path / "runs").exists()
 
 
+def test_images_for_another_processor_are_refused(fake_engine):
+    answers, _ = fake_engine
+    answers["GET", "/json"] = (200, {"Id": "c0ffee", "Os": "linux", "Architecture": "arm64"})
+    sentence = "is for linux/arm64, expected linux/amd64: build it with `make images`"
+    with pytest.raises(errors.UsageError, match=sentence):
+        attached.make_engine("docker")
+
+
 def test_a_container_that_cannot_be_started_is_removed(fake_engine, tmp_path):
     answers, requests = fake_engine
-    answers["GET", "/json"] = (200, {"Id": "c0ffee", "Config": {}, "Name": "/x"})  # of images and containers
+    answers["GET", "/json"] = (
+        200,
+        {"Id": "c0ffee", "Config": {}, "Name": "/x", **PLATFORM},
+    )  # of images and containers
     answers["POST", "/containers/create"] = (201, {"Id": "c0ffee"})
     answers["POST", "/containers/c0ffee/start"] = (500, {"message": "mounts denied"})
     answers["DELETE", "/containers/c0ffee"] = (204, None)

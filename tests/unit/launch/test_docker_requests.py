@@ -16,9 +16,16 @@ from launch.cli.errors import JobFailed, UsageError
 from launch.local import host_network, images, labels
 from launch.local.docker_engine import DockerEngine
 from launch.local.engines import ContainerSettings, choose_engine
+from stand_ins import PLATFORM
 
 IMAGE = "my-image:1"
-CONTAINER = {"Id": "c0ffee", "Config": {"Tty": False, "Labels": {}}, "Name": "/brief", "State": {"Status": "running"}}
+CONTAINER = {
+    "Id": "c0ffee",
+    "Config": {"Tty": False, "Labels": {}},
+    "Name": "/brief",
+    "State": {"Status": "running"},
+    **PLATFORM,
+}
 
 
 @pytest.fixture
@@ -191,8 +198,11 @@ def test_what_killed_jobs_have_left_is_removed(engine, monkeypatch, tmp_path, ca
 def test_a_build_of_an_image(engine, monkeypatch, tmp_path):
     (tmp_path / "ca.pem").write_text("CERTIFICATE")
     monkeypatch.setattr(images, "git_revision", lambda: "abc-dirty")
-    engine.answers["GET", "/images/base:1/json"] = (200, {"Id": "b", "Size": 70_000_000})
-    engine.answers["GET", "/images/mountain-car-serving:latest/json"] = (200, {"Id": "s", "Size": 100_000_000})
+    engine.answers["GET", "/images/base:1/json"] = (200, {"Id": "b", "Size": 70_000_000, **PLATFORM})
+    engine.answers["GET", "/images/mountain-car-serving:latest/json"] = (
+        200,
+        {"Id": "s", "Size": 100_000_000, **PLATFORM},
+    )
     engine.answers["POST", "/tag"] = (201, None)
     engine.answers["POST", "/build"] = (200, [{"stream": "Step 1/2 : FROM\nnoise\n"}, {"stream": "Step 2/2 : RUN"}])
     said: list[str] = []
@@ -204,6 +214,7 @@ def test_a_build_of_an_image(engine, monkeypatch, tmp_path):
     assert asked.query["dockerfile"] == "docker/serving/Dockerfile"
     assert (asked.query["t"], json.loads(asked.query["cachefrom"])) == ("mountain-car-serving:latest", ["cached:1"])
     assert json.loads(asked.query["buildargs"]) == {"BASE_IMAGE": "base:1", "GIT_REVISION": "abc-dirty"}
+    assert asked.query["platform"] == images.PLATFORM
     assert (asked.query["rm"], asked.query["forcerm"]) == ("True", "True")
     with tarfile.open(fileobj=io.BytesIO(asked.body)) as tar:
         assert tar.extractfile("docker/ca-bundle.pem").read() == b"CERTIFICATE"
@@ -219,7 +230,7 @@ def test_a_build_of_an_image(engine, monkeypatch, tmp_path):
 
 
 def test_a_build_that_fails_ends_with_its_last_lines(engine):
-    engine.answers["GET", "/json"] = (200, {"Id": "b", "Size": 1})
+    engine.answers["GET", "/json"] = (200, {"Id": "b", "Size": 1, **PLATFORM})
     events = [{"stream": f"line {number}\n"} for number in range(20)]
     engine.answers["POST", "/build"] = (200, [*events, {"error": "no space left"}])
     said: list[str] = []
@@ -257,7 +268,7 @@ def test_a_base_image_that_is_missing_is_pulled(engine):
     with pytest.raises(JobFailed, match=r"^Base image mine:1 cannot be pulled: no such host\.$"):
         images.ensure_base_image(images.connect(), "mine:1", said.append)
     assert said == ["Pulling mine:1"]
-    assert engine.of("/images/create")[0].query == {"tag": "1", "fromImage": "mine"}
+    assert engine.of("/images/create")[0].query == {"tag": "1", "fromImage": "mine", "platform": images.PLATFORM}
 
 
 # --- The registry ----------------------------------------------------------------------------------------------------

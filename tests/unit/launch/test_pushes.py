@@ -12,6 +12,7 @@ from launch import project
 from launch.aws import image_uris, registry
 from launch.cli.errors import UsageError
 from launch.local import images
+from stand_ins import PLATFORM
 
 IDENTITY = "0123456789abcdef"
 
@@ -73,7 +74,7 @@ def engine(*images_there: str) -> Any:
     def get(name: str) -> Any:
         if images_there and name not in images_there:
             raise ImageNotFound("no")
-        return SimpleNamespace(id=f"sha256:{IDENTITY}")
+        return SimpleNamespace(id=f"sha256:{IDENTITY}", attrs=PLATFORM)
 
     return SimpleNamespace(images=SimpleNamespace(get=get, list=lambda name: [1] if name in images_there else []))
 

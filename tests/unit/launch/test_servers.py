@@ -17,7 +17,7 @@ from launch.local.engines import ContainerSettings
 from launch.local.ml_tree import pack
 from launch.local.process_engine import ProcessEngine
 from launch.local.records import ENDPOINTS, Deployment
-from stand_ins import server_of
+from stand_ins import PLATFORM, server_of
 
 CONTAINER = {
     "Id": "c0ffee",
@@ -39,7 +39,7 @@ def engine(fake_engine, monkeypatch, tmp_path):
         described = {**CONTAINER, "State": {"Status": status}, "NetworkSettings": {"Ports": ports}}
         answers["GET", "/containers/c0ffee/json"] = answers["GET", "/containers/cars-3/json"] = (200, described)
 
-    answers["GET", "/images/my-image:1/json"] = answers["GET", "/images/i/json"] = (200, {"Id": "i"})
+    answers["GET", "/images/my-image:1/json"] = answers["GET", "/images/i/json"] = (200, {"Id": "i", **PLATFORM})
     answers["GET", "/images/json"] = (200, [{"Id": "i"}])
     answers["POST", "/containers/create"] = (201, {"Id": "c0ffee"})
     for action in ("start", "stop"):
