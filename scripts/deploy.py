@@ -1,4 +1,6 @@
-"""Deploy a trained model, from a training job's name or a model.tar.gz, to an endpoint that is new or exists already.
+"""Deploy a trained model to an endpoint that is new or exists already.
+
+The model is that of a training job, the best of a tuning job, or a model.tar.gz.
 
 An update is without downtime: SageMaker starts the new model beside the old one, and moves over when it is healthy.
 
@@ -38,7 +40,9 @@ def main(command_line: Sequence[str] | None = None) -> None:
 def _parser() -> options.Parser:
     parser = options.parser(__doc__)
     parser.add_argument(
-        "model", type=models.check_name, help="a training job's name, or the path or address of a model.tar.gz"
+        "model",
+        type=models.check_name,
+        help="a training or tuning job's name, or the path or address of a model.tar.gz",
     )
     options.add_endpoint_name(parser, endpoints.check_name)
     options.add_image(parser)

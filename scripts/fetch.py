@@ -1,7 +1,8 @@
 """Fetch what a training or evaluation job left, and draw its rewards: waits for the job, downloads, unpacks, plots.
 
 Into runs/JOB/: output/intermediate/ (Coach's CSV, GIFs), output/data/ (checkpoint), model.tar.gz, report.html,
-reward.png, and episode.gif, the GIF of the latest episode.
+reward.png, and episode.gif, the GIF of the latest episode. Of a tuning job: report.html, which compares its training
+jobs.
 
 Examples:
     python scripts/fetch.py --local rl-mountain-car-2026-11-23-10-00-00-000000
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from launch.aws import logs
+from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join
 from launch.cli import errors, options, values
-from launch.cli.errors import JobFailed
+from launch.cli.errors import JobFailed, UsageError
 from launch.project import runs_folder
-from launch.sagemaker import report, results, session, training_jobs
+from launch.sagemaker import following, report, results, session, training_jobs, tuning_following
 from launch.sagemaker.following import ENDED
 
 
@@ -32,6 +34,9 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-wait", action="store_true", help="fetch what is there now")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
+    if following.training_job(clients, arguments.job) is None and tuning_following.describe(clients, arguments.job):
+        fetch_tuning_job(arguments, clients)
+        return
     job = training_jobs.describe(clients, arguments.job)
     home = join(job["OutputDataConfig"]["S3OutputPath"], arguments.job, "output")
     folder = arguments.output or runs_folder() / arguments.job
@@ -51,6 +56,16 @@ def main(command_line: Sequence[str] | None = None) -> None:
     if job["TrainingJobStatus"] == "Failed":
         lines = logs.tail(clients, logs.TRAINING_JOBS, f"{arguments.job}/")
         raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *lines]))
+
+
+def fetch_tuning_job(arguments: argparse.Namespace, clients: Clients) -> None:
+    """Wait for a tuning job, print the table of its training jobs, and write their report."""
+    if arguments.output:
+        raise UsageError("--output is of a training job, and the files of a tuning job's go to folders of their own.")
+    if arguments.dry_run:
+        print(json.dumps([{"Report": {"Of": arguments.job}}], indent=2))
+        return
+    tuning_following.show_results(clients, arguments.job, wait=not arguments.no_wait)
 
 
 def draw(arguments: argparse.Namespace, job: dict[str, Any], folder: Path) -> None:

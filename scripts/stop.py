@@ -1,4 +1,4 @@
-"""Stop a training or transform job: a training job saves its checkpoint and model first, as at SIGTERM.
+"""Stop a training, tuning or transform job: a training job saves its checkpoint and model first, as at SIGTERM.
 
 Examples:
     python scripts/stop.py --local rl-mountain-car-2026-11-23-10-00-00-000000
@@ -26,6 +26,12 @@ class JobKind(NamedTuple):
 
 KINDS = (
     JobKind("Training job", "TrainingJob", "describe_training_job", "stop_training_job"),
+    JobKind(
+        "Tuning job",
+        "HyperParameterTuningJob",
+        "describe_hyper_parameter_tuning_job",
+        "stop_hyper_parameter_tuning_job",
+    ),
     JobKind("Transform job", "TransformJob", "describe_transform_job", "stop_transform_job"),
 )
 
@@ -57,7 +63,7 @@ def find(clients: Clients, job: str) -> tuple[JobKind, dict[str, Any]]:
         describe = getattr(clients.sagemaker, kind.describe)
         if description := aws_errors.describe_if_exists(describe, **{f"{kind.api_name}Name": job}):
             return kind, description
-    raise UsageError(f"There is no training or transform job {job!r}{clients.where}.")
+    raise UsageError(f"There is no training, tuning or transform job {job!r}{clients.where}.")
 
 
 if __name__ == "__main__":

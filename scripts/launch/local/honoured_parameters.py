@@ -44,6 +44,20 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "CheckpointConfig.S3Uri",
         "CheckpointConfig.LocalPath=/opt/ml/checkpoints",
     ),
+    # local/tuning_api.py, local/tuning_job.py, local/tuning_search.py; TrainingJobDefinition as CreateTrainingJob
+    "CreateHyperParameterTuningJob": (
+        "HyperParameterTuningJobName",
+        "HyperParameterTuningJobConfig.Strategy=Random|Grid",
+        "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective",
+        "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs",
+        "HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs",
+        "HyperParameterTuningJobConfig.ParameterRanges.ContinuousParameterRanges",
+        "HyperParameterTuningJobConfig.ParameterRanges.IntegerParameterRanges",
+        "HyperParameterTuningJobConfig.ParameterRanges.CategoricalParameterRanges",
+        "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType=Off",
+        "HyperParameterTuningJobConfig.RandomSeed",
+        "TrainingJobDefinition",
+    ),
     # local/models_api.py, local/servers.py, local/jobs_api.py, local/transform_job.py
     "CreateModel": (
         "ModelName",
@@ -101,6 +115,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "DebugHookConfig",
         "ExperimentConfig",
     ),
+    "CreateHyperParameterTuningJob": (),
     "CreateModel": ("EnableNetworkIsolation",),
     "CreateEndpointConfig": (
         "DataCaptureConfig",

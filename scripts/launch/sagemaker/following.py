@@ -1,6 +1,7 @@
 """Following a training job to its end: its changes of status, its log, its results; and asking at Ctrl-C."""
 
 import contextlib
+import functools
 import itertools
 import sys
 import time
@@ -38,7 +39,8 @@ def follow_to_end(clients: Clients, job: str) -> None:
         with TrainingProgress() as progress:
             description = _follow(clients, job, log, progress)
     except interruption.Interrupted:
-        _ask_whether_to_stop(clients, job)
+        stop = functools.partial(clients.sagemaker.stop_training_job, TrainingJobName=job)
+        ask_whether_to_stop(f"training job {job}", stop)
         raise
     if description["TrainingJobStatus"] == "Failed":
         raise JobFailed("\n".join([description.get("FailureReason", f"Training job {job} failed."), *log.last]))
@@ -89,14 +91,18 @@ def _print_results(job: str, description: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _ask_whether_to_stop(clients: Clients, job: str) -> None:
-    """Ask at a terminal; without one, and by default, the job goes on."""
+def ask_whether_to_stop(job: str, stop: Callable[[], Any]) -> None:
+    """Ask at a terminal; without one, and by default, the job goes on.
+
+    Args:
+        job: its kind and name, in a sentence.
+        stop: asks SageMaker to stop it.
+    """
     answer = ""
     if sys.stdin.isatty():
         with contextlib.suppress(EOFError, interruption.Interrupted):
-            answer = input(f"\nStop training job {job} too? [y/N] ")
-    if answer.strip().lower() in ("y", "yes"):
-        clients.sagemaker.stop_training_job(TrainingJobName=job)
-        print(f"Training job {job} is being stopped.")
-    else:
-        print(f"Training job {job} goes on.")
+            answer = input(f"\nStop {job} too? [y/N] ")
+    goes_on = answer.strip().lower() not in ("y", "yes")
+    if not goes_on:
+        stop()
+    print(f"{job[0].upper()}{job[1:]} {'goes on' if goes_on else 'is being stopped'}.")

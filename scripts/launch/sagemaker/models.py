@@ -10,7 +10,7 @@ from launch.aws.storage import Storage, address_of, join, split
 from launch.cli.errors import UsageError
 from launch.cli.values import NAME
 from launch.local.ml_tree import check_archive
-from launch.sagemaker import fields, session, training_jobs
+from launch.sagemaker import fields, following, session, tuning_following
 
 
 def check_name(text: str) -> str:
@@ -36,7 +36,8 @@ def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, 
     """Return the address of the ``model.tar.gz`` that ``arguments.model`` names, uploaded if it has to be.
 
     Args:
-        arguments: with ``model``: a training job's name, a path or an address, which ``check_name`` has checked.
+        arguments: with ``model``: a training or tuning job's name, a path or an address, which ``check_name`` has
+            checked. A tuning job stands for its best training job.
         clients: give the account.
         name: of the model; a file is uploaded below it.
         kms_key: encrypts the upload; None for the bucket's own encryption.
@@ -59,11 +60,29 @@ def archive_address(arguments: argparse.Namespace, clients: Clients, name: str, 
             storage.ensure_bucket(split(home)[1])
             storage.upload(Path(text), target, kms_key)
         return target
-    job = training_jobs.describe(clients, text)
+    job = following.training_job(clients, text) or _best_of_tuning_job(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not archive:
-        raise UsageError(f"Training job {text} is {job['TrainingJobStatus']} and has no model, expected one that has.")
+        name, status = job["TrainingJobName"], job["TrainingJobStatus"]
+        raise UsageError(f"Training job {name} is {status} and has no model, expected one that has.")
     return str(archive)
+
+
+def _best_of_tuning_job(clients: Clients, name: str) -> dict[str, Any]:
+    """Return the description of a tuning job's best training job.
+
+    Raises:
+        UsageError: There is no such tuning job, or none of its training jobs has succeeded.
+    """
+    tuning_job = tuning_following.describe(clients, name)
+    if tuning_job is None:
+        raise UsageError(f"There is no training or tuning job {name!r}{clients.where}.")
+    best = (tuning_job.get("BestTrainingJob") or {}).get("TrainingJobName")
+    job = following.training_job(clients, best) if best else None
+    if job is None:
+        status = tuning_job["HyperParameterTuningJobStatus"]
+        raise UsageError(f"Tuning job {name} is {status} and has no best training job, expected one that has.")
+    return job
 
 
 def request(

@@ -41,14 +41,18 @@ def run(arguments: argparse.Namespace, clients: Clients, request: dict[str, Any]
 
 def create(clients: Clients, request: dict[str, Any], source: Path | None) -> None:
     """Create the job, after its bucket if that is not there, and after uploading the user's source folder, if any."""
-    home = request["OutputDataConfig"]["S3OutputPath"]
+    prepare_storage(clients, request["TrainingJobName"], request["OutputDataConfig"], source)
+    roles.call_once_assumable(clients, clients.sagemaker.create_training_job, request)
+
+
+def prepare_storage(clients: Clients, job: str, output: dict[str, Any], source: Path | None) -> None:
+    """Make the bucket of a job's OutputDataConfig if it is not there, and upload the user's source folder, if any."""
+    home = output["S3OutputPath"]
     storage = Storage(clients)
     if split(home)[0] == "s3":
         storage.ensure_bucket(split(home)[1])
     if source is not None:
-        target = join(home, request["TrainingJobName"], "source", "sourcedir.tar.gz")
-        _upload_source(storage, source, target, request["OutputDataConfig"].get("KmsKeyId"))
-    roles.call_once_assumable(clients, clients.sagemaker.create_training_job, request)
+        _upload_source(storage, source, join(home, job, "source", "sourcedir.tar.gz"), output.get("KmsKeyId"))
 
 
 def _upload_source(storage: Storage, source: Path, target: str, kms_key: str | None) -> None:

@@ -15,14 +15,24 @@ from launch.cli import bounds, values
 from launch.cli.errors import UsageError
 from launch.sagemaker import async_inference, endpoint_requests, endpoints, training_requests
 
-POSITIONALS = {"evaluate": ["a-job"], "transform": ["a-job", __file__], "deploy": ["a-job"], "train": [], "predict": []}
+POSITIONALS = {
+    "evaluate": ["a-job"],
+    "transform": ["a-job", __file__],
+    "deploy": ["a-job"],
+    "train": [],
+    "tune": [],
+    "predict": [],
+}
 """What else each script with a number needs on its command line."""
 SHAPES = {
     "--data-capture": "SamplingPercentage",
     "--max-concurrency": "ServerlessMaxConcurrency",
     "--max-concurrent": "MaxConcurrentInvocationsPerInstance",
+    "--max-jobs": "MaxNumberOfTrainingJobs",
+    "--max-parallel-jobs": "MaxParallelTrainingJobs",
     "--max-runtime": "MaxRuntimeInSeconds",
     "--max-wait": "MaxWaitTimeInSeconds",
+    "--min-resource": "HyperbandStrategyMinResource",
     "--volume-gb": "VolumeSizeInGB",
 }
 """What botocore's model of SageMaker calls a flag's value."""
