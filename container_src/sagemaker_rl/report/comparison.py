@@ -1,27 +1,24 @@
-"""The table that compares several runs."""
+"""The tables that compare several runs, or the training jobs of a tuning job."""
+
+from typing import Any
 
 from sagemaker_rl.report.coach_csv import EVALUATION_REWARD
 from sagemaker_rl.report.facts import PRESET, SEED, SPEED, STEPS, TRAINING_TIME, list_facts
 from sagemaker_rl.report.formatting import format_number
 from sagemaker_rl.report.parts import Table
-from sagemaker_rl.report.run import Run
 from sagemaker_rl.report.styles import StyledRun
 
 
 def compare_runs(styled_runs: list[StyledRun]) -> Table:
-    """Return a row for each run, which begins with its number.
-
-    Every setting that a run changed has a column, and so has the objective of a tuning job.
-    """
+    """Return a row for each run, which begins with its number; every setting that a run changed has a column."""
     changed = sorted(
         {str(setting.name) for styled in styled_runs for setting in styled.run.settings if setting.changed}
     )
-    objectives = sorted({styled.run.objective for styled in styled_runs if styled.run.objective})
-    rows = [_cells(styled, changed, objectives) for styled in styled_runs]
+    rows = [_cells(styled, changed) for styled in styled_runs]
     return Table([column for column, _ in rows[0]], [[cell for _, cell in row] for row in rows])
 
 
-def _cells(styled: StyledRun, changed: list[str], objectives: list[str]) -> list[tuple[str, str]]:
+def _cells(styled: StyledRun, changed: list[str]) -> list[tuple[str, str]]:
     """Return columns and cells."""
     run = styled.run
     facts = dict(list_facts(run))
@@ -32,7 +29,6 @@ def _cells(styled: StyledRun, changed: list[str], objectives: list[str]) -> list
         ("No.", styled.number),
         ("Run", run.name),
         ("Status", run.status),
-        *((name, _objective(run, name)) for name in objectives),
         ("Preset", facts.get(PRESET, "")),
         ("Seed", facts.get(SEED, "")),
         *((name, str(settings.get(name, ""))) for name in changed),
@@ -46,6 +42,33 @@ def _cells(styled: StyledRun, changed: list[str], objectives: list[str]) -> list
     ]
 
 
-def _objective(run: Run, name: str) -> str:
-    value = run.objective_value if run.objective == name else None
-    return "" if value is None else format_number(value)
+def compare_objectives(styled_runs: list[StyledRun]) -> Table | None:
+    """Return a row for each training job of a tuning job: its objective, and the hyperparameters that differ.
+
+    It is None if the runs have no objective in common.
+    """
+    runs = [styled.run for styled in styled_runs]
+    objective = runs[0].objective
+    if not objective or any(run.objective != objective for run in runs):
+        return None
+    names = sorted({name for run in runs for name in run.hyperparameters if not name.startswith(("sagemaker_", "_"))})
+    tuned = [name for name in names if len({run.hyperparameters.get(name) for run in runs}) > 1]
+    rows = [
+        [
+            styled.number,
+            "" if styled.run.objective_value is None else format_number(styled.run.objective_value),
+            *(_short(styled.run.hyperparameters.get(name, "")) for name in tuned),
+            styled.run.status,
+            styled.run.name,
+        ]
+        for styled in styled_runs
+    ]
+    return Table(["No.", objective, *tuned, "Status", "Run"], rows)
+
+
+def _short(value: Any) -> str:
+    """Return a number with six digits, and what is none as it is."""
+    try:
+        return f"{float(value):.6g}" if "." in str(value) else str(value)
+    except ValueError:
+        return str(value)

@@ -121,6 +121,17 @@ def combinations(ranges: Ranges) -> int:
     return math.prod(len(entry["Values"]) for entry in ranges.get(CATEGORICAL, []))
 
 
+def extremes(ranges: Ranges) -> list[dict[str, str]]:
+    """Return sets of values that together have both ends of each range of numbers, and each single value."""
+    numbers = [entry for kind in ranges if kind != CATEGORICAL for entry in ranges[kind]]
+    choices = ranges.get(CATEGORICAL, [])
+    return [
+        {entry["Name"]: entry["MaxValue" if place % 2 else "MinValue"] for entry in numbers}
+        | {entry["Name"]: entry["Values"][place % len(entry["Values"])] for entry in choices}
+        for place in range(max([2, *(len(entry["Values"]) for entry in choices)]))
+    ]
+
+
 def check(ranges: Ranges) -> None:
     """Check ranges as SageMaker does.
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from jobs import ROOT
+from launch.cli import parameter_ranges
 from launch.cli.errors import UsageError
 from launch.sagemaker import tuning_requests
 
@@ -137,3 +138,19 @@ def test_what_a_training_job_of_a_tuning_job_cannot_have_is_refused():
     }
     with pytest.raises(UsageError, match=r"^ExperimentConfig, TensorBoardOutputConfig cannot be given to the training"):
         tuning_requests.definition(training, ["x"])
+
+
+def test_the_extremes_of_ranges_have_each_end_and_each_choice():
+    ranges = {
+        "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}],
+        "CategoricalParameterRanges": [{"Name": "a", "Values": ["p", "q", "r"]}, {"Name": "b", "Values": ["s"]}],
+    }
+    assert parameter_ranges.extremes(ranges) == [
+        {"x": "0", "a": "p", "b": "s"},
+        {"x": "1", "a": "q", "b": "s"},
+        {"x": "0", "a": "r", "b": "s"},
+    ]
+    assert parameter_ranges.extremes({"IntegerParameterRanges": ranges["ContinuousParameterRanges"]}) == [
+        {"x": "0"},
+        {"x": "1"},
+    ]
