@@ -34,10 +34,10 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-wait", action="store_true", help="fetch what is there now")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
-    if following.training_job(clients, arguments.job) is None and tuning_following.describe(clients, arguments.job):
+    job = following.training_job(clients, arguments.job)
+    if job is None:
         fetch_tuning_job(arguments, clients)
         return
-    job = training_jobs.describe(clients, arguments.job)
     home = join(job["OutputDataConfig"]["S3OutputPath"], arguments.job, "output")
     folder = arguments.output or runs_folder() / arguments.job
     if arguments.dry_run:
@@ -59,7 +59,14 @@ def main(command_line: Sequence[str] | None = None) -> None:
 
 
 def fetch_tuning_job(arguments: argparse.Namespace, clients: Clients) -> None:
-    """Wait for a tuning job, print the table of its training jobs, and write their report."""
+    """Wait for a tuning job, print the table of its training jobs, and write their report.
+
+    Raises:
+        UsageError: There is none of that name, or its files are to go elsewhere.
+        JobFailed: It failed.
+    """
+    if tuning_following.describe(clients, arguments.job) is None:
+        raise UsageError(f"There is no training or tuning job {arguments.job!r}{clients.where}.")
     if arguments.output:
         raise UsageError("--output is of a training job, and the files of a tuning job's go to folders of their own.")
     if arguments.dry_run:
