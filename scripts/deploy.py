@@ -1,4 +1,6 @@
-"""Deploy a trained model, from a training job's name or a model.tar.gz, to an endpoint that is new or exists already.
+"""Deploy a trained model to an endpoint that is new or exists already.
+
+The model is that of a training job, the best of a tuning job, or a model.tar.gz.
 
 An update is without downtime: SageMaker starts the new model beside the old one, and moves over when it is healthy.
 
@@ -79,7 +81,7 @@ def _parser() -> options.Parser:
         "model",
         nargs="?",
         type=models.check_name,
-        help="a training job's name, or the path or address of a model.tar.gz",
+        help="a training or tuning job's name, or the path or address of a model.tar.gz",
     )
     parser.add_argument(
         "--package",

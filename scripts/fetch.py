@@ -1,7 +1,8 @@
 """Fetch what a training or evaluation job left, and draw its rewards: waits for the job, downloads, unpacks, plots.
 
 Into runs/JOB/: output/intermediate/ (Coach's CSV, GIFs), output/data/ (checkpoint), model.tar.gz, report.html,
-reward.png, episode.gif, the GIF of the latest episode, and tensorboard/ of a job with --tensorboard.
+reward.png, episode.gif, the GIF of the latest episode, and tensorboard/ of a job with --tensorboard. Of a tuning job:
+report.html, which compares its training jobs.
 
 Examples:
     python scripts/fetch.py --local rl-mountain-car-2026-11-23-10-00-00-000000
@@ -17,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from launch.aws import logs
+from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join
 from launch.cli import errors, options, values
-from launch.cli.errors import JobFailed
+from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
 from launch.project import runs_folder
-from launch.sagemaker import following, report, results, session, training_jobs
+from launch.sagemaker import following, report, results, session, training_jobs, tuning_following
 from launch.sagemaker.job_kinds import ENDED, TRAINING
 
 
@@ -33,7 +35,10 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser.add_argument("--no-wait", action="store_true", help="fetch what is there now")
     arguments = parser.parse_args(command_line)
     clients = session.connect(arguments)
-    job = training_jobs.describe(clients, arguments.job)
+    job = following.training_job(clients, arguments.job)
+    if job is None:
+        fetch_tuning_job(arguments, clients)
+        return
     home = join(job["OutputDataConfig"]["S3OutputPath"], arguments.job, "output")
     folder = arguments.output or runs_folder() / arguments.job
     if arguments.dry_run:
@@ -56,6 +61,23 @@ def main(command_line: Sequence[str] | None = None) -> None:
     except JobFailed as failure:
         lines = logs.tail(clients, logs.TRAINING_JOBS, f"{arguments.job}/")
         raise JobFailed("\n".join([str(failure), *lines])) from None
+
+
+def fetch_tuning_job(arguments: argparse.Namespace, clients: Clients) -> None:
+    """Wait for a tuning job, print the table of its training jobs, and write their report.
+
+    Raises:
+        UsageError: There is none of that name, or its files are to go elsewhere.
+        JobFailed: It failed.
+    """
+    if tuning_following.describe(clients, arguments.job) is None:
+        raise UsageError(f"There is no training or tuning job {arguments.job!r}{clients.where}.")
+    if arguments.output:
+        raise UsageError("--output is of a training job, and the files of a tuning job's go to folders of their own.")
+    if arguments.dry_run:
+        print(json.dumps([{"Report": {"Of": arguments.job}}], indent=2))
+        return
+    tuning_following.show_results(clients, arguments.job, wait=not arguments.no_wait)
 
 
 def draw(arguments: argparse.Namespace, job: dict[str, Any], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""List training jobs, transform jobs and endpoints, the newest first; or the models of a multi-model endpoint.
+"""List training, tuning and transform jobs, and endpoints, the newest first; or the models of a multi-model endpoint.
 
 Examples:
     python scripts/list.py --local
@@ -30,6 +30,13 @@ class Listing(NamedTuple):
 
 LISTINGS = (
     Listing("ListTrainingJobs", "list_training_jobs", "TrainingJobSummaries", "TrainingJob", "training job"),
+    Listing(
+        "ListHyperParameterTuningJobs",
+        "list_hyper_parameter_tuning_jobs",
+        "HyperParameterTuningJobSummaries",
+        "HyperParameterTuningJob",
+        "tuning job",
+    ),
     Listing("ListTransformJobs", "list_transform_jobs", "TransformJobSummaries", "TransformJob", "transform job"),
     Listing("ListEndpoints", "list_endpoints", "Endpoints", "Endpoint", "endpoint"),
 )

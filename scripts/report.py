@@ -20,7 +20,7 @@ from launch.aws.storage import Storage, join
 from launch.cli import errors, options, values
 from launch.cli.errors import UsageError
 from launch.project import runs_folder
-from launch.sagemaker import report, results, session, training_jobs
+from launch.sagemaker import report, results, session
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -59,13 +59,7 @@ def fetch(run: str, clients: Clients) -> Path:
         return folder
     if not values.NAME.fullmatch(run):
         raise UsageError(f"The run is {run!r}, expected a job's name, its folder, or s3://bucket/prefix/JOB.")
-    folder = runs_folder() / run
-    if (folder / "output").is_dir() and report.has_ended(folder):
-        return folder
-    job = training_jobs.describe(clients, run)
-    results.fetch(Storage(clients), join(job["OutputDataConfig"]["S3OutputPath"], run, "output"), folder)
-    report.write_description(job, folder)  # the last: it says that the rest is there
-    return folder
+    return report.fetch_job(clients, run)
 
 
 if __name__ == "__main__":

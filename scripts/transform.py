@@ -52,7 +52,9 @@ def main(command_line: Sequence[str] | None = None) -> None:
 def _parser() -> options.Parser:
     parser = options.parser(__doc__)
     parser.add_argument(
-        "model", type=models.check_name, help="a training job's name, or the path or address of a model.tar.gz"
+        "model",
+        type=models.check_name,
+        help="a training or tuning job's name, or the path or address of a model.tar.gz",
     )
     parser.add_argument("input", type=check_input, help="path or address of the observations")
     parser.add_argument(

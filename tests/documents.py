@@ -33,6 +33,17 @@ NOT_RUN = {
         "python scripts/predict.py --async --endpoint-name cars-later --file observations.csv",
     ): "the local AWS server has no queue; tests/aws/test_async_inference.py asks it",
     (
+        "docs/aws.md",
+        "python scripts/tune.py --range training_learning_rate=1e-4:1e-2:log"
+        " --range discount=0.99:0.9999:reverse-log --wait",
+    ): "the local AWS server does not tune; tests/aws/test_tune.py has the request, and follows a tuning job",
+    (
+        "docs/local-mode.md",
+        "python scripts/tune.py --local --range training_learning_rate=3e-4:3e-2:log"
+        " --range discount=0.99:0.9999:reverse-log --max-jobs 4 --random-seed 1"
+        " -p seed=1 -p improve_steps=393216 --wait",
+    ): "a minute; tests/aws/test_tune.py tunes shorter jobs",
+    (
         "docs/serving.md",
         "python -m pytest -q tests/serving/attacks --server $URL",
     ): "tests/serving/attacks are run at a server of their own",

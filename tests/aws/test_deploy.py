@@ -195,7 +195,7 @@ def test_ctrl_c_leaves_nothing_that_it_does_not_speak_of(aws, model, between, he
         (("nothing.tar.gz",), "There is no file nothing.tar.gz."),
         (("s3://no-bucket/m.tar.gz",), "There is no bucket no-bucket, which s3://no-bucket/m.tar.gz names."),
         (("a_b",), "There is no file a_b."),
-        (("job-1",), "There is no training job 'job-1' in region eu-west-1."),
+        (("job-1",), "There is no training or tuning job 'job-1' in region eu-west-1."),
         (("MODEL", "--instance-type", "ml.x"), "--instance-type is 'ml.x', which SageMaker does not have"),
         (("MODEL", "--autoscale", "4:1"), "--autoscale is '4:1', expected MIN:MAX as in 1:4."),
         (("MODEL", "--serverless", "--autoscale", "1:2"), "--serverless does not go with --autoscale."),

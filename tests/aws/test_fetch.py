@@ -101,7 +101,10 @@ def test_nothing_yet_is_for_a_job_that_goes_on(script, aws, job, status, nothing
 
 def test_a_job_that_is_not_there(script):
     done = script("fetch.py", "nobody")
-    assert (done.returncode, done.stderr) == (2, "Error: There is no training job 'nobody' in region eu-west-1.\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: There is no training or tuning job 'nobody' in region eu-west-1.\n",
+    )
 
 
 def test_a_download_that_breaks_off_leaves_no_partial_file(script, job, between, tmp_path):

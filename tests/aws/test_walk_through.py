@@ -17,7 +17,7 @@ WALK = Page("docs/aws.md").commands()
 LOCAL_WALK = Page("docs/local-mode.md").commands()
 OF_SECTIONS = {"--async", "--group", "--package", "approved-cars"}
 """Parts of commands that are not of the walk, but of a section of their own."""
-AT_ANY_TIME = ("list.py", "logs.py", "stop.py", "build_in_codebuild.py")
+AT_ANY_TIME = ("list.py", "logs.py", "stop.py", "tune.py", "build_in_codebuild.py")
 
 
 def scripts_of(commands: list[Command]) -> list[list[str]]:
@@ -167,5 +167,5 @@ def test_list_logs_and_stop(script, trained):
     sentence = "There is no job or endpoint with none-of-these in its name in region eu-west-1.\n"
     assert (nothing.returncode, nothing.stdout) == (0, sentence)
     done = script("stop.py", "nobody")
-    sentence = "Error: There is no training or transform job 'nobody' in region eu-west-1.\n"
+    sentence = "Error: There is no training, tuning or transform job 'nobody' in region eu-west-1.\n"
     assert (done.returncode, done.stderr) == (2, sentence)

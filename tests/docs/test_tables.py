@@ -77,12 +77,16 @@ def test_the_ranges_of_a_presets_values_are_those_that_are_taken():
 
 
 @pytest.mark.parametrize(
-    "scripts", [("train", "evaluate"), ("transform",), ("register",), ("deploy",), ("push_images",)]
+    "scripts", [("train", "evaluate"), ("tune",), ("transform",), ("register",), ("deploy",), ("push_images",)]
 )
 def test_every_flag_of_the_tables_is_the_scripts(scripts):
     table = table_after(AWS, "| flag of " + " and ".join(f"`{name}.py`" for name in scripts))
     flags = set(FLAG.findall(table))
     assert len(flags) > 5
+    if scripts == ("tune",):  # which has those of train.py too
+        scripts = ("tune", "train")
+        table += table_after(AWS, "| flag of `train.py`")
+        flags = set(FLAG.findall(table))
     for name in scripts:
         for flag in re.findall(r"^  (?:-p NAME=VALUE|(--[\w-]+))", help_of(name).partition("\nAWS:")[0], re.MULTILINE):
             assert flag in flags | {"", "--wait", "--episodes"}, f"{name}.py {flag} is not in the table"

@@ -1,4 +1,6 @@
-"""The table that compares several runs."""
+"""The tables that compare several runs, or the training jobs of a tuning job."""
+
+from typing import Any
 
 from sagemaker_rl.report.coach_csv import EVALUATION_REWARD
 from sagemaker_rl.report.facts import PRESET, SEED, SPEED, STEPS, TRAINING_TIME, list_facts
@@ -20,7 +22,8 @@ def _cells(styled: StyledRun, changed: list[str]) -> list[tuple[str, str]]:
     """Return columns and cells."""
     run = styled.run
     facts = dict(list_facts(run))
-    settings = {str(setting.name): setting.value for setting in run.settings}
+    # A run that failed early has no settings, but was given some.
+    settings = run.hyperparameters | {str(setting.name): setting.value for setting in run.settings}
     evaluations, regret = run.series(EVALUATION_REWARD).values, run.regret
     return [
         ("No.", styled.number),
@@ -37,3 +40,35 @@ def _cells(styled: StyledRun, changed: list[str]) -> list[tuple[str, str]]:
         ("Worst", format_number(run.trial.returns.min()) if run.trial else ""),
         ("Below best known", "" if regret is None else format_number(regret)),
     ]
+
+
+def compare_objectives(styled_runs: list[StyledRun]) -> Table | None:
+    """Return a row for each training job of a tuning job: its objective, and the hyperparameters that differ.
+
+    It is None if the runs have no objective in common.
+    """
+    runs = [styled.run for styled in styled_runs]
+    objective = runs[0].objective
+    if not objective or any(run.objective != objective for run in runs):
+        return None
+    names = sorted({name for run in runs for name in run.hyperparameters if not name.startswith(("sagemaker_", "_"))})
+    tuned = [name for name in names if len({run.hyperparameters.get(name) for run in runs}) > 1]
+    rows = [
+        [
+            styled.number,
+            "" if styled.run.objective_value is None else format_number(styled.run.objective_value),
+            *(_short(styled.run.hyperparameters.get(name, "")) for name in tuned),
+            styled.run.status,
+            styled.run.name,
+        ]
+        for styled in styled_runs
+    ]
+    return Table(["No.", objective, *tuned, "Status", "Run"], rows)
+
+
+def _short(value: Any) -> str:
+    """Return a number with six digits, and what is none as it is."""
+    try:
+        return f"{float(value):.6g}" if "." in str(value) else str(value)
+    except ValueError:
+        return str(value)

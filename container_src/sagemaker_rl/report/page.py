@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sagemaker_rl.job import outputs
-from sagemaker_rl.report.comparison import compare_runs
+from sagemaker_rl.report.comparison import compare_objectives, compare_runs
 from sagemaker_rl.report.facts import list_facts
 from sagemaker_rl.report.optimum import find_optimum
 from sagemaker_rl.report.parts import Chart, Picture, RunSection, Section
@@ -62,6 +62,7 @@ def render(runs: list[Run]) -> str:
         _make_or_note([run], "What ran", [("Job", run.name), ("Status", run.status)], list_facts, run) for run in runs
     ]
     comparison = _make_or_note(runs, "The comparison", None, compare_runs, styled_runs) if len(runs) > 1 else None
+    objectives = _make_or_note(runs, "The objective", None, compare_objectives, styled_runs) if len(runs) > 1 else None
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -74,6 +75,7 @@ def render(runs: list[Run]) -> str:
         charts=charts,
         runs_in_detail=runs_in_detail,
         comparison=comparison,
+        objectives=objectives,
         has_optimum=any(find_optimum(run.environment) for run in runs),
         divs=divs,
         chart_script=script,

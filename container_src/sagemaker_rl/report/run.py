@@ -22,6 +22,8 @@ DESCRIPTION_FILE = "description.json"
 FINAL_STATUSES = ("Completed", "Failed", "Stopped")
 """Of a job that writes nothing more."""
 HYPERPARAMETERS_SHOWN_ELSEWHERE = ("RLCOACH_PRESET", "seed")
+TUNING_OBJECTIVE = "_tuning_objective_metric"
+"""The hyperparameter that a tuning job gives to its training jobs."""
 GIF_EPISODE = re.compile(r"episode-(\d+)_score-")
 
 
@@ -157,13 +159,27 @@ class Run:
             # A path into the preset, "rl....", is listed by its short name already.
             if name not in known
             and name not in HYPERPARAMETERS_SHOWN_ELSEWHERE
-            and not name.startswith(("sagemaker_", "rl."))
+            and not name.startswith(("sagemaker_", "_tuning_", "rl."))
         ]
         return settings + given if settings else []
 
     def setting_value(self, name: str) -> Any:
         """Return the value of a setting, None if it is not known."""
         return next((setting.value for setting in self.settings if setting.name == name), None)
+
+    @property
+    def objective(self) -> str:
+        """The metric that a tuning job compares its training jobs by; empty for another job."""
+        return str(self.hyperparameters.get(TUNING_OBJECTIVE) or "")
+
+    @property
+    def objective_value(self) -> float | None:
+        """Its last value; None if SageMaker knows of none."""
+        for metric in self.description.get("FinalMetricDataList") or []:
+            if isinstance(metric, dict) and metric.get("MetricName") == self.objective:
+                value = metric.get("Value")
+                return float(value) if isinstance(value, int | float) else None
+        return None
 
     @property
     def environment(self) -> str:

@@ -18,14 +18,14 @@ from launch.aws.storage import Storage
 from launch.cli.errors import UsageError
 from launch.local import images, labels, records
 from launch.local.endpoints_api import EndpointsApi
-from launch.local.jobs_api import JobsApi
 from launch.local.logs_client import LocalLogs
 from launch.local.records import ENDPOINTS
 from launch.local.runtime_client import LocalRuntime
+from launch.local.tuning_api import TuningApi
 from launch.project import runs_folder
 
 
-class LocalSageMaker(JobsApi, EndpointsApi):
+class LocalSageMaker(TuningApi, EndpointsApi):
     """The methods of boto3's ``sagemaker`` client that the scripts use: of jobs, models and endpoints."""
 
 

@@ -44,6 +44,20 @@ HONOURED: dict[str, tuple[str, ...]] = {
         "TensorBoardOutputConfig.S3OutputPath",
         "TensorBoardOutputConfig.LocalPath=/opt/ml/output/tensorboard",
     ),
+    # local/tuning_api.py, local/tuning_job.py, local/tuning_search.py; TrainingJobDefinition as CreateTrainingJob
+    "CreateHyperParameterTuningJob": (
+        "HyperParameterTuningJobName",
+        "HyperParameterTuningJobConfig.Strategy=Random|Grid",
+        "HyperParameterTuningJobConfig.HyperParameterTuningJobObjective",
+        "HyperParameterTuningJobConfig.ResourceLimits.MaxNumberOfTrainingJobs",
+        "HyperParameterTuningJobConfig.ResourceLimits.MaxParallelTrainingJobs",
+        "HyperParameterTuningJobConfig.ParameterRanges.ContinuousParameterRanges",
+        "HyperParameterTuningJobConfig.ParameterRanges.IntegerParameterRanges",
+        "HyperParameterTuningJobConfig.ParameterRanges.CategoricalParameterRanges",
+        "HyperParameterTuningJobConfig.TrainingJobEarlyStoppingType=Off",
+        "HyperParameterTuningJobConfig.RandomSeed",
+        "TrainingJobDefinition",
+    ),
     # local/models_api.py, local/servers.py, local/jobs_api.py, local/transform_job.py
     "CreateModel": (
         "ModelName",
@@ -104,6 +118,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         "ExperimentConfig",
         "MlflowConfig",
     ),
+    "CreateHyperParameterTuningJob": (),
     "CreateModel": ("EnableNetworkIsolation",),
     "CreateEndpointConfig": (
         "DataCaptureConfig",

@@ -30,6 +30,16 @@ class JobsApi(ResourceApi):
     """The methods of boto3's client that create, describe, list and stop jobs."""
 
     def create_training_job(self, **request: Any) -> dict[str, Any]:
+        record = self.new_training_job(request)
+        start(TRAINING_JOBS, request["TrainingJobName"], record)
+        return {"TrainingJobArn": record.arn}
+
+    def new_training_job(self, request: dict[str, Any]) -> JobRecord:
+        """Check that this machine can run a training job, and return its record; start nothing.
+
+        Raises:
+            LocalError: It cannot.
+        """
         honoured_parameters.check("CreateTrainingJob", request)
         spot.interruptions_wanted()
         hosts = request["ResourceConfig"].get("InstanceCount", 1)
@@ -39,7 +49,7 @@ class JobsApi(ResourceApi):
             raise LocalError("CreateTrainingJob", "ValidationException", f"{parameter} needs a Docker engine")
         for channel in request.get("InputDataConfig", []):
             self._require_files(channel["DataSource"]["S3DataSource"]["S3Uri"])
-        return {"TrainingJobArn": _start(TRAINING_JOBS, request["TrainingJobName"], request, engine)}
+        return new_record(TRAINING_JOBS, request["TrainingJobName"], request, engine)
 
     def create_transform_job(self, **request: Any) -> dict[str, Any]:
         honoured_parameters.check("CreateTransformJob", request)
@@ -52,11 +62,13 @@ class JobsApi(ResourceApi):
             raise not_found("CreateTransformJob", request["ModelName"])
         engine = choose_engine(model.request["PrimaryContainer"]["Image"])
         self._require_files(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
-        arn = _start(TRANSFORM_JOBS, request["TransformJobName"], request, engine, model.request)
-        return {"TransformJobArn": arn}
+        record = new_record(TRANSFORM_JOBS, request["TransformJobName"], request, engine)
+        record.model_request = model.request
+        start(TRANSFORM_JOBS, request["TransformJobName"], record)
+        return {"TransformJobArn": record.arn}
 
     def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
-        record = _read_settled(TRAINING_JOBS, "DescribeTrainingJob", TrainingJobName)
+        record = read_settled(TRAINING_JOBS, "DescribeTrainingJob", TrainingJobName)
         description = {
             **record.request,
             "TrainingJobArn": record.arn,
@@ -79,7 +91,7 @@ class JobsApi(ResourceApi):
         return description | {key: value for key, value in optional.items() if value is not None}
 
     def describe_transform_job(self, TransformJobName: str) -> dict[str, Any]:  # noqa: N803
-        record = _read_settled(TRANSFORM_JOBS, "DescribeTransformJob", TransformJobName)
+        record = read_settled(TRANSFORM_JOBS, "DescribeTransformJob", TransformJobName)
         return {
             **record.request,
             "TransformJobArn": record.arn,
@@ -89,11 +101,11 @@ class JobsApi(ResourceApi):
         }
 
     def stop_training_job(self, TrainingJobName: str) -> dict[str, Any]:  # noqa: N803
-        _stop(TRAINING_JOBS, TrainingJobName)
+        stop(TRAINING_JOBS, TrainingJobName)
         return {}
 
     def stop_transform_job(self, TransformJobName: str) -> dict[str, Any]:  # noqa: N803
-        _stop(TRANSFORM_JOBS, TransformJobName)
+        stop(TRANSFORM_JOBS, TransformJobName)
         return {}
 
     def list_training_jobs(self, NameContains: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -105,12 +117,15 @@ class JobsApi(ResourceApi):
         return {"TransformJobSummaries": summaries(TRANSFORM_JOBS, NameContains, self.describe_transform_job, keys)}
 
 
-def _start(
-    kind: JobKind, name: str, request: dict[str, Any], engine: str, model_request: dict[str, Any] | None = None
-) -> str:
-    """Record a job, start its runner, and return the job's ARN."""
-    record = JobRecord(request, kind.arn_of(name), records.now(), engine, model_request=model_request)
+def new_record(kind: JobKind, name: str, request: dict[str, Any], engine: str) -> JobRecord:
+    """Return the record of a job that is to be started."""
+    record = JobRecord(request, kind.arn_of(name), records.now(), engine)
     record.add_transition("Starting")
+    return record
+
+
+def start(kind: JobKind, name: str, record: JobRecord) -> None:
+    """Write the record of a job, and start its runner."""
     create(kind, name, record)
     # The runner inherits the blocked signal, and unblocks it once it can handle it: see LocalJob.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -127,7 +142,6 @@ def _start(
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     _write_runner(kind, name, ProcessId.of(runner.pid))
-    return record.arn
 
 
 def _write_runner(kind: JobKind, name: str, runner: ProcessId) -> None:
@@ -143,7 +157,7 @@ def _read_runner(kind: JobKind, name: str) -> ProcessId | None:
         return None
 
 
-def _read_settled(kind: JobKind, operation: str, name: str) -> JobRecord:
+def read_settled(kind: JobKind, operation: str, name: str) -> JobRecord:
     """Return the record of a job, after noting in it that the job has failed if its runner was killed."""
     require(kind, operation, name)
     # First the runner, then the record: a runner writes the job's end into the record before it ends itself.
@@ -160,7 +174,7 @@ def _read_settled(kind: JobKind, operation: str, name: str) -> JobRecord:
     return record
 
 
-def _stop(kind: JobKind, name: str) -> None:
+def stop(kind: JobKind, name: str) -> None:
     """Send SIGTERM to a job's runner; wait for a job that was created just now to have one.
 
     Raises:
@@ -168,7 +182,7 @@ def _stop(kind: JobKind, name: str) -> None:
     """
     operation = f"Stop{kind.api_name}"
     while True:
-        record = _read_settled(kind, operation, name)
+        record = read_settled(kind, operation, name)
         if record.status != "InProgress":
             raise LocalError(operation, "ValidationException", f"{name} is {record.status}, expected InProgress")
         if runner := _read_runner(kind, name):

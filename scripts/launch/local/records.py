@@ -65,7 +65,7 @@ class Transition:
 
 @dataclass
 class JobRecord(Resource):
-    """A training or a transform job.
+    """A training, a tuning or a transform job.
 
     Attributes:
         engine: ``docker`` or ``process``.
@@ -76,6 +76,7 @@ class JobRecord(Resource):
         model: the address of a training job's ``model.tar.gz``, if it left one.
         metrics: the last value of each metric, as in FinalMetricDataList.
         model_request: the CreateModel request of a transform job's model.
+        tuned: TunedHyperParameters of each training job of a tuning job, by its name.
     """
 
     engine: str
@@ -86,6 +87,7 @@ class JobRecord(Resource):
     model: str | None = None
     metrics: list[dict[str, Any]] = field(default_factory=list)
     model_request: dict[str, Any] | None = None
+    tuned: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "JobRecord":
@@ -193,12 +195,13 @@ class ResourceKind(Generic[Record]):
 
 TRAINING_JOBS = ResourceKind("training-jobs", "training-job", "TrainingJob", JobRecord.from_json)
 TRANSFORM_JOBS = ResourceKind("transform-jobs", "transform-job", "TransformJob", JobRecord.from_json)
+TUNING_JOBS = ResourceKind("tuning-jobs", "hyper-parameter-tuning-job", "HyperParameterTuningJob", JobRecord.from_json)
 MODELS = ResourceKind("models", "model", "Model", Resource.from_json)
 ENDPOINT_CONFIGS = ResourceKind("endpoint-configs", "endpoint-config", "EndpointConfig", Resource.from_json)
 ENDPOINTS = ResourceKind("endpoints", "endpoint", "Endpoint", EndpointRecord.from_json)
 
 JobKind = ResourceKind[JobRecord]
-JOB_KINDS: dict[str, JobKind] = {kind.folder: kind for kind in (TRAINING_JOBS, TRANSFORM_JOBS)}
+JOB_KINDS: dict[str, JobKind] = {kind.folder: kind for kind in (TRAINING_JOBS, TRANSFORM_JOBS, TUNING_JOBS)}
 
 
 # --- Their files -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Runs one training or transform job of local mode: ``python -m launch.local.run_job training-jobs NAME``.
+"""Runs one training, tuning or transform job of local mode: ``python -m launch.local.run_job training-jobs NAME``.
 
 ``launch.local.jobs_api`` starts it, as a process of its own for each job, so that a job outlives the script that
 created it. SIGTERM stops the job.
@@ -10,13 +10,15 @@ from collections.abc import Callable
 
 from launch.local import records
 from launch.local.job import LocalJob
-from launch.local.records import JOB_KINDS, TRAINING_JOBS, TRANSFORM_JOBS, JobRecord
+from launch.local.records import JOB_KINDS, TRAINING_JOBS, TRANSFORM_JOBS, TUNING_JOBS, JobRecord
 from launch.local.training_job import TrainingJob
 from launch.local.transform_job import TransformJob
+from launch.local.tuning_job import TuningJob
 
 JOBS: dict[str, Callable[[str, JobRecord], LocalJob]] = {
     TRAINING_JOBS.folder: TrainingJob,
     TRANSFORM_JOBS.folder: TransformJob,
+    TUNING_JOBS.folder: TuningJob,
 }
 
 

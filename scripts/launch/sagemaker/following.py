@@ -34,7 +34,7 @@ def follow_own(clients: Clients, job: str) -> None:
     try:
         follow_to_end(clients, TRAINING, job, Log(clients, TRAINING_JOBS, f"{job}/"))
     except interruption.Interrupted:
-        _ask_whether_to_stop(clients, job)
+        ask_whether_to_stop(clients, TRAINING, job)
         raise
 
 
@@ -136,14 +136,14 @@ def _print_results(job: str, description: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _ask_whether_to_stop(clients: Clients, job: str) -> None:
+def ask_whether_to_stop(clients: Clients, kind: Kind, name: str) -> None:
     """Ask at a terminal; without one, and by default, the job goes on."""
     answer = ""
     if sys.stdin.isatty():
         with contextlib.suppress(EOFError, interruption.Interrupted):
-            answer = input(f"\nStop training job {job} too? [y/N] ")
+            answer = input(f"\nStop {kind.title.lower()} {name} too? [y/N] ")
     if answer.strip().lower() in ("y", "yes"):
-        clients.sagemaker.stop_training_job(TrainingJobName=job)
-        print(f"Training job {job} is being stopped.")
+        getattr(clients.sagemaker, kind.stop)(**{f"{kind.api_name}Name": name})
+        print(f"{kind.title} {name} is being stopped.")
     else:
-        print(f"Training job {job} goes on. Follow it again: python scripts/logs.py --follow{clients.flags} {job}")
+        print(f"{kind.title} {name} goes on. Follow it again: python scripts/logs.py --follow{clients.flags} {name}")

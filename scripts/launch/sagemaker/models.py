@@ -10,7 +10,7 @@ from launch.aws.storage import Storage, address_of, join, split
 from launch.cli.errors import UsageError
 from launch.cli.values import NAME
 from launch.local.ml_tree import check_archive
-from launch.sagemaker import fields, session, training_jobs
+from launch.sagemaker import fields, following, session, tuning_following
 
 
 def check_name(text: str) -> str:
@@ -42,7 +42,8 @@ def find(clients: Clients, text: str) -> str:
 
     Args:
         clients: of the account and the region.
-        text: a training job's name, a path or an address, which ``check_name`` has checked.
+        text: a training or tuning job's name, a path or an address, which ``check_name`` has checked. A tuning job
+            stands for its best training job.
 
     Raises:
         UsageError: There is no such job, it left no model, or there is nothing at the address.
@@ -53,11 +54,29 @@ def find(clients: Clients, text: str) -> str:
         return text
     if not is_job(text):
         return address_of(text)
-    job = training_jobs.describe(clients, text)
+    job = following.training_job(clients, text) or _best_of_tuning_job(clients, text)
     archive = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
     if not archive:
-        raise UsageError(f"Training job {text} is {job['TrainingJobStatus']} and has no model, expected one that has.")
+        name, status = job["TrainingJobName"], job["TrainingJobStatus"]
+        raise UsageError(f"Training job {name} is {status} and has no model, expected one that has.")
     return str(archive)
+
+
+def _best_of_tuning_job(clients: Clients, name: str) -> dict[str, Any]:
+    """Return the description of a tuning job's best training job.
+
+    Raises:
+        UsageError: There is no such tuning job, or none of its training jobs has succeeded.
+    """
+    tuning_job = tuning_following.describe(clients, name)
+    if tuning_job is None:
+        raise UsageError(f"There is no training or tuning job {name!r}{clients.where}.")
+    best = (tuning_job.get("BestTrainingJob") or {}).get("TrainingJobName")
+    job = following.training_job(clients, best) if best else None
+    if job is None:
+        status = tuning_job["HyperParameterTuningJobStatus"]
+        raise UsageError(f"Tuning job {name} is {status} and has no best training job, expected one that has.")
+    return job
 
 
 def find_archive(arguments: argparse.Namespace, clients: Clients, name: str) -> str:

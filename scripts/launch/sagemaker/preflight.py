@@ -12,13 +12,13 @@ from launch.aws import image_uris, role_rights
 from launch.aws.clients import Clients
 from launch.aws.image_configs import ECR_IMAGE, REVISION, ImageConfig
 from launch.aws.storage import Storage, split
-from launch.cli import instance_types, options
+from launch.cli import instance_types, options, parameter_ranges
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
 from launch.project import changed_since
 from launch.sagemaker import api_limits, hyperparameter_check, session
 
-USERS_OWN = ("Environment", "HyperParameters", "Tags")
+USERS_OWN = ("Environment", "HyperParameters", "StaticHyperParameters", "Tags")
 """Fields whose texts mean nothing to SageMaker."""
 IMAGES = ("TrainingImage", "Image")
 ROLES = ("RoleArn", "ExecutionRoleArn")
@@ -93,6 +93,11 @@ def _check_hyperparameters(requests: Sequence[Request]) -> None:
         if operation == "CreateTrainingJob":
             image = request["AlgorithmSpecification"].get("TrainingImage", "")
             hyperparameter_check.check(image, request.get("HyperParameters", {}))
+        elif operation == "CreateHyperParameterTuningJob":
+            definition = request["TrainingJobDefinition"]
+            image = definition["AlgorithmSpecification"].get("TrainingImage", "")
+            for tuned in parameter_ranges.extremes(request["HyperParameterTuningJobConfig"]["ParameterRanges"]):
+                hyperparameter_check.check(image, {**definition.get("StaticHyperParameters", {}), **tuned})
 
 
 # --- Images ----------------------------------------------------------------------------------------------------------

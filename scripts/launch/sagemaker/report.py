@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from launch.atomic_files import PRIVATE, replacing
+from launch.aws.clients import Clients
+from launch.aws.storage import Storage, join
 from launch.cli import secrets
 from launch.cli.errors import JobFailed
-from launch.project import ROOT
+from launch.project import ROOT, runs_folder
+from launch.sagemaker import results, training_jobs
 from launch.sagemaker.job_kinds import ENDED
 
 PROGRAM = ROOT / "container_src" / "write-report.py"
@@ -42,6 +45,21 @@ def has_ended(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(content, dict) and content.get("TrainingJobStatus") in ENDED
+
+
+def fetch_job(clients: Clients, job: str) -> Path:
+    """Return the folder of a training job, below ``runs/``; fetch its files unless all of them are there.
+
+    Raises:
+        UsageError: There is no such job.
+    """
+    folder = runs_folder() / job
+    if (folder / "output").is_dir() and has_ended(folder):
+        return folder
+    description = training_jobs.describe(clients, job)
+    results.fetch(Storage(clients), join(description["OutputDataConfig"]["S3OutputPath"], job, "output"), folder)
+    write_description(description, folder)  # the last: it says that the rest is there
+    return folder
 
 
 def write(folders: Sequence[Path], output: Path) -> None:

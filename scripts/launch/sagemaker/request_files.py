@@ -11,7 +11,14 @@ from launch.aws.validation import validate
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
 
-OWN_NAMES = ("TrainingJobName", "TransformJobName", "ModelName", "EndpointConfigName", "EndpointName")
+OWN_NAMES = (
+    "TrainingJobName",
+    "HyperParameterTuningJobName",
+    "TransformJobName",
+    "ModelName",
+    "EndpointConfigName",
+    "EndpointName",
+)
 """By these a script finds what it has made; flags change them."""
 
 

@@ -56,17 +56,30 @@ def create(
     clients: Clients, request: dict[str, Any], source: Path | None, uploads: Mapping[str, Path] | None = None
 ) -> None:
     """Create the job, after its bucket if that is not there, and after uploading what it reads."""
-    home = request["OutputDataConfig"]["S3OutputPath"]
+    prepare_storage(clients, request, source, uploads)
+    roles.call_once_assumable(clients, clients.sagemaker.create_training_job, request)
+
+
+def prepare_storage(
+    clients: Clients, request: dict[str, Any], source: Path | None, uploads: Mapping[str, Path] | None = None
+) -> None:
+    """Make the bucket of a job's output if it is not there, and upload what the job reads.
+
+    Args:
+        clients: of the account, or of this machine.
+        request: CreateTrainingJob's, or the TrainingJobDefinition of a tuning job.
+        source: the user's source folder, if there is one.
+        uploads: other folders, by their addresses.
+    """
+    output = request["OutputDataConfig"]
     storage = Storage(clients)
     source_address = _source_address(request) if source is not None else None
-    if split(home)[0] == "s3":
-        storage.ensure_bucket(split(home)[1])
+    if split(output["S3OutputPath"])[0] == "s3":
+        storage.ensure_bucket(split(output["S3OutputPath"])[1])
     for address, folder in (uploads or {}).items():
-        storage.upload(folder, address, request["OutputDataConfig"].get("KmsKeyId"))
+        storage.upload(folder, address, output.get("KmsKeyId"))
     if source is not None and source_address is not None:
-        target = join(source_address, "sourcedir.tar.gz")
-        _upload_source(storage, source, target, request["OutputDataConfig"].get("KmsKeyId"))
-    roles.call_once_assumable(clients, clients.sagemaker.create_training_job, request)
+        _upload_source(storage, source, join(source_address, "sourcedir.tar.gz"), output.get("KmsKeyId"))
 
 
 def _source_address(request: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ POSITIONALS = {
     "transform": ["a-job", __file__],
     "deploy": ["a-job"],
     "train": [],
+    "tune": [],
     "predict": [],
     "logs": [],
 }
@@ -28,9 +29,12 @@ SHAPES = {
     "--data-capture": "SamplingPercentage",
     "--max-concurrency": "ServerlessMaxConcurrency",
     "--max-concurrent": "MaxConcurrentInvocationsPerInstance",
+    "--max-jobs": "MaxNumberOfTrainingJobs",
+    "--max-parallel-jobs": "MaxParallelTrainingJobs",
     "--max-pending": "MaxPendingTimeInSeconds",
     "--max-runtime": "MaxRuntimeInSeconds",
     "--max-wait": "MaxWaitTimeInSeconds",
+    "--min-resource": "HyperbandStrategyMinResource",
     "--retries": "MaximumRetryAttempts",
     "--volume-gb": "VolumeSizeInGB",
 }

@@ -70,7 +70,7 @@ def test_a_job_is_waited_for_until_it_has_ended(clients):
 
 @pytest.mark.parametrize(("artifacts", "has_model"), [({"S3ModelArtifacts": "s3://b/m"}, True), ({}, False)])
 def test_the_model_of_a_job(clients, artifacts, has_model):
-    job = {"TrainingJobStatus": "Stopped", "ModelArtifacts": artifacts}
+    job = {"TrainingJobName": "mine", "TrainingJobStatus": "Stopped", "ModelArtifacts": artifacts}
     clients.__dict__["sagemaker"] = SimpleNamespace(describe_training_job=lambda **names: job)
     if has_model:
         assert models.find_archive(flags(model="mine"), clients, "new") == "s3://b/m"
@@ -81,11 +81,13 @@ def test_the_model_of_a_job(clients, artifacts, has_model):
             models.find_archive(flags(model="mine"), clients, "new")
     missing = ClientError({"Error": {"Code": "ResourceNotFound"}}, "DescribeTrainingJob")
 
-    def describe_training_job(**names: str) -> None:
+    def describe(**names: str) -> None:
         raise missing
 
-    clients.__dict__["sagemaker"] = SimpleNamespace(describe_training_job=describe_training_job)
-    with pytest.raises(UsageError, match=r"^There is no training job 'mine' on this machine\.$"):
+    clients.__dict__["sagemaker"] = SimpleNamespace(
+        describe_training_job=describe, describe_hyper_parameter_tuning_job=describe
+    )
+    with pytest.raises(UsageError, match=r"^There is no training or tuning job 'mine' on this machine\.$"):
         models.find_archive(flags(model="mine"), clients, "new")
 
 
