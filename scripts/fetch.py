@@ -25,7 +25,7 @@ from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
 from launch.project import runs_folder
 from launch.sagemaker import following, report, results, session, training_jobs, tuning_following
-from launch.sagemaker.job_kinds import ENDED, TRAINING
+from launch.sagemaker.job_kinds import ENDED
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
@@ -56,11 +56,9 @@ def main(command_line: Sequence[str] | None = None) -> None:
     print(f"{folder / 'report.html'}: open it in a browser")
     nothing = "nothing" if job["TrainingJobStatus"] in ENDED else "nothing yet"
     print(f"{job['TrainingJobStatus']}: {folder} has {', '.join(fetched) or nothing}")
-    try:
-        following.check_completed(TRAINING, arguments.job, job)
-    except JobFailed as failure:
+    if job["TrainingJobStatus"] == "Failed":  # what there is of a job that was stopped is fetched
         lines = logs.tail(clients, logs.TRAINING_JOBS, f"{arguments.job}/")
-        raise JobFailed("\n".join([str(failure), *lines])) from None
+        raise JobFailed("\n".join([job.get("FailureReason", "The job failed."), *lines]))
 
 
 def fetch_tuning_job(arguments: argparse.Namespace, clients: Clients) -> None:

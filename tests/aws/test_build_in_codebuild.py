@@ -110,7 +110,7 @@ def test_a_build_from_nothing_and_again(script, aws, codebuild, tmp_path):
         "BUILD: SUCCEEDED after 7 s",
         *(f"{kind}: {uri}" for kind, uri in URIS.items()),
     ]
-    assert json.loads((tmp_path / "runs/images.json").read_text()) == URIS
+    assert json.loads((tmp_path / "runs/images.json").read_text()) == {REGION: URIS}
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     assert stack["Tags"] == [{"Key": "team", "Value": "rl"}]
     assert parameters(stack)["SourceLocation"] == f"{SOURCE}.git"

@@ -9,7 +9,10 @@ import yaml
 from jobs import ROOT
 from launch import project
 from launch.local import images
+from local_aws import ACCOUNT, REGION
 from registry import LOGIN
+
+ECR = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 pytest_plugins = ("registry",)
 
@@ -72,12 +75,14 @@ def test_the_buildspec_builds_tests_and_pushes(sources, engine, stand_in_registr
     assert status == 0, log
     assert "2 passed" in log
     artifact = json.loads((sources.folder / "runs/images.json").read_text())
-    assert artifact.keys() == set(project.KINDS)
-    for kind, uri in artifact.items():
+    assert artifact.keys() == {REGION}
+    assert artifact[REGION].keys() == set(project.KINDS)
+    for kind, uri in artifact[REGION].items():
         name = f"codebuild/mountain-car-{kind}"
         assert stand_in_registry.tags(name) == {revision[:12], "layer-cache", "layer-cache-build-stage"}
         pushed = engine.images.get_registry_data(
-            uri, auth_config=dict(zip(("username", "password"), LOGIN, strict=True))
+            uri.replace(ECR, f"{stand_in_registry.address}/codebuild"),
+            auth_config=dict(zip(("username", "password"), LOGIN, strict=True)),
         )
         assert uri.endswith(pushed.id)
 

@@ -23,6 +23,7 @@ from registry import LOGIN, serving
 pytest_plugins = ("registry",)
 
 NAMES = [f"mountain-car-{kind}" for kind in project.KINDS]
+ECR = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 
 def test_a_dry_run_shows_the_requests_and_sends_none(script, aws):
@@ -63,14 +64,17 @@ def test_images_are_pushed_once_by_revision(checkout, aws, engine, stand_in_regi
         assert stand_in_registry.tags(f"push/{name}") == {revision}
 
     file = tmp_path / "runs/images.json"
-    uris = json.loads(file.read_text())
-    for kind, uri in uris.items():
-        assert re.fullmatch(rf"{stand_in_registry.address}/push/mountain-car-{kind}@sha256:[0-9a-f]{{64}}", uri)
+    uris = json.loads(file.read_text())[REGION]
+    for kind, uri in uris.items():  # ECR's own, whatever the images are pushed through
+        assert re.fullmatch(rf"{ECR}/mountain-car-{kind}@sha256:[0-9a-f]{{64}}", uri)
         assert f"{kind}: {uri}" in done.stdout.splitlines()
     # What was pushed can be pulled by what the file says, and is what was built.
     built = engine.images.get(project.image_name("serving", revision)).id
     engine.images.remove(f"{stand_in_registry.address}/push/mountain-car-serving:{revision}", noprune=True)
-    pulled = engine.images.pull(uris["serving"], auth_config=dict(zip(("username", "password"), LOGIN, strict=True)))
+    pulled = engine.images.pull(
+        uris["serving"].replace(ECR, f"{stand_in_registry.address}/push"),
+        auth_config=dict(zip(("username", "password"), LOGIN, strict=True)),
+    )
     assert pulled.id == built
 
     file.unlink()
@@ -78,7 +82,7 @@ def test_images_are_pushed_once_by_revision(checkout, aws, engine, stand_in_regi
     assert again.returncode == 0, again.stderr
     assert again.stdout.count("is pushed already") == 2
     assert "Step" not in again.stdout
-    assert json.loads(file.read_text()) == uris
+    assert json.loads(file.read_text()) == {REGION: uris}
 
     # With changes the revision does not say what is in an image: its id does.
     with (checkout.folder / "container_src/patient_envs.py").open("a") as source:
@@ -88,7 +92,7 @@ def test_images_are_pushed_once_by_revision(checkout, aws, engine, stand_in_regi
     for name in NAMES:
         image = engine.images.get(f"{name}:{revision}-dirty").id.removeprefix("sha256:")[:12]
         assert stand_in_registry.tags(f"push/{name}") == {revision, f"{revision}-dirty-{image}"}
-    assert json.loads(file.read_text())["training"] != uris["training"]
+    assert json.loads(file.read_text())[REGION]["training"] != uris["training"]
     again = checkout.script("push_images.py", *registry, "--only", "push")
     assert again.stdout.count("is pushed already") == 2
 

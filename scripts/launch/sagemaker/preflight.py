@@ -63,7 +63,7 @@ def check(arguments: argparse.Namespace, clients: Clients, requests: Sequence[Re
         session.check_keys(arguments, clients)
         for operation, request in requests:
             api_limits.check(operation, request)
-    _check_hyperparameters(requests)
+        _check_hyperparameters(requests)  # here a job says the same at once, and costs nothing
     for image in dict.fromkeys(field.text for field in texts if field.name in IMAGES):
         config = clients.image_config(image)
         if not is_local:
