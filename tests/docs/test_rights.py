@@ -19,6 +19,8 @@ SERVICES = {
 """Services by the names of their clients in ``Clients``."""
 CALLS = re.compile(rf'\b_?({"|".join(SERVICES)})\.(?:get_paginator\("(\w+)"\)|(\w+))')
 REQUESTS = re.compile(r'\("([A-Z]\w+)", ')
+NAMED = re.compile(r'"((?:describe|list|stop)_\w+)"')
+"""Methods of SageMaker's client that are called by their names."""
 ACTIONS = {
     "s3:HeadBucket": "s3:ListBucket",
     "s3:ListObjectsV2": "s3:ListBucket",
@@ -48,6 +50,9 @@ def called() -> set[str]:
             service = SERVICES[client]
             if operation := methods[service].get(paginated or method):
                 actions.add(f"{service.removesuffix('-runtime')}:{operation}")
+        for method in NAMED.findall(text):
+            if operation := methods["sagemaker"].get(method):
+                actions.add(f"sagemaker:{operation}")
         for operation in REQUESTS.findall(text):
             actions |= {
                 f"{service.removesuffix('-runtime')}:{operation}"

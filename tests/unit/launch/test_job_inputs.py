@@ -14,7 +14,7 @@ from launch.local.clients import LocalAutoscaling, LocalClients
 from launch.local.ml_tree import pack
 from launch.local.process_id import ProcessId
 from launch.local.records import ENDPOINTS, Deployment, EndpointRecord
-from launch.sagemaker import models, training_jobs, transforms
+from launch.sagemaker import inputs, models, training_jobs, transforms
 
 
 @pytest.fixture
@@ -42,7 +42,11 @@ def test_a_source_is_packed_and_there_before_its_job(clients, tmp_path):
         assert target.is_file() == (request["TrainingJobName"] == "mine")
 
     clients.__dict__["sagemaker"] = SimpleNamespace(create_training_job=create_training_job)
-    request = {"TrainingJobName": "mine", "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/home"}}
+    request = {
+        "TrainingJobName": "mine",
+        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/home"},
+        "InputDataConfig": [inputs.channel("code", f"file://{tmp_path}/home/mine/source")],
+    }
     training_jobs.create(clients, request, source)
     with tarfile.open(target) as tar:
         names = [member.name for member in tar if member.isfile()]
