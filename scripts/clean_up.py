@@ -1,8 +1,8 @@
 """Remove all that these scripts have made in a region of an account. Shows what, and asks.
 
-That is endpoints with what belongs to them, images and their repositories, CodeBuild's stack, logs, files in S3, the
-bucket if the scripts have made it and nothing else is in it, and the role. It is told by the project's names:
-docs/aws.md. What cannot be looked for or removed is said, and the rest goes on. Nothing can be undone.
+That is endpoints with what belongs to them, model packages, images and their repositories, CodeBuild's stack, logs,
+files in S3, the bucket if the scripts have made it and nothing else is in it, and the role. It is told by the
+project's names: docs/aws.md. What cannot be looked for or removed is said, and the rest goes on. Nothing can be undone.
 
 Examples:
     python scripts/clean_up.py --dry-run

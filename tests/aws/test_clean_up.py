@@ -39,6 +39,10 @@ def account(aws) -> set[str]:
             for bucket in s3.list_buckets()["Buckets"]
             for each in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
         ],
+        "packages": [
+            each["ModelPackageGroupName"]
+            for each in sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
+        ],
         "bucket": [each["Name"] for each in s3.list_buckets()["Buckets"]],
     }
     return {f"{kind} {name}" for kind, all_of_kind in names.items() for name in all_of_kind}
@@ -57,8 +61,11 @@ def others(script, aws, model) -> set[str]:
     iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
     log_lines(aws, "theirs/algo-1", "a line")
     logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/theirs")
+    sagemaker.create_model_package_group(ModelPackageGroupName="theirs", ModelPackageGroupDescription="x")
     theirs = account(aws)
 
+    sagemaker.create_model_package_group(ModelPackageGroupName="rl-mountain-car", ModelPackageGroupDescription="x")
+    sagemaker.create_model_package(ModelPackageGroupName="rl-mountain-car", ModelApprovalStatus="Approved")
     put_images(aws)
     outputs = create_stack(aws, CreateTrainingRepository="false", CreateServingRepository="false")
     s3.put_object(Bucket=outputs["ArtifactsBucket"], Key="1/images.json")

@@ -1,4 +1,4 @@
-"""Operations of ECR and IAM that moto does not know, as AWS answers them; for the local AWS server, in this process."""
+"""Operations of ECR, IAM and SageMaker that moto does not know, as AWS answers them, for the local AWS server."""
 
 import contextlib
 import hashlib
@@ -14,6 +14,8 @@ from moto.ecr.exceptions import InvalidParameterException
 from moto.ecr.responses import ECRResponse
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.responses import IamResponse
+from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.responses import SageMakerResponse
 
 BLOBS: dict[str, bytes] = {}
 """What GetDownloadUrlForLayer leads to, by digest."""
@@ -49,9 +51,25 @@ def added() -> Iterator[None]:
 
     ECRResponse.get_download_url_for_layer = get_download_url_for_layer
     IamResponse.simulate_principal_policy = simulate_principal_policy
+    SageMakerResponse.delete_model_package = delete_model_package
+    SageMakerResponse.delete_model_package_group = delete_model_package_group
     yield
     server.shutdown()
     server.server_close()
+
+
+def delete_model_package(response: Any) -> ActionResult:
+    del response.sagemaker_backend.model_packages[response._get_param("ModelPackageName")]
+    return ActionResult({})
+
+
+def delete_model_package_group(response: Any) -> ActionResult:
+    """Refuse a group that has packages, as SageMaker does."""
+    backend, name = response.sagemaker_backend, response._get_param("ModelPackageGroupName")
+    if any(package.model_package_group_name == name for package in backend.model_packages.values()):
+        raise AWSValidationException(f"{name} has model packages")
+    del backend.model_package_groups[name]
+    return ActionResult({})
 
 
 def simulate_principal_policy(response: Any) -> ActionResult:

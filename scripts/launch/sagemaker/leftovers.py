@@ -88,6 +88,23 @@ def _of_endpoints(scope: Scope) -> Iterator[Leftover]:
             yield Leftover(f"{resource.kind} {resource.name}", [request], delete)
 
 
+def _model_packages(scope: Scope) -> Iterator[Leftover]:
+    sagemaker = scope.clients.sagemaker
+    groups = paging.entries(
+        sagemaker.list_model_package_groups, "ModelPackageGroupSummaryList", NameContains=project.BASE_NAME
+    )
+    for group in groups:
+        name = group["ModelPackageGroupName"]
+        if not scope.is_ours(name):
+            continue
+        packages = paging.entries(sagemaker.list_model_packages, "ModelPackageSummaryList", ModelPackageGroupName=name)
+        requests: list[Request] = [
+            ("DeleteModelPackage", {"ModelPackageName": each["ModelPackageArn"]}) for each in packages
+        ]
+        requests.append(("DeleteModelPackageGroup", {"ModelPackageGroupName": name}))
+        yield _sending(sagemaker, f"model package group {name} with {len(requests) - 1} packages", requests)
+
+
 def _of_codebuild(scope: Scope) -> Iterator[Leftover]:
     stack = builds.Stack(scope.clients, scope.stack)
     if stack.exists:
@@ -212,6 +229,7 @@ def _sending(client: Any, name: str, requests: list[Request]) -> Leftover:
 
 FINDERS: dict[str, Callable[[Scope], Iterator[Leftover]]] = {
     "endpoints": _of_endpoints,
+    "model packages": _model_packages,
     "CodeBuild's stack": _of_codebuild,
     "repositories": _repositories,
     "logs": _logs,
