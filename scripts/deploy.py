@@ -11,7 +11,7 @@ Examples:
     python scripts/deploy.py s3://my-bucket/model.tar.gz --instance-type ml.c5.large --autoscale 1:4
     python scripts/deploy.py $JOB --async --autoscale 0:4                  # no instance while nothing waits
     python scripts/deploy.py --package rl-mountain-car:3                   # of the model registry: see register.py
-    python scripts/deploy.py $JOB --instance-count 2 --canary 10 --rollback-latency 50
+    python scripts/deploy.py $JOB --endpoint-name my-car --instance-count 2 --canary 10 --rollback-latency 50
     python scripts/deploy.py $JOB --multi-model --endpoint-name cars       # a new endpoint, or one more model of it
     python scripts/deploy.py --dry-run runs/$JOB/model.tar.gz              # where fetch.py $JOB has left it
 """

@@ -4,7 +4,7 @@ Only a version that is approved can be deployed: deploy.py --package GROUP takes
 
 Examples:
     python scripts/register.py rl-mountain-car-2026-11-23-10-00-00-000000 --group cars
-    python scripts/register.py $JOB --evaluation EVALUATION-JOB --approve
+    python scripts/register.py $JOB --evaluation $JOB-evaluation --approve
     python scripts/register.py runs/$JOB/model.tar.gz --description "by hand"
     python scripts/register.py --package cars:3 --approve
     python scripts/register.py --package cars:3 --reject

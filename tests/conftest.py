@@ -22,6 +22,7 @@ LONG_FILES = (
     "tests/process/",
     "tests/browser/",
     "tests/unit/training/",
+    "tests/sdk/",
     "tests/container/",
     "tests/docs/test_commands.py",
     "tests/serving/",

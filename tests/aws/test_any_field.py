@@ -97,7 +97,10 @@ def test_each_flag_sets_its_field_in_what_is_sent(script, timeline, bucket):
             "--input is 'code=s3://b-1/data', but there is a channel code already, expected another name.",
         ),
         (("--input", "x=s3://b-1/nothing"), "--input x: there is nothing at s3://b-1/nothing."),
-        (("--input", "x=s3://no-bucket/a"), "There is no bucket no-bucket, which s3://no-bucket/a names."),
+        (
+            ("--input", "x=s3://no-bucket/a"),
+            "There is no bucket no-bucket, which InputDataConfig.DataSource.S3DataSource.S3Uri names.",
+        ),
     ],
 )
 def test_a_mistake_in_a_flag_is_one_sentence_and_makes_nothing(script, timeline, bucket, flags, sentence):

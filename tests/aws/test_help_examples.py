@@ -60,6 +60,10 @@ def run(script, aws, model, tmp_path, monkeypatch) -> Callable[[str], subprocess
     for key in ("model.tar.gz", "checkpoint/0.coach_checkpoint", "observations.jsonl"):
         s3.put_object(Bucket="my-bucket", Key=key, Body=b"[0.5, -0.5]")
     s3.upload_file(str(folder / "output.tar.gz"), BUCKET, f"{JOB}/output/output.tar.gz")
+    (tmp_path / "ranges.json").write_text(
+        json.dumps({"CategoricalParameterRanges": [{"Name": "seed", "Values": ["1"]}]})
+    )
+    make_models(script, aws, model)
     local = f"file://{folder}"
     request = {"TrainingJobName": JOB, "OutputDataConfig": {"S3OutputPath": local}, "HyperParameters": {}}
     request["AlgorithmSpecification"] = {"TrainingImage": "mountain-car-training"}
@@ -80,8 +84,34 @@ def run(script, aws, model, tmp_path, monkeypatch) -> Callable[[str], subprocess
     return run
 
 
+def make_models(script, aws, model) -> None:
+    """Have endpoints that are updated, packages of models, and an evaluation with its metric."""
+    from moto.sagemaker.models import sagemaker_backends
+
+    assert script("train.py", "--job-name", f"{JOB}-evaluation").returncode == 0
+    metric = {"MetricName": "reward-evaluation", "Value": 99.2, "Timestamp": 0}
+    sagemaker_backends[ACCOUNT][REGION].training_jobs[f"{JOB}-evaluation"].final_metric_data_list = [metric]
+    for endpoint, flags in (("my-car", ()), ("cars", ("--multi-model", "--target-model", "my-car"))):
+        done = script("deploy.py", model, "--endpoint-name", endpoint, *flags)
+        assert done.returncode == 0, done.stderr
+    sagemaker = aws.client("sagemaker")
+    media_types = {"SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"]}
+    container = {"Image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-serving:1"}
+    container["ModelDataUrl"] = "s3://my-bucket/model.tar.gz"
+    for group in (project.BASE_NAME, "cars"):
+        sagemaker.create_model_package_group(ModelPackageGroupName=group, ModelPackageGroupDescription="of examples")
+        for _ in range(3):
+            sagemaker.create_model_package(
+                ModelPackageGroupName=group,
+                ModelApprovalStatus="Approved",
+                InferenceSpecification={"Containers": [container], **media_types},
+            )
+
+
 def test_the_examples_of_every_script_run(run, aws):
     """In one account, where they make nothing."""
+    sagemaker = aws.client("sagemaker")
+    models = sagemaker.list_models()["Models"]
     wrong = []
     for name in SCRIPTS:
         commands = examples(name)
@@ -92,6 +122,7 @@ def test_the_examples_of_every_script_run(run, aws):
             elif name not in WITHOUT_DRY_RUN:
                 done = run(command)
                 wrong += [f"{command}: {done.stderr}"] if done.returncode else []
+    print(*wrong, sep="\n")
     assert wrong == []
-    assert aws.client("sagemaker").list_models()["Models"] == []
-    assert len(aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]) == 1
+    assert sagemaker.list_models()["Models"] == models
+    assert len(sagemaker.list_training_jobs()["TrainingJobSummaries"]) == 2

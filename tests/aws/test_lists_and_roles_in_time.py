@@ -13,6 +13,7 @@ pytest_plugins = ("timeline",)
 
 NAMES = {
     "ListTrainingJobs": ("TrainingJobSummaries", "TrainingJob", "training job"),
+    "ListHyperParameterTuningJobs": ("HyperParameterTuningJobSummaries", "HyperParameterTuningJob", "tuning job"),
     "ListTransformJobs": ("TransformJobSummaries", "TransformJob", "transform job"),
     "ListEndpoints": ("Endpoints", "Endpoint", "endpoint"),
 }

@@ -193,10 +193,10 @@ def test_a_parameter_that_local_mode_cannot_honour_is_refused(monkeypatch, tmp_p
     with pytest.raises(ClientError, match="TrainingInputMode is 'Pipe', expected 'File'"):
         sagemaker.create_training_job(**request)
     request["AlgorithmSpecification"]["TrainingInputMode"] = "File"
-    request["ResourceConfig"]["KeepAlivePeriodInSeconds"] = 60
-    with pytest.raises(ClientError, match="KeepAlivePeriodInSeconds is 60, which local mode does not know"):
+    request["SessionChainingConfig"] = {"EnableSessionTagChaining": True}
+    with pytest.raises(ClientError, match="EnableSessionTagChaining is True, which local mode does not know"):
         sagemaker.create_training_job(**request)
-    del request["ResourceConfig"]["KeepAlivePeriodInSeconds"], request["RoleArn"]
+    del request["SessionChainingConfig"], request["RoleArn"]
     with pytest.raises(ParamValidationError, match="RoleArn"):
         sagemaker.create_training_job(**request)
     assert list(tmp_path.iterdir()) == []

@@ -81,7 +81,7 @@ def test_mistakes_about_several_models(script, aws, model):
         (("deploy.py", *GIVEN, model, "--target-model", "x"), "--target-model is of a multi-model endpoint"),
         (("deploy.py", *GIVEN, "--multi-model", "--target-model", "x"), "--target-model names a model, which is miss"),
         (("deploy.py", *GIVEN, model, "--multi-model", "--target-model", "a/b"), "'a/b' is no name of 1 to 63"),
-        (("deploy.py", *GIVEN, "nobody", "--multi-model"), "There is no training job 'nobody'"),
+        (("deploy.py", *GIVEN, "nobody", "--multi-model"), "There is no training or tuning job 'nobody'"),
         (("deploy.py", *GIVEN, "nobody", "--multi-model", "--serverless"), "--multi-model does not go with --serverl"),
         (("deploy.py", *GIVEN, "nobody", "--multi-model", "--async"), "--multi-model does not go with --async."),
         (

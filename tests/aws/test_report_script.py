@@ -7,7 +7,7 @@ import pytest
 from jobs import PPO
 from local_aws import Aws
 
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1"
+IMAGE = "registry.example.com/x:1"
 
 
 @pytest.fixture

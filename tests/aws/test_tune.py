@@ -243,6 +243,7 @@ def test_a_tuning_job_outlives_its_script_and_a_killed_training_job_and_is_stopp
         text=True,
         env=machine.environment,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
     def running() -> list[str]:

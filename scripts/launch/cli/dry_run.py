@@ -13,13 +13,14 @@ Request = tuple[str, dict[str, Any]]
 
 def print_request(request: dict[str, Any]) -> None:
     """Print a script's only request as ``aws sagemaker create-training-job --cli-input-json`` and the like take it."""
-    print(json.dumps(request, indent=2))
+    _print(request)
 
 
 def print_requests(requests: Sequence[Request]) -> None:
-    """Print a JSON list with an object of operation and parameters for each request.
+    """Print a JSON list with an object of operation and parameters for each request."""
+    _print([{operation: request} for operation, request in requests])
 
-    A terminal does not show what may be secret; a pipe or a file gets it, as it may be sent from there.
-    """
-    listed = [{operation: request} for operation, request in requests]
-    print(json.dumps(secrets.masked(listed) if sys.stdout.isatty() else listed, indent=2))
+
+def _print(value: Any) -> None:
+    """Print JSON. A terminal does not show what may be secret; a pipe or a file does, as it may be sent from there."""
+    print(json.dumps(secrets.masked(value) if sys.stdout.isatty() else value, indent=2))
