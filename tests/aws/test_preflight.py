@@ -226,6 +226,14 @@ def test_hyperparameters_that_the_container_would_refuse(script, aws):
             ((*one, "discont=0.9"), "Hyperparameter discont is unknown, did you mean 'discount'?"),
             ((*one, "discount=1.5"), "Hyperparameter discount is 1.5, expected a number between 0 and 1."),
             (
+                ("tune.py", *GIVEN, "--range", "discount=0.9:1.5"),  # at the ends of its range
+                "Hyperparameter discount is 1.5, expected a number between 0 and 1.",
+            ),
+            (
+                ("tune.py", *GIVEN, "--choices", "discont=0.9,1"),
+                "Hyperparameter discont is unknown, did you mean 'discount'?",
+            ),
+            (
                 (*one, "rl.agent_params.algorithm.discont=1"),  # a path: the preset is looked into
                 "Hyperparameter rl.agent_params.algorithm.discont is not in this preset: rl.agent_params.algorithm has "
                 "no 'discont', did you mean 'discount'?",

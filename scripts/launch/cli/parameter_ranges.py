@@ -4,13 +4,13 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-define-ra
 """
 
 import argparse
-import json
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.cli import values
 from launch.cli.errors import UsageError
 
 CONTINUOUS, INTEGER, CATEGORICAL = (f"{kind}ParameterRanges" for kind in ("Continuous", "Integer", "Categorical"))
@@ -95,12 +95,7 @@ def _read(file: Path) -> Ranges:
     import botocore.session  # takes long to import, and --help does not need it
     from botocore.validate import ParamValidator
 
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--ranges is {file}, which cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"--ranges is {file}, which cannot be read as JSON: {error}.") from None
+    content = values.json_of("--ranges", file)
     kinds = (CONTINUOUS, INTEGER, CATEGORICAL)
     if not isinstance(content, dict) or not content.keys() <= set(kinds):
         raise UsageError(f"--ranges is {file}, expected an object of {', '.join(kinds)}.")

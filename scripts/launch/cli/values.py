@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from launch.cli.errors import UsageError
 from launch.cli.secrets import MASK
@@ -127,12 +128,7 @@ def hyperparameters(texts: Sequence[str], file: Path | None = None) -> dict[str,
 
 
 def _read_hyperparameters(file: Path) -> dict[str, str]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--hyperparameters is {file}, which cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"--hyperparameters is {file}, which cannot be read as JSON: {error}.") from None
+    content = json_of("--hyperparameters", file)
     if not isinstance(content, dict):
         raise UsageError(f"--hyperparameters is {file}, expected an object of names and plain values.")
     for key, value in content.items():
@@ -157,6 +153,24 @@ def environment(texts: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--env is {shown!r}, expected NAME=VALUE.")
         variables[key] = value
     return variables
+
+
+def json_of(flag: str, file: Path) -> Any:
+    """Return what a file of JSON says.
+
+    Args:
+        flag: that names the file.
+        file: to read.
+
+    Raises:
+        UsageError: It cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{flag} is {file}, which cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise UsageError(f"{flag} is {file}, which cannot be read as JSON: {error}.") from None
 
 
 def check_target(flag: str, path: Path) -> None:

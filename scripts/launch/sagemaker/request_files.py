@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ParamValidationError
 
 from launch.aws.validation import validate
+from launch.cli import values
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
 
@@ -70,12 +71,7 @@ def merge_into_each(requests: Sequence[Request], file: Path | None) -> list[dict
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--request is {file}, which cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise UsageError(f"--request is {file}, which cannot be read as JSON: {error}.") from None
+    content = values.json_of("--request", file)
     if not isinstance(content, dict):
         raise UsageError(f"--request is {file}, expected a JSON object.")
     return content
