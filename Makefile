@@ -1,18 +1,17 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. The rest is for working on the project.
-PYTHON ?= python3.11
+# PYTHON=COMMAND chooses the Python that .venv is made of.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := docker/build-requirements.txt docker/training/requirements.txt docker/serving/requirements.txt requirements.txt
 
-COMPILED := gym mxnet numpy pandas PIL pygame rl_coach sagemaker_training
-
 PRESET ?= preset-mountain-car-continuous-clipped-ppo
-ENGINE ?= process
+ENGINE ?= auto
 SEED ?= 0
 
 .PHONY: demo test mutation bench bench-scale bench-serving bench-serving-attacks images lint clean
 
-demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker, SEED=...)
+demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker or process, SEED=...)
 	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
 
 # What builds the images and moves their tags comes before all that runs them, beside what needs none. What measures a
@@ -55,13 +54,8 @@ lint: $(VENV)/tested
 clean:  ## remove the environments; runs/ is yours and stays
 	rm -rf $(VENV) $(VENV)-mutation $(VENV)-sdk-* .mutation
 
-# rl-coach and gym are built from source with the pinned setuptools: hence two steps, the second without isolation.
-# Of all the modules that are installed a job imports a tenth: those are compiled, the others when they are imported.
-$(VENV)/ready: $(LOCKS)
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --require-hashes --requirement docker/build-requirements.txt
-	$(BIN)/pip install --quiet --no-compile --no-build-isolation --no-deps --require-hashes $(patsubst %,--requirement %,$(LOCKS))
-	$(BIN)/python -W ignore -m compileall -q -j 0 $(addprefix $(VENV)/lib/python3.11/site-packages/,$(COMPILED))
+$(VENV)/ready: $(LOCKS) scripts/make_venv.sh
+	scripts/make_venv.sh $(VENV) $(PYTHON)
 	touch $@
 
 $(VENV)/tested: $(VENV)/ready requirements-test.txt
@@ -69,6 +63,6 @@ $(VENV)/tested: $(VENV)/ready requirements-test.txt
 	touch $@
 
 $(VENV)-mutation/ready: benchmarks/mutation/requirements.txt
-	$(PYTHON) -m venv --clear $(VENV)-mutation
+	python3.11 -m venv --clear $(VENV)-mutation
 	$(VENV)-mutation/bin/pip install --quiet --no-deps --require-hashes --requirement $<
 	touch $@

@@ -17,11 +17,12 @@ import httpx
 
 from launch.cli import interruption
 from launch.cli.errors import JobFailed
+from launch.local import images
 from launch.local.docker_engine import DockerEngine
 from launch.local.engines import ContainerSettings, Engine, Workload
 from launch.local.ml_tree import pack, unpack, write_config
 from launch.local.process_engine import ProcessEngine
-from launch.project import image_name
+from launch.project import KINDS, image_name
 
 SECONDS_TO_START = 60
 SECONDS_TO_READ = 5
@@ -30,15 +31,21 @@ LINES_OF_LOG = 15
 
 
 def make_engine(name: str) -> Engine:
-    """Return the engine called ``process`` or ``docker``, with this project's images.
+    """Return the engine called ``process`` or ``docker``; images that a Docker engine lacks are built.
 
     Raises:
-        UsageError: No Docker engine answers, or it has not got the images.
+        JobFailed: An image cannot be built.
+        UsageError: No Docker engine answers.
     """
     return ENGINES[name]()
 
 
 def _make_docker_engine() -> Engine:
+    client = images.connect()
+    for kind in KINDS:
+        if not client.images.list(image_name(kind)):
+            print(f"Building {image_name(kind)}, once: this takes some minutes", flush=True)
+            images.build(client, kind, ca_bundle=images.find_ca_bundle(None))
     return DockerEngine(image_name("training"), image_name("serving"))
 
 

@@ -3,16 +3,10 @@
 Both run the same entry points on the same ``/opt/ml`` tree.
 """
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-
-from launch import project
-from launch.cli.errors import UsageError
-from launch.local import images
 
 ENGINE_NAMES = ("docker", "process")
 SECONDS_TO_STOP = 30
@@ -68,28 +62,3 @@ class Engine(Protocol):
 
     def serve(self, ml: Path, name: str, environment: Mapping[str, str] = NO_VARIABLES) -> tuple[Workload, str]:
         """Start an endpoint for the model in the tree ``ml``; return it and its URL."""
-
-
-def choose_engine(image: str) -> str:
-    """Return the name of the engine that can run an image's entry point: that of RL_LOCAL_ENGINE, if it is set.
-
-    Raises:
-        UsageError: No Docker engine answers, or it has not got the image, and the image is none of this project's.
-    """
-    setting = os.environ.get("RL_LOCAL_ENGINE", "")
-    if setting not in ("", *ENGINE_NAMES):
-        raise UsageError(f"RL_LOCAL_ENGINE is {setting!r}, expected docker or process.")
-    is_ours = image in [project.image_name(kind) for kind in project.KINDS]
-    if setting == "process":
-        return "process"
-    try:
-        client = images.connect()
-    except UsageError:
-        if setting == "docker" or not is_ours:
-            raise
-        print(f"No Docker engine answers: instead of {image}, its entry point runs as a process", file=sys.stderr)
-        return "process"
-    if not client.images.list(image):
-        remedy = "build it with `make images`" if is_ours else f"docker pull {image}"
-        raise UsageError(f"Image {image} is not on this Docker engine: {remedy}.")
-    return "docker"

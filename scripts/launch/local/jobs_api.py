@@ -14,7 +14,7 @@ from typing import Any
 from launch import project
 from launch.atomic_files import replacing
 from launch.local import honoured_parameters, records, spot
-from launch.local.engines import choose_engine
+from launch.local.engine_choice import choose_engine
 from launch.local.errors import LocalError, not_found
 from launch.local.process_id import ProcessId
 from launch.local.records import MODELS, TRAINING_JOBS, TRANSFORM_JOBS, JobKind, JobRecord

@@ -16,7 +16,7 @@ from docker.errors import NotFound
 
 from launch.aws.storage import Storage
 from launch.cli.errors import UsageError
-from launch.local import engines, images, labels, records
+from launch.local import engine_choice, engines, images, labels, records
 from launch.local.docker_engine import DockerEngine
 from launch.local.engines import MULTI_MODEL
 from launch.local.ml_tree import unpack
@@ -56,7 +56,7 @@ def start(endpoint: str, deployment: Deployment, container: dict[str, Any], stor
         fetch_model(storage, container["ModelDataUrl"], ml / "model")
         environment = {"SAGEMAKER_RL_PAGE": "1", **container.get("Environment", {})}
     image = container["Image"]
-    if engines.choose_engine(image) == "docker":
+    if engine_choice.choose_engine(image) == "docker":
         engine = DockerEngine(image, image, labels.of_endpoint(endpoint))
         workload, url = engine.serve(ml, f"{endpoint}-{deployment.version}", environment)
         deployment.container = str(workload.container.name)

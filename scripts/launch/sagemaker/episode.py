@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gym
+import gymnasium
 import httpx
 import numpy as np
-from gym.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
+from gymnasium.envs.classic_control import Continuous_MountainCarEnv, MountainCarEnv
 from PIL import Image
 
 from launch.atomic_files import replacing
 from launch.cli.errors import JobFailed
 
-os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # gym's cars are drawn by pygame, here without a screen
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # the cars are drawn by pygame, here without a screen
 PATIENCE = 10_000
 """Environment steps of an episode, at most."""
 ACTIONS_ONLY = {"X-Amzn-SageMaker-Custom-Attributes": "output=actions"}
@@ -55,7 +55,10 @@ def drive(client: httpx.Client, url: str, continuous: bool, seed: int) -> Episod
 
 
 def drive_with(
-    act: Callable[[list[float]], Any], continuous: bool, seed: int, on_step: Callable[[gym.Env], Any] | None = None
+    act: Callable[[list[float]], Any],
+    continuous: bool,
+    seed: int,
+    on_step: Callable[[gymnasium.Env], Any] | None = None,
 ) -> Episode:
     """Drive one episode of the patient car.
 
@@ -66,8 +69,8 @@ def drive_with(
         on_step: called with the environment at the start and after every step.
     """
     environment_class = Continuous_MountainCarEnv if continuous else MountainCarEnv
-    car: gym.Env = environment_class(render_mode="single_rgb_array" if on_step else None)
-    observation = car.reset(seed=seed)
+    car: gymnasium.Env = environment_class(render_mode="rgb_array" if on_step else None)
+    observation, _ = car.reset(seed=seed)
     if on_step:
         on_step(car)
     episode_return = 0.0
@@ -93,7 +96,7 @@ class EpisodeGif:
         self._steps = 0
         self._interval = 1
 
-    def add_frame(self, car: gym.Env) -> None:
+    def add_frame(self, car: gymnasium.Env) -> None:
         """Count a step, and render it if the interval is over; halve the frames when they are too many."""
         if self._steps % self._interval == 0:
             frame = Image.fromarray(np.asarray(car.render()))

@@ -122,7 +122,7 @@ def drive_episode(clients: Clients, endpoint: str, seed: int, gif: Path, target_
     Raises:
         JobFailed: The car did not reach the flag.
     """
-    from launch.sagemaker import episode  # imports gym, which takes longer than the endpoint takes to answer
+    from launch.sagemaker import episode  # imports gymnasium, which takes longer than the endpoint takes to answer
 
     def act(observation: list[float]) -> Any:
         return invoke(clients, request(endpoint, observation, True, target_model))[0]

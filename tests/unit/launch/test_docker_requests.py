@@ -15,7 +15,8 @@ from launch.aws.registry import Registry
 from launch.cli.errors import JobFailed, UsageError
 from launch.local import host_network, images, labels
 from launch.local.docker_engine import DockerEngine
-from launch.local.engines import ContainerSettings, choose_engine
+from launch.local.engine_choice import choose_engine
+from launch.local.engines import ContainerSettings
 from stand_ins import PLATFORM
 
 IMAGE = "my-image:1"

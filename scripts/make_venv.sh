@@ -1,0 +1,51 @@
+#!/bin/sh
+# Make the environment of the laptop: scripts/make_venv.sh FOLDER [PYTHON]
+#
+# It holds the scripts' own packages, on any system. On Linux on x86-64 with Python 3.11, the only ones that MXNet has packages
+# for, it also holds what the images hold: jobs and endpoints then run as processes, too.
+set -eu
+folder=$1
+cd "$(dirname "$0")/.."
+
+is_usable() {
+    "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1
+}
+
+find_python() {
+    if [ -n "$1" ]; then
+        is_usable "$1" && echo "$1" && return
+        echo "PYTHON is $1, expected the command of a Python 3.11 to 3.14 with its module venv." >&2
+        exit 2
+    fi
+    for python in python3.11 $(uv python find --no-project 3.11 2>/dev/null) python3 python3.14 python3.13 python3.12; do
+        is_usable "$python" && echo "$python" && return
+    done
+    echo "There is no Python 3.11 to 3.14 with its module venv: get one by this system's packages (apt-get install python3-venv," \
+        "brew install python) or by uv python install 3.11 (https://docs.astral.sh/uv)." >&2
+    exit 2
+}
+
+install() {
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes "$@"
+}
+
+python=$(find_python "${2:-}")
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+"$python" -m venv --clear "$folder"
+if [ "$(uname -sm) $version" != "Linux x86_64 3.11" ]; then
+    echo "Setting up $folder with Python $version: the scripts. Jobs run as processes on Linux on x86-64 with Python 3.11 alone."
+    install --only-binary :all: --no-deps --requirement requirements.txt
+    exit
+fi
+echo "Setting up $folder with Python $version: the scripts, and what the images hold."
+install --requirement docker/build-requirements.txt
+# rl-coach, gym and sagemaker-training are built from source with the pinned setuptools: hence without isolation. All there is
+# to compile is sagemaker-training's gethostname, which only jobs of several hosts need (container_src/gethostname.py stands
+# in for it): `true` as the compiler leaves it out. Not in pip's cache: other projects would get that package from there.
+sed -n '/^sagemaker-training==/,/[^\\]$/p' docker/training/requirements.txt > "$folder/compiled.txt"
+CC=true install --no-cache-dir --no-build-isolation --no-compile --no-deps --requirement "$folder/compiled.txt"
+install --no-build-isolation --no-compile --no-deps --requirement docker/training/requirements.txt \
+    --requirement docker/serving/requirements.txt --requirement requirements.txt
+# Of all the modules that are installed a job imports a tenth: those are compiled, the others when they are imported.
+cd "$folder/lib/python3.11/site-packages"
+../../../bin/python -W ignore -m compileall -q -j 0 gym mxnet numpy pandas PIL pygame rl_coach sagemaker_training
