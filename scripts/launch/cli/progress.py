@@ -18,6 +18,8 @@ TESTING = re.compile(r"^Testing> ")
 EVALUATION = re.compile(r"^Evaluation> .*Evaluation reward=([-\d.e+]+).*\bSteps=(\d+)")
 FAST_PATH = re.compile(r"^Path> .*\bPath=accelerated")
 MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Early stopping|Best|Checkpoint|Model|Error)\b")
+SHORT_MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Early stopping|Best|Error)\b")
+EVALUATION_VALUES = re.compile(r"\b(?:Evaluation reward|Steps|Seconds)=[^,]*")
 SECONDS_BETWEEN_TRAINING_LINES = 2.0
 SECONDS_OF_SILENCE = 15.0
 """After so long without a line, ``waiting_for`` prints one."""
@@ -86,6 +88,30 @@ class TrainingProgress(_Bar):
             self._last_training_line = now
             return True
         return bool(MILESTONE.match(line) or (TESTING.match(line) and not self._fast_path))
+
+
+class ShortTrainingProgress(TrainingProgress):
+    """A training job's progress on few lines: what is kept of it is elsewhere.
+
+    Off a terminal it prints evaluations with their reward, steps and seconds, what ends the training, and a Training
+    line after 15 seconds without another.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_line = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        values = EVALUATION_VALUES.findall(line) if EVALUATION.match(line) else []
+        super().__call__(f"Evaluation> {', '.join(values)}" if values else line)
+
+    def consider_printing(self, line: str) -> bool:
+        now = time.monotonic()
+        is_due = bool(TRAINING.match(line)) and now - self._last_line > SECONDS_OF_SILENCE
+        if not is_due and not SHORT_MILESTONE.match(line):
+            return False
+        self._last_line = now
+        return True
 
 
 class EvaluationProgress(_Bar):

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from launch.cli.errors import JobFailed, UsageError
-from launch.cli.progress import EvaluationProgress, TrainingProgress
+from launch.cli.progress import EvaluationProgress, ShortTrainingProgress
 from launch.local import attached
 from launch.local.engines import Engine
 from launch.sagemaker import episode, results
@@ -94,7 +94,7 @@ class Demo:
     def _train(self, hyperparameters: dict[str, str]) -> dict[str, Any]:
         """Train, draw the rewards, and return the job's ``metadata.json``."""
         request = _training_request(self.job, hyperparameters, {})
-        with TrainingProgress() as progress:
+        with ShortTrainingProgress() as progress:
             attached.run_training_job(self.engine, request, self.folder, progress)
         link_latest(self.folder)
         intermediate = self.folder / "output" / "intermediate"

@@ -43,6 +43,32 @@ def test_off_a_terminal_training_lines_are_few(capsys, path):
     assert lines == [*milestones[:3], episodes[0], *expected_tests, *milestones[3:]]
 
 
+def test_a_short_progress_has_an_evaluation_on_a_line(capsys, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    shows = progress.ShortTrainingProgress()
+    lines = []
+    for second, line in (
+        (0, "Schedule> Preset=preset-x, Improve steps=60000, Seed=0"),
+        (1, TRAINING.format(1)),
+        (15, TRAINING.format(2)),
+        (15.1, TRAINING.format(3)),
+        (16, TRAINING.format(4)),
+        (20, f"{EVALUATION}, Loss=64.0702, KL divergence=0, Seconds=2.6"),
+        (21, "Checkpoint> Saved in=/opt/ml/output/data/checkpoint"),
+        (22, "Early stopping> Evaluations without a better one=2"),
+        (36, TRAINING.format(5)),
+    ):
+        clock[0] = 100 + second
+        lines += shown(capsys, shows, [line])
+    assert lines == [
+        "Schedule> Preset=preset-x, Improve steps=60000, Seed=0",
+        TRAINING.format(3),
+        "Evaluation> Evaluation reward=95.5, Steps=60000, Seconds=2.6",
+        "Early stopping> Evaluations without a better one=2",
+    ]
+
+
 def test_off_a_terminal_an_evaluation_is_its_result(capsys):
     lines = [TESTING.format(episode) for episode in range(1, 21)]
     assert shown(capsys, progress.EvaluationProgress(20), [*lines, "## noise", EVALUATION]) == [EVALUATION]
