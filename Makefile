@@ -54,15 +54,15 @@ lint: $(VENV)/tested
 clean:  ## remove the environments; runs/ is yours and stays
 	rm -rf $(VENV) $(VENV)-mutation $(VENV)-sdk-* .mutation
 
-$(VENV)/ready: $(LOCKS) scripts/make_venv.sh
+$(VENV)/ready: $(LOCKS) scripts/make_venv.sh scripts/install_packages.sh
 	scripts/make_venv.sh $(VENV) $(PYTHON)
 	touch $@
 
 $(VENV)/tested: $(VENV)/ready requirements-test.txt
-	$(BIN)/pip install --quiet --no-compile --no-deps --require-hashes --requirement requirements-test.txt
+	scripts/install_packages.sh $(VENV) --only-binary :all: --requirement requirements-test.txt
 	touch $@
 
 $(VENV)-mutation/ready: benchmarks/mutation/requirements.txt
 	python3.11 -m venv --clear $(VENV)-mutation
-	$(VENV)-mutation/bin/pip install --quiet --no-deps --require-hashes --requirement $<
+	scripts/install_packages.sh $(VENV)-mutation --requirement $<
 	touch $@

@@ -25,27 +25,33 @@ find_python() {
     exit 2
 }
 
-install() {
-    "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes "$@"
+packages() { # those of a lock file whose names match
+    sed -n "/^$2==/,/[^\\\\]\$/p" "$1"
 }
 
 python=$(find_python "${2:-}")
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 "$python" -m venv --clear "$folder"
+packages requirements.txt uv > "$folder/uv.txt"
+"$folder/bin/pip" install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement "$folder/uv.txt"
+install() {
+    scripts/install_packages.sh "$folder" "$@"
+}
+
 if [ "$(uname -sm) $version" != "Linux x86_64 3.11" ]; then
     echo "Setting up $folder with Python $version: the scripts. Jobs run as processes on Linux on x86-64 with Python 3.11 alone."
-    install --only-binary :all: --no-deps --requirement requirements.txt
+    install --only-binary :all: --requirement requirements.txt
     exit
 fi
 echo "Setting up $folder with Python $version: the scripts, and what the images hold."
-install --requirement docker/build-requirements.txt
 # rl-coach, gym and sagemaker-training are built from source with the pinned setuptools: hence without isolation. All there is
 # to compile is sagemaker-training's gethostname, which only jobs of several hosts need (container_src/gethostname.py stands
-# in for it): `true` as the compiler leaves it out. Not in pip's cache: other projects would get that package from there.
-sed -n '/^sagemaker-training==/,/[^\\]$/p' docker/training/requirements.txt > "$folder/compiled.txt"
-CC=true install --no-cache-dir --no-build-isolation --no-compile --no-deps --requirement "$folder/compiled.txt"
-install --no-build-isolation --no-compile --no-deps --requirement docker/training/requirements.txt \
-    --requirement docker/serving/requirements.txt --requirement requirements.txt
+# in for it): `true` as the compiler leaves it out. Not in a cache: other projects would get that package from there.
+export CC=true
+install --requirement docker/build-requirements.txt
+packages docker/training/requirements.txt sagemaker-training > "$folder/compiled.txt"
+install --no-cache-dir --requirement "$folder/compiled.txt"
+install --requirement docker/training/requirements.txt --requirement docker/serving/requirements.txt --requirement requirements.txt
 # Of all the modules that are installed a job imports a tenth: those are compiled, the others when they are imported.
 cd "$folder/lib/python3.11/site-packages"
 ../../../bin/python -W ignore -m compileall -q -j 0 gym mxnet numpy pandas PIL pygame rl_coach sagemaker_training
