@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from graphs import make_graph, trained_parameters
 from jobs import DQN, PPO
 
 
 def export(folder: Path, preset: str) -> Path:
+    from graphs import make_graph, trained_parameters
     from sagemaker_rl.coach.graph import agent_of
     from sagemaker_rl.coach.normalization import normalizations_of
     from sagemaker_rl.policy.export import export_policy

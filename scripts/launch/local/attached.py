@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from docker.errors import ImageNotFound
 
 from launch.cli import interruption
 from launch.cli.errors import JobFailed
@@ -43,7 +44,9 @@ def make_engine(name: str) -> Engine:
 def _make_docker_engine() -> Engine:
     client = images.connect()
     for kind in KINDS:
-        if not client.images.list(image_name(kind)):
+        try:
+            client.images.get(image_name(kind))
+        except ImageNotFound:
             print(f"Building {image_name(kind)}, once: this takes some minutes", flush=True)
             images.build(client, kind, ca_bundle=images.find_ca_bundle(None))
     return DockerEngine(image_name("training"), image_name("serving"))

@@ -56,7 +56,7 @@ def demo(monkeypatch, tmp_path):
         (folder / "model").mkdir()
         (folder / "model/policy.json").write_text(json.dumps({"action_space": is_box}))
         pack([folder / "model"], folder / "model.tar.gz")
-        on_line("Model> Saved in=/opt/ml/model")
+        on_line("Best> Evaluation reward=99.3, Steps=1")
 
     @contextlib.contextmanager
     def serve_endpoint(engine, archive: Path, name: str):
@@ -121,7 +121,7 @@ def test_a_run_from_its_training_to_the_flag(demo, monkeypatch, capsys, continuo
     assert [line[:5] for line in out.splitlines() if line.startswith("[")] == [f"[{step}/5]" for step in range(1, 6)]
     assert "  mean return 99.26, standard deviation 0.50, 21 episodes\n" in out
     assert f"after {driven.steps} steps, return {driven.episode_return:.2f}\n" in out
-    assert "  Model> Saved in=/opt/ml/model\n" in out
+    assert "  Best> Evaluation reward=99.3, Steps=1\n" in out
     assert "  Evaluation> Evaluation reward=99.3, Steps=1\n" in out
 
 

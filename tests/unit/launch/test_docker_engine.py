@@ -9,12 +9,15 @@ from launch.local import attached
 from stand_ins import PLATFORM, REQUEST
 
 
-def test_missing_images_are_noticed_before_anything_is_started(fake_engine, tmp_path, monkeypatch):
+def test_missing_images_are_built_before_anything_is_started(fake_engine, tmp_path, monkeypatch, capsys):
+    answers, requests = fake_engine
+    answers["GET", "/images/debian:bookworm-slim/json"] = (200, {"Id": "base", "Size": 1, **PLATFORM})
+    answers["POST", "/build"] = (200, [{"stream": "Step 1/2 : FROM debian"}, {"error": "no space left on device"}])
     monkeypatch.setattr(sys, "argv", ["demo.py", "--engine", "docker", "--runs", str(tmp_path / "runs")])
-    with pytest.raises(errors.UsageError) as caught:
+    with pytest.raises(errors.JobFailed, match=r"^The training image cannot be built: no space left on device"):
         demo.main()
-    sentence = "Image mountain-car-training:latest is not on this Docker engine, build it with `make images`."
-    assert str(caught.value) == sentence
+    assert "Building mountain-car-training:latest, once" in capsys.readouterr().out
+    assert requests[-1] == ("POST", "/v1.43/build")
     assert not (tmp_path / "runs").exists()
 
 

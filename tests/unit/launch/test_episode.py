@@ -60,11 +60,13 @@ def test_an_episode_begins_at_its_seed_and_ends_at_the_flag(continuous):
         return act(observation)
 
     outcome = episode.drive_with(driver, continuous, 7, lambda car: shown.append(car.state[0]))
-    observation, done, rewards, expected, places = environment.reset(seed=7), False, [], [], []
+    (observation, _), done, rewards, expected, places = environment.reset(seed=7), False, [], [], []
     while not done:
         expected.append([float(value) for value in observation])
         places.append(environment.state[0])
-        observation, reward, done, *_ = environment.step(np.array(act(expected[-1])))
+        observation, reward, done, *_ = environment.step(
+            np.array(act(expected[-1]), np.float32) if continuous else act(expected[-1])
+        )
         rewards.append(reward)
     assert seen == expected
     assert shown == [*places, environment.state[0]]  # at the start, and after each step
