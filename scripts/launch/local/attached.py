@@ -118,12 +118,20 @@ def _collect_outputs(ml: Path, job_folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def serve_endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
+def serve_endpoint(
+    engine: Engine, model_archive: Path, name: str, meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[str]:
     """Serve a ``model.tar.gz`` while the context is open; yield the endpoint's URL once ``/ping`` is healthy.
 
+    Args:
+        engine: where it runs.
+        model_archive: what it serves.
+        name: its name.
+        meanwhile: called while it starts.
+
     Raises:
-        JobFailed: The endpoint ended, or did not become healthy, or the context ended with this error; the message
-            ends with the endpoint's last lines.
+        JobFailed: ``meanwhile`` raised it; or the endpoint ended, or did not become healthy, or the context ended with
+            this error, and then the message ends with the endpoint's last lines.
     """
     log: collections.deque[str] = collections.deque(maxlen=LINES_OF_LOG)
     with interruption.held_back(), tempfile.TemporaryDirectory() as folder:
@@ -132,16 +140,19 @@ def serve_endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[s
         workload, url = engine.serve(ml, name)
         reader = threading.Thread(target=lambda: log.extend(workload.lines()), daemon=True)
         try:
+            reader.start()
+            with interruption.let_through():
+                meanwhile()
             try:
-                reader.start()
                 with interruption.let_through():
                     _wait_until_healthy(url, reader.is_alive)
                     yield url
-            finally:
+            except JobFailed as error:
                 workload.stop()
-        except JobFailed as error:
-            reader.join(SECONDS_TO_READ)
-            raise JobFailed("\n".join([str(error), *log])) from None
+                reader.join(SECONDS_TO_READ)
+                raise JobFailed("\n".join([str(error), *log])) from None
+        finally:
+            workload.stop()
 
 
 def _wait_until_healthy(url: str, is_running: Callable[[], bool]) -> None:

@@ -67,14 +67,7 @@ class Demo:
         """
         print(f"[1/5] Training {self.preset} (engine: {self.engine.name}, job: {self.job})", flush=True)
         metadata = self._train(hyperparameters)
-        print("[2/5] Evaluating the last checkpoint over unseen start states", flush=True)
-        evaluation = self._evaluate()
-        print(
-            f"  mean return {evaluation['mean_return']:.2f}, standard deviation {evaluation['std_return']:.2f}, "
-            f"{evaluation['episodes']} episodes",
-            flush=True,
-        )
-        predictions, outcome = self._serve()
+        evaluation, predictions, outcome = self._evaluate_and_serve()
         if not outcome.reached_flag:
             raise JobFailed(f"The car did not reach the flag within {outcome.steps} steps.")
         steps, episode_return = outcome.steps, outcome.episode_return
@@ -108,6 +101,7 @@ class Demo:
 
     def _evaluate(self) -> dict[str, Any]:
         """Run an evaluation job on the training job's checkpoint, and return its ``evaluation.json``."""
+        print("[2/5] Evaluating the last checkpoint over unseen start states", flush=True)
         hyperparameters = {
             "RLCOACH_PRESET": self.preset,
             # Episodes are counted, not steps: one has 100 steps of a good policy, and 10,000 of a hopeless one.
@@ -119,23 +113,32 @@ class Demo:
         request = _training_request(f"{self.job}-evaluation", hyperparameters, channels)
         with EvaluationProgress(EVALUATION_EPISODES) as progress:
             attached.run_training_job(self.engine, request, self.folder / "evaluation", progress)
-        evaluation = self.folder / "evaluation" / "output" / "data" / "evaluation.json"
-        return dict(json.loads(evaluation.read_text(encoding="utf-8")))
+        file = self.folder / "evaluation" / "output" / "data" / "evaluation.json"
+        evaluation = dict(json.loads(file.read_text(encoding="utf-8")))
+        print(
+            f"  mean return {evaluation['mean_return']:.2f}, standard deviation {evaluation['std_return']:.2f}, "
+            f"{evaluation['episodes']} episodes",
+            flush=True,
+        )
+        return evaluation
 
-    def _serve(self) -> tuple[list[dict[str, Any]], episode.Episode]:
-        """Serve the model while it is asked about the notebook's samples and drives a car."""
+    def _evaluate_and_serve(self) -> tuple[dict[str, Any], list[dict[str, Any]], episode.Episode]:
+        """Evaluate while the endpoint starts; ask it about the notebook's samples, and have it drive a car."""
         archive = self.folder / "model.tar.gz"
-        print(f"[3/5] Serving {archive}", flush=True)
+        evaluation: dict[str, Any] = {}
         continuous = _read_policy(archive)["action_space"]["type"] == "box"
         with (
-            attached.serve_endpoint(self.engine, archive, f"{self.job}-endpoint") as url,
+            attached.serve_endpoint(
+                self.engine, archive, f"{self.job}-endpoint", lambda: evaluation.update(self._evaluate())
+            ) as url,
             # A proxy that the environment names is not for an endpoint on this machine.
             httpx.Client(trust_env=False, timeout=SECONDS_TO_ANSWER) as client,
         ):
+            print(f"[3/5] Serving {archive}", flush=True)
             print(f"[4/5] Predicting at {url}/invocations", flush=True)
             predictions = [_predict(client, url, sample) for sample in NOTEBOOK_SAMPLES]
             print("[5/5] Driving a car through the endpoint", flush=True)
-            return predictions, episode.drive(client, url, continuous, EPISODE_SEED)
+            return evaluation, predictions, episode.drive(client, url, continuous, EPISODE_SEED)
 
 
 def _training_request(job: str, hyperparameters: dict[str, str], channels: dict[str, Path]) -> dict[str, Any]:

@@ -37,6 +37,20 @@ def test_a_failed_prediction_shows_the_endpoints_last_lines(archive):
     assert workload.stopped
 
 
+def test_what_is_done_while_an_endpoint_starts_fails_by_itself(archive):
+    def fail() -> None:
+        raise errors.JobFailed("The evaluation failed.")
+
+    workload = FakeWorkload(["a line of the endpoint"])
+    with (
+        server_of(Healthy) as url,
+        pytest.raises(errors.JobFailed, match=r"^The evaluation failed\.$"),
+        attached.serve_endpoint(FakeEngine(workload, url), archive, "name", fail),
+    ):
+        pytest.fail("the context began")
+    assert workload.stopped
+
+
 def test_an_endpoint_that_ends_shows_why(archive):
     engine = FakeEngine(FakeWorkload(["no policy.json here"]))
     failed = pytest.raises(errors.JobFailed, match=r"ended before it was healthy\.\nno policy\.json here")

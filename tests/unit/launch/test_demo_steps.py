@@ -59,7 +59,8 @@ def demo(monkeypatch, tmp_path):
         on_line("Best> Evaluation reward=99.3, Steps=1")
 
     @contextlib.contextmanager
-    def serve_endpoint(engine, archive: Path, name: str):
+    def serve_endpoint(engine, archive: Path, name: str, meanwhile):
+        meanwhile()
         asked.append((name, archive))
         with server_of(Uphill) as url:
             yield url
