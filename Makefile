@@ -60,6 +60,7 @@ $(VENV)/ready: $(LOCKS) scripts/make_venv.sh scripts/install_packages.sh
 
 $(VENV)/tested: $(VENV)/ready requirements-test.txt
 	scripts/install_packages.sh $(VENV) --only-binary :all: --requirement requirements-test.txt
+	-$(BIN)/python -W ignore -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib  # tests start scripts and jobs by the thousand
 	touch $@
 
 $(VENV)-mutation/ready: benchmarks/mutation/requirements.txt
