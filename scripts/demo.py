@@ -6,7 +6,7 @@ Docker engine, which are built when they are not there yet.
 Examples:
     python scripts/demo.py
     python scripts/demo.py --preset preset-mountain-car-dqn --seed 1
-    python scripts/demo.py --engine docker -p improve_steps=40000
+    python scripts/demo.py --engine docker -p early_stopping_patience=1
 """
 
 import argparse
@@ -26,7 +26,7 @@ Done in {seconds:.0f} s. To look at, in {folder}:
   job.log        all that the job printed; model.tar.gz, output/ and evaluation/ are what it left
 To type next:
   make demo PRESET=preset-mountain-car-dqn SEED=1
-  .venv/bin/python scripts/train.py --local --wait -p improve_steps=40000    as on SageMaker: docs/local-mode.md
+  .venv/bin/python scripts/train.py --local --wait    as on SageMaker: docs/local-mode.md
 Your own environment: docs/environments.md. Amazon SageMaker: docs/aws.md."""
 
 
