@@ -1,8 +1,8 @@
 """Checks the hyperparameters of a job that is not run: ``python -m sagemaker_rl.hyperparameter_check train-coach.py``.
 
-They are read from standard input, an object of strings as in ``hyperparameters.json``. The first mistake is the last
-line on standard output, in the job's own sentence, and ends the process with status 2. Coach is imported only for
-``rl.`` paths, which lead to whatever a preset holds: that takes a second or two.
+They are read from standard input: a list of objects of strings as in ``hyperparameters.json``, an object for each job.
+The first mistake is the last line on standard output, in the job's own sentence, and ends the process with status 2.
+Coach is imported only for ``rl.`` paths, which lead to whatever a preset holds: that takes a second or two.
 """
 
 import contextlib
@@ -32,10 +32,10 @@ def main() -> None:
     """Check what standard input has, for the program of this project that the command line names."""
     (program,) = sys.argv[1:]
     del sys.argv[1:]  # a launcher reads the command line of its own program
-    given = {name: decode(value) for name, value in json.load(sys.stdin).items()}
     try:
         with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-            check(program, given, Path(folder))
+            for job in json.load(sys.stdin):
+                check(program, {name: decode(value) for name, value in job.items()}, Path(folder))
     except InputError as error:
         print(error)
         sys.exit(MISTAKE)

@@ -1,11 +1,14 @@
 """What train.py, evaluate.py, deploy.py and transform.py refuse before anything is created, uploaded or paid for."""
 
+import io
 import json
 import os
 import subprocess
+import tarfile
 
 import boto3
 import pytest
+from jobs import ROOT
 from local_aws import ACCOUNT, REGION, refusing, requests_of
 from unknown_to_moto import put_image
 
@@ -158,6 +161,34 @@ def test_a_stale_image(script, aws, checkout):
     assert "older than the checkout's src/room/c.py: scripts" in script(*dirty).stderr
     os.utime(root / "src/room/c.py", (0, 0))
     assert script(*dirty).stderr == ""
+
+
+@pytest.mark.container
+def test_a_stale_image_of_the_engine_is_refused(script, engine, checkout, tmp_path):
+    """Of a job on this machine: before it is made."""
+    root, revision = checkout
+    (root / "scripts").symlink_to(ROOT / "scripts")  # the job's process runs there
+    labels = {"title": "mountain-car-training", "revision": revision}
+    changes = [f"LABEL org.opencontainers.image.{name}={value}" for name, value in labels.items()]
+    layer = io.BytesIO()
+    tarfile.open(fileobj=layer, mode="w").close()
+    engine.api.import_image_from_data(layer.getvalue(), repository="stale", tag="1", changes=changes)
+    job = ("train.py", "--local", "--wait", "--image", "stale:1")
+    records = tmp_path / "runs/.local/training-jobs"
+    try:
+        (root / "src/a.py").write_text("2")
+        done = script(*job)
+        older = f"Image stale:1 is of revision {revision}, older than the checkout's src/a.py"
+        remedy = "`make images` builds it, --stale-image ok takes it as it is"
+        assert (done.returncode, done.stderr) == (2, f"Error: {older}: {remedy}.\n")
+        assert not records.exists() or not list(records.iterdir())
+        (root / "src/a.py").write_text("1")
+        done = script(*job, "--job-name", "fresh")
+        assert "older than" not in done.stderr
+        assert done.returncode == 1  # there is no program in it
+        assert [each.name for each in records.iterdir()] == ["fresh"]
+    finally:
+        engine.images.remove("stale:1", force=True)
 
 
 def test_buckets_and_roles_that_cannot_be_used(script, aws, model, between):
