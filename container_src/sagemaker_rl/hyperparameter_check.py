@@ -2,7 +2,7 @@
 
 They are read from standard input: a list of objects of strings as in ``hyperparameters.json``, an object for each job.
 The first mistake is the last line on standard output, in the job's own sentence, and ends the process with status 2.
-Coach is imported only for ``rl.`` paths, which lead to whatever a preset holds: that takes a second or two.
+Coach is imported only for ``rl.`` paths, which lead to whatever a preset holds: that takes a second. MXNet is not.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.coach import arguments, preset_values
-from sagemaker_rl.coach.presets import find_preset
+from sagemaker_rl.coach.presets import find_preset, prepare_environment
 from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.hyperparameters import RANGES, checked_count, decode
@@ -66,6 +66,10 @@ def check(program: str, given: Mapping[str, Any], folder: Path) -> None:
         preset_values.check_value(path, decode(value), stored.name_of(path))
     find_preset(launcher.preset_name, launcher.paths, BUNDLED_CODE)
     if program != EVALUATION and any(name.startswith(launcher.roots) for name in given):
+        prepare_environment()
+        from sagemaker_rl.coach import repairs  # imports NumPy, which reads the environment
+
+        repairs.apply(networks=False)  # of which this process makes none; the launcher would import MXNet for them
         launcher.load_preset()
 
 

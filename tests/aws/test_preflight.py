@@ -9,6 +9,7 @@ import tarfile
 import boto3
 import pytest
 from jobs import ROOT
+from launch.project import TAG
 from local_aws import ACCOUNT, REGION, refusing, requests_of
 from unknown_to_moto import put_image
 
@@ -280,6 +281,29 @@ def test_hyperparameters_that_the_container_would_refuse(script, aws):
     put_image(aws, "theirs", "1", "amd64")
     assert script("train.py", "--image", f"{REGISTRY}/theirs:1", *REST, "-p", "x=y").returncode == 0
     assert script(*one, "discount=0.9", "-p", "seed=1").returncode == 0
+
+
+def test_a_mistake_in_a_tag_or_in_the_number_of_hyperparameters(script, aws):
+    """SageMaker takes 100 hyperparameters, with those that the script adds."""
+    hundred = [part for number in range(100) for part in ("-p", f"x{number}=1")]
+    source = ("--source-dir", "source", "--entry-point", "train.py")
+    added = "sagemaker_program, sagemaker_submit_directory, sagemaker_s3_output of the script's own among them"
+    for flags, sentence in (
+        (
+            hundred,
+            "There are 101 hyperparameters, sagemaker_s3_output of the script's own among them, expected at most 100.",
+        ),
+        ((*hundred[6:], *source), None),
+        ((*hundred[4:], *source), f"There are 101 hyperparameters, {added}, expected at most 100."),
+        (
+            ("--tag", "created-by=me"),
+            "--tag: 'created-by=me' has the key of the project's own tag, expected another; see --help.",
+        ),
+    ):
+        done = script("train.py", *GIVEN, "--job-name", "mine", *flags)
+        assert (done.returncode, done.stderr) == ((2, f"Error: {sentence}\n") if sentence else (0, "")), sentence
+    (made,) = aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+    assert aws.client("sagemaker").list_tags(ResourceArn=made["TrainingJobArn"])["Tags"] == [TAG]
 
 
 def test_instance_types_and_limits(script, aws, model):

@@ -87,29 +87,6 @@ def test_every_flag_sets_its_field(script, tmp_path):
     }
 
 
-def test_a_mistake_in_a_tag_or_in_the_number_of_hyperparameters(script, aws):
-    """SageMaker takes 100 hyperparameters, with those that the script adds."""
-    hundred = [part for number in range(100) for part in ("-p", f"x{number}=1")]
-    source = ("--source-dir", str(CUSTOM), "--entry-point", "train-coach.py")
-    added = "sagemaker_program, sagemaker_submit_directory, sagemaker_s3_output of the script's own among them"
-    for flags, sentence in (
-        (
-            hundred,
-            "There are 101 hyperparameters, sagemaker_s3_output of the script's own among them, expected at most 100.",
-        ),
-        ((*hundred[6:], *source), None),
-        ((*hundred[4:], *source), f"There are 101 hyperparameters, {added}, expected at most 100."),
-        (
-            ("--tag", "created-by=me"),
-            "--tag: 'created-by=me' has the key of the project's own tag, expected another; see --help.",
-        ),
-    ):
-        done = script("train.py", *GIVEN, "--job-name", "mine", *flags)
-        assert (done.returncode, done.stderr) == ((2, f"Error: {sentence}\n") if sentence else (0, "")), sentence
-    (made,) = aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
-    assert aws.client("sagemaker").list_tags(ResourceArn=made["TrainingJobArn"])["Tags"] == [TAG]
-
-
 def test_a_dry_run_changes_nothing(script, aws):
     (request,) = requests_of(script("train.py", *GIVEN, "--dry-run", "--network-isolation")).values()
     assert_valid("CreateTrainingJob", request)
