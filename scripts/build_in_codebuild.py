@@ -45,6 +45,7 @@ def main() -> None:
     if arguments.dry_run:
         dry_run.print_requests([(operation, request), ("StartBuild", start)])
         return
+    session.check_keys(arguments, clients)
     stack.apply(operation, request)
     build_id = clients.codebuild.start_build(**start)["build"]["id"]
     print(f"Build {build_id} of {revision}", flush=True)

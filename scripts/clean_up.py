@@ -1,8 +1,9 @@
 """Remove all that these scripts have made in a region of an account. Shows what, and asks.
 
-That is endpoints with what belongs to them, model packages, images and their repositories, CodeBuild's stack, logs,
-files in S3, the bucket if the scripts have made it and nothing else is in it, and the role. It is told by the
-project's names: docs/aws.md. What cannot be looked for or removed is said, and the rest goes on. Nothing can be undone.
+That is endpoints with what belongs to them, model packages, experiments, images and their repositories, CodeBuild's
+stack, logs, files in S3, the bucket if the scripts have made it and nothing else is in it, and the role. It is told by
+the project's tag and names: docs/aws.md. What cannot be looked for or removed is said, and the rest goes on. Nothing
+can be undone.
 
 Examples:
     python scripts/clean_up.py --dry-run
@@ -18,6 +19,7 @@ from launch.aws import builds
 from launch.aws import errors as aws_errors
 from launch.cli import confirmation, dry_run, errors, options, values
 from launch.cli.errors import JobFailed, UsageError
+from launch.cli.progress import waiting_for
 from launch.sagemaker import leftovers, session
 from launch.sagemaker.leftovers import Leftover, Scope
 
@@ -63,7 +65,8 @@ def _find(scope: Scope) -> tuple[list[Leftover], list[str]]:
     unknown = []
     for kind, find in leftovers.FINDERS.items():
         try:
-            found += find(scope)
+            with waiting_for(f"a list of {kind}"):
+                found += find(scope)
         except REFUSED as error:
             print(f"Could not look for {kind}: {aws_errors.explain(error) or error}", file=sys.stderr, flush=True)
             unknown.append(kind)
@@ -75,7 +78,8 @@ def _delete(found: list[Leftover]) -> list[str]:
     left = []
     for leftover in found:
         try:
-            leftover.delete()
+            with waiting_for(f"the deletion of {leftover.name}"):
+                leftover.delete()
             print(f"Deleted {leftover.name}", flush=True)
         except REFUSED as error:
             if isinstance(error, ClientError) and aws_errors.is_not_found(error):

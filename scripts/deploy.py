@@ -83,12 +83,7 @@ def _parser() -> options.Parser:
         type=models.check_name,
         help="a training or tuning job's name, or the path or address of a model.tar.gz",
     )
-    parser.add_argument(
-        "--package",
-        type=model_packages.check_reference,
-        metavar="GROUP[:VERSION]",
-        help="of the model registry, or an ARN; without VERSION the newest that is approved",
-    )
+    model_packages.add_flag(parser)
     parser.add_argument(
         "--multi-model", action="store_true", help="an endpoint of several models; adds the model to one that exists"
     )

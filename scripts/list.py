@@ -1,18 +1,24 @@
-"""List training, tuning and transform jobs, and endpoints, the newest first; or the models of a multi-model endpoint.
+"""List training, tuning and transform jobs, endpoints, and groups of the model registry, the newest first.
+
+Or the models of a multi-model endpoint, or the model packages of a group.
 
 Examples:
     python scripts/list.py --local
     python scripts/list.py --name-contains rl-mountain-car
     python scripts/list.py --endpoint-name cars            # its models
+    python scripts/list.py --group cars                    # its model packages, and whether they are approved
 """
 
+import argparse
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from launch.aws import paging
+from launch.aws.clients import Clients
 from launch.cli import dry_run, errors, options, values
-from launch.sagemaker import multi_model, session
+from launch.cli.errors import UsageError
+from launch.sagemaker import model_packages, multi_model, session
 
 MAX_RESULTS = 100
 """Of each kind; the API gives no more at once, and may give fewer."""
@@ -39,6 +45,13 @@ LISTINGS = (
     ),
     Listing("ListTransformJobs", "list_transform_jobs", "TransformJobSummaries", "TransformJob", "transform job"),
     Listing("ListEndpoints", "list_endpoints", "Endpoints", "Endpoint", "endpoint"),
+    Listing(
+        "ListModelPackageGroups",
+        "list_model_package_groups",
+        "ModelPackageGroupSummaryList",
+        "ModelPackageGroup",
+        "package group",
+    ),
 )
 
 
@@ -46,8 +59,15 @@ def main(command_line: Sequence[str] | None = None) -> None:
     parser = options.parser(__doc__)
     parser.add_argument("--name-contains", default="rl-mountain-car", help="(%(default)s); '' for all")
     parser.add_argument("--endpoint-name", type=values.name, help="of a multi-model endpoint: its models")
+    parser.add_argument("--group", type=values.name, help="of the model registry: its packages")
     arguments = parser.parse_args(command_line)
+    if arguments.group and (options.is_local(arguments) or arguments.endpoint_name):
+        other = "--endpoint-name" if arguments.endpoint_name else "--local: this machine has no model registry"
+        raise UsageError(f"--group does not go with {other}.")
     clients = session.connect(arguments)
+    if arguments.group:
+        _list_packages(arguments, clients)
+        return
     if arguments.endpoint_name:
         if arguments.dry_run:
             dry_run.print_requests([("DescribeEndpoint", {"EndpointName": arguments.endpoint_name})])
@@ -77,6 +97,17 @@ def main(command_line: Sequence[str] | None = None) -> None:
     if not any(found for _, found in listed):
         named = f" with {arguments.name_contains} in its name" if arguments.name_contains else ""
         print(f"There is no job or endpoint{named}{clients.where}.")
+
+
+def _list_packages(arguments: argparse.Namespace, clients: Clients) -> None:
+    """Print the newest packages of a group, with their approval."""
+    if arguments.dry_run:
+        dry_run.print_requests([("ListModelPackages", model_packages.query(arguments.group))])
+        return
+    for package in itertools.islice(model_packages.versions(clients, arguments.group), MAX_RESULTS):
+        name = f"{arguments.group}:{package['ModelPackageVersion']}"
+        approval, status = package.get("ModelApprovalStatus", ""), package["ModelPackageStatus"]
+        print(f"{name:<64}{approval:<24}{status:<12}{package['CreationTime']:%Y-%m-%d %H:%M}")
 
 
 if __name__ == "__main__":

@@ -45,12 +45,13 @@ def main(command_line: Sequence[str] | None = None) -> None:
     gif = arguments.gif or DEFAULT_GIF
     if arguments.episode:
         values.check_target("--gif", gif)
+    session.check_keys(arguments, clients)
     endpoints.require(clients, endpoint)
     if arguments.episode:
         seed = predictions.DEFAULT_SEED if arguments.seed is None else arguments.seed
         predictions.drive_episode(clients, endpoint, seed, gif, arguments.target_model)
     elif arguments.asynchronous:
-        print(json.dumps(async_inference.invoke(clients, request, body)))
+        print(json.dumps(async_inference.invoke(clients, request, body, arguments.kms_key)))
     else:
         print(json.dumps(predictions.invoke(clients, request)))
 
@@ -73,6 +74,7 @@ def _parse(command_line: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="of an asynchronous endpoint: wait for its answer",
     )
+    parser.add_argument("--kms-key", help="encrypts what --async uploads: its ARN, id or alias")
     parser.add_argument("--episode", action="store_true", help="drive a car until it is at the flag")
     seed = predictions.DEFAULT_SEED
     bounds.add_number(parser, "--seed", f"of the episode's start state ({seed})")
@@ -86,6 +88,8 @@ def _parse(command_line: Sequence[str]) -> argparse.Namespace:
         raise UsageError(f"--async does not go with --{'episode' if arguments.episode else 'local'}.")
     if arguments.asynchronous and arguments.target_model:
         raise UsageError("--async does not go with --target-model.")
+    if arguments.kms_key and not arguments.asynchronous:
+        raise UsageError(f"--kms-key is {arguments.kms_key!r}, of what is uploaded, expected with --async.")
     if not arguments.episode and (arguments.gif or arguments.seed is not None):
         raise UsageError(f"--{'gif' if arguments.gif else 'seed'} is of an episode, expected with --episode.")
     return arguments

@@ -32,6 +32,7 @@ def main() -> None:
     if arguments.dry_run:
         dry_run.print_requests([*missing, ("GetAuthorizationToken", {})])
         return
+    session.check_keys(arguments, clients)
     engine = images.connect()
     target = registry.Registry(engine, clients, arguments.registry)
     if arguments.only == "build":

@@ -91,9 +91,11 @@ def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--env", dest="environment", metavar="NAME=VALUE", action="append", default=[], help="of its container"
     )
-    types = model_packages.INSTANCE_TYPES, model_packages.TRANSFORM_TYPES
-    parser.add_argument("--instance-types", nargs="+", metavar="TYPE", default=types[0], help="of endpoints")
-    parser.add_argument("--transform-types", nargs="+", metavar="TYPE", default=types[1], help="of batch transforms")
+    for flag, default, shape, users in (
+        ("--instance-types", model_packages.INSTANCE_TYPES, "ProductionVariantInstanceType", "endpoints"),
+        ("--transform-types", model_packages.TRANSFORM_TYPES, "TransformInstanceType", "batch transforms"),
+    ):
+        options.add_instance_types(parser, flag, default, shape, f"of {users}")
     parser.add_argument(
         "--package", type=model_packages.check_reference, metavar="GROUP:VERSION", help="that is registered; or its ARN"
     )

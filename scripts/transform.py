@@ -8,6 +8,7 @@ Examples:
     python scripts/transform.py runs/$JOB/model.tar.gz observations.csv --heads --output heads.csv
     printf 'a,0.5,-0.5\nb,-0.5,0.5\n' > rows.csv
     python scripts/transform.py $JOB rows.csv --input-filter '$[1:]' --join --output-filter '$[0,-1]'
+    python scripts/transform.py --package cars:3 observations.csv          # of the model registry: see register.py
     python scripts/transform.py --dry-run s3://my-bucket/model.tar.gz observations.csv
 """
 
@@ -15,21 +16,22 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from launch.aws.clients import Clients
 from launch.aws.storage import Storage
 from launch.cli import bounds, dry_run, errors, options, values
 from launch.cli.errors import UsageError
-from launch.sagemaker import models, preflight, request_files, session, transforms
+from launch.sagemaker import model_packages, models, preflight, request_files, session, transforms
 
 
 def main(command_line: Sequence[str] | None = None) -> None:
-    arguments = _parser().parse_args(command_line)
+    arguments = _parser().parse_intermixed_args(command_line)  # the model may be left out
     transforms.check_flags(arguments)
     media_type = transforms.choose_media_type(arguments.input, arguments.content_type)
     request_files.check(arguments.request, "CreateModel", "CreateTransformJob")
     target = _target(arguments)
     clients = session.connect(arguments)
     name = transforms.new_name()
-    archive = models.find_archive(arguments, clients, name)
+    archive = _model(arguments, clients, name)
     source = transforms.find_input(arguments, clients, name)
     create_model = models.request(arguments, clients, name, archive, {})
     create_job = transforms.request(arguments, clients, name, source, media_type)
@@ -40,7 +42,8 @@ def main(command_line: Sequence[str] | None = None) -> None:
         dry_run.print_requests(requests)
         return
     preflight.check(arguments, clients, requests)
-    models.upload_archive(arguments, clients, archive, arguments.kms_key)
+    if arguments.model:
+        models.upload_archive(arguments, clients, archive, arguments.kms_key)
     transforms.upload_input(arguments, clients, source)
     answers = transforms.run(clients, create_model, create_job)
     print(f"Answers: {answers}")
@@ -49,14 +52,23 @@ def main(command_line: Sequence[str] | None = None) -> None:
         print(f"Copied to {target}")
 
 
+def _model(arguments: argparse.Namespace, clients: Clients, name: str) -> str:
+    """Return the address of the model, or the ARN of its package."""
+    if arguments.package:
+        return model_packages.deployable(clients, arguments.package)
+    return models.find_archive(arguments, clients, name)
+
+
 def _parser() -> options.Parser:
     parser = options.parser(__doc__)
     parser.add_argument(
         "model",
+        nargs="?",
         type=models.check_name,
         help="a training or tuning job's name, or the path or address of a model.tar.gz",
     )
     parser.add_argument("input", type=check_input, help="path or address of the observations")
+    model_packages.add_flag(parser)
     parser.add_argument(
         "--output", type=Path, help="where to put the answers; default: beside a local input, with .out"
     )

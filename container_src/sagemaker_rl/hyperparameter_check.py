@@ -1,8 +1,8 @@
 """Checks the hyperparameters of a job that is not run: ``python -m sagemaker_rl.hyperparameter_check train-coach.py``.
 
-They are read from standard input, an object of strings as in ``hyperparameters.json``. The first mistake is the last
-line on standard output, in the job's own sentence, and ends the process with status 2. Coach is imported only for
-``rl.`` paths, which lead to whatever a preset holds: that takes a second or two.
+They are read from standard input: a list of objects of strings as in ``hyperparameters.json``, an object for each job.
+The first mistake is the last line on standard output, in the job's own sentence, and ends the process with status 2.
+Coach is imported only for ``rl.`` paths, which lead to whatever a preset holds: that takes a second. MXNet is not.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sagemaker_rl.coach import arguments, preset_values
-from sagemaker_rl.coach.presets import find_preset
+from sagemaker_rl.coach.presets import find_preset, prepare_environment
 from sagemaker_rl.coach_launcher import SageMakerCoachPresetLauncher
 from sagemaker_rl.errors import InputError
 from sagemaker_rl.job.hyperparameters import RANGES, checked_count, decode
@@ -32,10 +32,10 @@ def main() -> None:
     """Check what standard input has, for the program of this project that the command line names."""
     (program,) = sys.argv[1:]
     del sys.argv[1:]  # a launcher reads the command line of its own program
-    given = {name: decode(value) for name, value in json.load(sys.stdin).items()}
     try:
         with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as folder:
-            check(program, given, Path(folder))
+            for job in json.load(sys.stdin):
+                check(program, {name: decode(value) for name, value in job.items()}, Path(folder))
     except InputError as error:
         print(error)
         sys.exit(MISTAKE)
@@ -66,6 +66,10 @@ def check(program: str, given: Mapping[str, Any], folder: Path) -> None:
         preset_values.check_value(path, decode(value), stored.name_of(path))
     find_preset(launcher.preset_name, launcher.paths, BUNDLED_CODE)
     if program != EVALUATION and any(name.startswith(launcher.roots) for name in given):
+        prepare_environment()
+        from sagemaker_rl.coach import repairs  # imports NumPy, which reads the environment
+
+        repairs.apply(networks=False)  # of which this process makes none; the launcher would import MXNet for them
         launcher.load_preset()
 
 

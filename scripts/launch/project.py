@@ -12,6 +12,9 @@ KINDS = ("training", "serving")
 BASE_NAME = "rl-mountain-car"
 """What the names of jobs begin with, and the default name of an endpoint."""
 
+TAG = {"Key": "created-by", "Value": BASE_NAME}
+"""Of what the scripts make in SageMaker, and of a bucket that they make: ``clean_up.py`` finds it by that."""
+
 
 def repository_name(kind: str) -> str:
     """Return ``mountain-car-training`` or ``mountain-car-serving``, on an engine as in ECR."""

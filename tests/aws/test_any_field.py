@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from launch import project
 from launch.sagemaker import request_files
 from local_aws import ACCOUNT, REGION, assert_valid, requests_of
 from local_machine import NO_AWS
@@ -71,6 +72,11 @@ def test_each_flag_sets_its_field_in_what_is_sent(script, timeline, bucket):
     done = script("train.py", *ours, "--job-name", "mine", *given)
     assert done.returncode == 0, done.stderr
     (sent,) = timeline.of("CreateTrainingJob")
+    (experiment,) = timeline.of("CreateExperiment")  # SageMaker refuses a job of one that is not there
+    assert experiment == {"ExperimentName": "e", "Tags": [project.TAG]}
+    assert timeline.operations.index("CreateExperiment") < timeline.operations.index("CreateTrainingJob")
+    assert script("train.py", *ours, "--job-name", "next", "--experiment", "e").returncode == 0
+    assert timeline.operations.count("CreateExperiment") == 1  # it is there now
     expected["AlgorithmSpecification"]["TrainingImage"] = "my-image:1"
     assert sent == expected
     assert_valid("CreateTrainingJob", sent)

@@ -179,7 +179,13 @@ def test_a_question_goes_to_s3_and_its_answer_comes_from_there(script, aws, answ
     keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{NAME}/async-input/")["Contents"]]
     (key,) = keys
     assert json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()) == [[0.5, -0.5], [-0.5, 0.5]]
-    assert script("predict.py", "--async", "[0, 0]").stdout == "[[2.5]]\n"  # another file of its own
+    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    done = script("predict.py", "--async", "[0, 0]", "--kms-key", key)
+    assert done.stdout == "[[2.5]]\n", done.stderr  # another file of its own
+    (other,) = {
+        each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{NAME}/async-input/")["Contents"]
+    } - {*keys}
+    assert s3.head_object(Bucket=BUCKET, Key=other)["SSEKMSKeyId"] == key
 
 
 def test_the_request_of_a_question(script):
@@ -221,6 +227,7 @@ def test_an_answer_that_does_not_come(script, answers, monkeypatch):
     [
         (("--async", "--episode"), "--async does not go with --episode."),
         (("--async", "--local", "1,2"), "--async does not go with --local."),
+        (("--kms-key", "k", "1,2"), "--kms-key is 'k', of what is uploaded, expected with --async."),
     ],
 )
 def test_mistakes_of_a_question(script, flags, sentence):

@@ -138,10 +138,11 @@ def test_a_build_that_fails(script, codebuild, tmp_path):
     ]
     done = script("build_in_codebuild.py", "--source", SOURCE)
     assert done.returncode == 1
-    sentence, *lines = done.stderr.splitlines()
+    (sentence,) = done.stderr.splitlines()
     assert sentence.startswith(f"Failed: Build {STACK}:")
     assert sentence.endswith(f" ends as FAILED in BUILD: {tests}.")
-    assert lines == [*(f"line {number}" for number in range(16, 30)), "1 failed"]
+    shown = [line for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert shown == [*(f"  line {number}" for number in range(30)), "  1 failed"]  # each line once
     assert not (tmp_path / "runs/images.json").exists()
 
 
@@ -196,6 +197,17 @@ def test_a_stack_that_fails(script, monkeypatch):
         f"Failed: Stack {STACK} ends as DELETE_COMPLETE: "
         "Role (AWS::Role): User is not authorized to perform iam:CreateRole.\n"
     )
+
+
+def test_a_key_that_cannot_be_used(script, aws):
+    key = "arn:aws:kms:us-east-1:123456789012:key/1"
+    for given, sentence in (
+        ("alias/none", f"--kms-key is 'alias/none', expected a KMS key that is there in region {REGION}."),
+        (key, f"--kms-key is {key!r}, of region us-east-1, expected a KMS key of {REGION}."),
+    ):
+        done = script("build_in_codebuild.py", "--source", SOURCE, "--kms-key", given)
+        assert (done.returncode, done.stderr) == (2, f"Error: {sentence}\n")
+    assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
 def test_a_stack_that_somebody_else_is_changing(script, aws):

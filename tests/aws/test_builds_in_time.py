@@ -10,6 +10,7 @@ import pytest
 from image_stack import SOURCE, STACK, create_stack
 from launch import project
 from launch.aws.clients import Clients
+from launch.cli import progress
 from local_aws import ACCOUNT, REGION
 from moto.cloudformation.models import cloudformation_backends
 from timeline import FAULT, PASSED, THROTTLED, TOO_MANY, after, given, refused
@@ -107,9 +108,9 @@ def test_a_build_that_does_not_succeed(build, timeline, tmp_path, status):
         }
     )
     assert done.returncode == 1
-    first, *log = done.stderr.splitlines()
-    assert first.startswith(f"Failed: Build {STACK}:1 ends as {status} in BUILD: make test: exit status 2")
-    assert log == ["one", "late"]
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(f"Failed: Build {STACK}:1 ends as {status} in BUILD: make test: exit status 2")
+    assert [line for line in done.stdout.splitlines() if line.startswith("  ")] == ["  one", "  late"]
     assert not (tmp_path / "runs/images.json").exists()
 
 
@@ -138,6 +139,19 @@ def test_a_new_stack_is_waited_for(build, timeline):
     )
     (created,) = timeline.of("CreateStack")
     assert (created["OnFailure"], created["Capabilities.member.1"]) == ("DELETE", "CAPABILITY_IAM")
+
+
+def test_neither_a_new_stack_nor_a_build_is_waited_for_in_silence(build, timeline, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.05)
+
+    def pause() -> None:
+        time.sleep(0.2)
+
+    timeline.answers(STACKS, PASSED, after(pause))
+    done = build(after(pause, given(builds=[{"id": f"{STACK}:1", "logs": {}, **DONE}])))
+    assert done.returncode == 0, done.stderr
+    assert f"Waiting for stack {STACK}: 0 s\n" in done.stderr
+    assert f"Waiting for build {STACK}:1: 0 s\n" in done.stderr
 
 
 @pytest.mark.parametrize("status", ["DELETE_COMPLETE", "ROLLBACK_COMPLETE", "CREATE_FAILED", "gone"])

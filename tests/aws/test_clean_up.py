@@ -1,13 +1,15 @@
 """clean_up.py against a local AWS server: all that the scripts have made goes, and nothing of anybody else's."""
 
 import json
+import time
 
 import pytest
 from image_stack import create_stack
 from launch.aws.roles import TRUST_POLICY
+from launch.cli import progress
 from local_aws import REGION, log_lines, put_images
 from serving_resources import BUCKET, GIVEN, put_logs
-from timeline import refused
+from timeline import after, refused
 
 pytest_plugins = ("timeline", "serving_resources")
 
@@ -43,6 +45,8 @@ def account(aws) -> set[str]:
             each["ModelPackageGroupName"]
             for each in sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
         ],
+        "experiment": [each["ExperimentName"] for each in sagemaker.list_experiments()["ExperimentSummaries"]],
+        "trial": [each["TrialName"] for each in sagemaker.list_trials()["TrialSummaries"]],
         "bucket": [each["Name"] for each in s3.list_buckets()["Buckets"]],
     }
     return {f"{kind} {name}" for kind, all_of_kind in names.items() for name in all_of_kind}
@@ -62,6 +66,8 @@ def others(script, aws, model) -> set[str]:
     log_lines(aws, "theirs/algo-1", "a line")
     logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/theirs")
     sagemaker.create_model_package_group(ModelPackageGroupName="theirs", ModelPackageGroupDescription="x")
+    sagemaker.create_experiment(ExperimentName="theirs")
+    sagemaker.create_trial(TrialName="theirs", ExperimentName="theirs")
     theirs = account(aws)
 
     sagemaker.create_model_package_group(ModelPackageGroupName="rl-mountain-car", ModelPackageGroupDescription="x")
@@ -76,12 +82,32 @@ def others(script, aws, model) -> set[str]:
     iam.attach_role_policy(RoleName=ROLE, PolicyArn=managed)
     done = script("deploy.py", *GIVEN, model, "--endpoint-name", "cars", "--autoscale", "1:2")
     assert done.returncode == 0, done.stderr
+    under_other_names(script, aws, model)
     s3.put_object(Bucket=BUCKET, Key="rl-mountain-car-1/output/model.tar.gz")
     s3.put_object(Bucket=BUCKET, Key="theirs/x")
     logs.create_log_stream(logGroupName="/aws/sagemaker/TrainingJobs", logStreamName="rl-mountain-car-1/algo-1")
     logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/cars")
     put_logs(aws, "a-stream")
     return theirs
+
+
+def under_other_names(script, aws, model) -> None:
+    """Have what nothing but its tag says to be the project's: jobs, an endpoint of another image, a group."""
+    role, s3, sagemaker = GIVEN[2:], aws.client("s3"), aws.client("sagemaker")
+    for command in (
+        ("train.py", "--image", "own:1", "--job-name", "A-job", "--bucket", "own-bucket", "--prefix", "p"),
+        ("train.py", "--image", "own:1", "--job-name", "in-the-bucket", "--experiment", "lab"),
+        ("deploy.py", "--image", "own:1", "--endpoint-name", "own", model),
+        ("register.py", "--image", "own:1", "--group", "autos", model),
+    ):
+        done = script(*command, *role)
+        assert done.returncode == 0, done.stderr
+    s3.put_object(Bucket="own-bucket", Key="p/A-job/output/model.tar.gz")
+    s3.put_object(Bucket=BUCKET, Key="in-the-bucket/output/model.tar.gz")
+    aws.client("logs").create_log_stream(logGroupName="/aws/sagemaker/TrainingJobs", logStreamName="A-job/algo-1")
+    sagemaker.create_trial(TrialName="run", ExperimentName="lab")
+    sagemaker.create_trial_component(TrialComponentName="A-job")
+    sagemaker.associate_trial_component(TrialName="run", TrialComponentName="A-job")
 
 
 def test_all_that_the_scripts_have_made_goes_and_nothing_else(script, aws, others, timeline):
@@ -119,6 +145,18 @@ def test_all_that_the_scripts_have_made_goes_and_nothing_else(script, aws, other
     assert script("clean_up.py", "--yes").returncode == 0
     assert account(aws) == others
     assert script("clean_up.py").stdout == f"There is nothing left of this project in region {REGION}\n"
+
+
+def test_what_takes_long_is_said(script, aws, timeline, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.05)
+    assert script("create_role.py").returncode == 0
+    slow = after(lambda: time.sleep(0.2))
+    timeline.answers("ListRolePolicies", slow)
+    timeline.answers("DeleteRole", slow)
+    done = script("clean_up.py", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "Waiting for a list of the role: 0 s\n" in done.stderr
+    assert f"Waiting for the deletion of role {ROLE}: 0 s\n" in done.stderr
 
 
 def test_below_a_prefix_all_files_go(script, aws):

@@ -7,6 +7,9 @@ import tarfile
 import pytest
 from jobs import ROOT
 from local_aws import ACCOUNT, REGION, assert_valid, requests_of
+from timeline import state
+
+pytest_plugins = ("timeline",)
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/given"
@@ -85,6 +88,17 @@ def evaluation(script, *arguments: str) -> dict:
 
 def addresses(request: dict) -> dict[str, str]:
     return {each["ChannelName"]: each["DataSource"]["S3DataSource"]["S3Uri"] for each in request["InputDataConfig"]}
+
+
+def test_what_is_the_trainings_alone_is_not_taken_over(script, trained, timeline):
+    """A secret that a job's hosts share, and that somebody who has read its description knows."""
+    variables = {"SAGEMAKER_RL_SSH_SECRET": "theirs", "SAGEMAKER_RL_TENSORBOARD": "1", "A": "1"}
+    trained({"RLCOACH_PRESET": "preset-tank"})
+    timeline.answers("DescribeTrainingJob", *[state(Environment=variables)] * 2)  # which this server forgets
+    assert evaluation(script)["Environment"] == {"A": "1"}
+    of_two_hosts = evaluation(script, "--instance-count", "2")["Environment"]
+    assert len(of_two_hosts.pop("SAGEMAKER_RL_SSH_SECRET")) == 43
+    assert of_two_hosts == {"A": "1"}
 
 
 def test_an_estimators_job_is_evaluated_as_it_was_trained(script, of_an_estimator):

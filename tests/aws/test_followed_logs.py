@@ -133,8 +133,8 @@ def test_logs_of_this_machine_have_no_times(script, aws, tmp_path):
     assert done.stderr == "Error: There is no training job with rl-mountain-car before its name on this machine.\n"
 
 
-def test_no_wait_is_silent(script, timeline, jobs, aws, monkeypatch):
-    """Of a job, of an endpoint that begins, and of one that ends."""
+def test_no_wait_is_silent(script, timeline, jobs, aws, monkeypatch, tmp_path):
+    """Of a job to follow, to fetch or of a batch transform, of an endpoint that begins, and of one that ends."""
     monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.05)
     jobs("mine")
     slow = after(lambda: time.sleep(0.2), now("InProgress"))
@@ -148,6 +148,14 @@ def test_no_wait_is_silent(script, timeline, jobs, aws, monkeypatch):
     done = script("deploy.py", *GIVEN, "s3://sagemaker-eu-west-1-123456789012/model.tar.gz")
     assert done.returncode == 0, done.stderr
     assert "Waiting for endpoint rl-mountain-car: 0 s\n" in done.stderr
+
+    slow = after(lambda: time.sleep(0.2))
+    timeline.answers("DescribeTransformJob", slow)
+    (tmp_path / "o.csv").write_text("0.5,-0.5\n")
+    done = script("transform.py", *GIVEN, "s3://sagemaker-eu-west-1-123456789012/model.tar.gz", str(tmp_path / "o.csv"))
+    assert "Waiting for transform job rl-mountain-car-transform-" in done.stderr
+    timeline.answers("DescribeTrainingJob", now("InProgress"), after(lambda: time.sleep(0.2), now("InProgress")))
+    assert "Waiting for training job mine: 0 s\n" in script("fetch.py", "mine").stderr
 
     timeline.answers("DeleteEndpoint", after(lambda: time.sleep(0.2), refused("InternalFailure", "x", 500)), PASSED)
     assert "Waiting for the deletion of endpoint rl-mountain-car: " in script("delete.py", "--yes").stderr

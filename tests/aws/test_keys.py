@@ -42,12 +42,21 @@ def test_a_key_that_cannot_be_used(script, aws, model, source, observations):
         (("deploy.py", *GIVEN, model, "--async"), "--async-kms-key", asymmetric, "of RSA_2048"),
         (("transform.py", *GIVEN, model, observations), "--kms-key", elsewhere, "that is there in region eu-west-1"),
         (("transform.py", *GIVEN, model, observations), "--volume-kms-key", "alias/none", "that is there in region"),
+        (("deploy.py", *GIVEN, model), "--kms-key", elsewhere.replace(REGION, "us-east-1"), "of region us-east-1, exp"),
+        (("predict.py", "--async", "0.5,-0.5"), "--kms-key", doomed, "that is PendingDeletion"),
     ]
     for command, flag, key, reason in commands:
         done = script(*command, flag, key)
         assert done.returncode == 2, done.stderr
         assert done.stderr.startswith(f"Error: {flag} is {key!r}, "), done.stderr
         assert (reason in done.stderr, len(done.stderr.splitlines())) == (True, 1)
+    ecr = aws.client("ecr")
+    for kind in ("training", "serving"):
+        ecr.delete_repository(repositoryName=f"mountain-car-{kind}", force=True)
+    done = script("push_images.py", "--kms-key", disabled, DOCKER_HOST="unix:///nowhere")
+    sentence = f"--kms-key is {disabled!r}, a KMS key that is Disabled, expected one that is Enabled."
+    assert (done.returncode, done.stderr) == (2, f"Error: {sentence}\n")
+    assert ecr.describe_repositories()["repositories"] == []
     sagemaker = aws.client("sagemaker")
     assert aws.client("s3").list_buckets()["Buckets"] == []
     assert sagemaker.list_models()["Models"] == sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
@@ -65,6 +74,10 @@ def test_a_key_reaches_all_that_is_encrypted(script, aws, model, source):
     for uploaded in ("cars/source/sourcedir.tar.gz", f"{name}/model.tar.gz"):
         assert s3.head_object(Bucket=BUCKET, Key=uploaded)["SSEKMSKeyId"] == key
     dry = requests_of(script("deploy.py", *GIVEN, model, "--data-capture", "10", "--kms-key", key, "--dry-run"))
+    several = ("--multi-model", "--target-model", "car", "--endpoint-name", "several")
+    assert script("deploy.py", *GIVEN, model, *several, "--kms-key", key).returncode == 0
+    (car,) = (each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="several-")["Contents"])
+    assert s3.head_object(Bucket=BUCKET, Key=car)["SSEKMSKeyId"] == key
     config = dry["CreateEndpointConfig"]
     assert config["KmsKeyId"] == config["DataCaptureConfig"]["KmsKeyId"] == key
 

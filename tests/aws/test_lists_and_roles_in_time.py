@@ -16,6 +16,7 @@ NAMES = {
     "ListHyperParameterTuningJobs": ("HyperParameterTuningJobSummaries", "HyperParameterTuningJob", "tuning job"),
     "ListTransformJobs": ("TransformJobSummaries", "TransformJob", "transform job"),
     "ListEndpoints": ("Endpoints", "Endpoint", "endpoint"),
+    "ListModelPackageGroups": ("ModelPackageGroupSummaryList", "ModelPackageGroup", "package group"),
 }
 
 

@@ -18,8 +18,9 @@ pytest_plugins = ("local_machine",)
 
 
 def test_a_failed_job_says_why(machine):
-    done = machine.train("bad", {"discount": "1.5"}, "--wait")
+    done = machine.train("bad", {"discount": "1.5"}, "--wait", "--role", "by-name")
     assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "Local mode leaves out of CreateTrainingJob: RoleArn"  # which was given
     assert done.stderr.splitlines()[-1] == (
         "Failed: AlgorithmError: Hyperparameter discount is 1.5, expected a number between 0 and 1., exit code: 1"
     )

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from event_files import events
 from jobs import CSV, SHORT_PPO
+from launch.sagemaker.results import read_rewards
 from local_aws import requests_of
 from local_machine import Machine, unpacked
 from PIL import Image
@@ -54,7 +56,7 @@ def test_the_whole_way(this_machine, tmp_path):
 
 
 def train_and_fetch(machine: Machine) -> None:
-    done = machine.train("mine", {**SHORT_PPO, "improve_steps": "48000"}, "--wait")
+    done = machine.train("mine", {**SHORT_PPO, "improve_steps": "48000"}, "--wait", "--tensorboard")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert "Training: Training in the container" in lines
@@ -67,6 +69,10 @@ def train_and_fetch(machine: Machine) -> None:
     folder = machine.runs / "mine"
     assert (folder / "output/intermediate" / CSV).is_file()
     assert (folder / "output/data/checkpoint/.coach_checkpoint").is_file()
+    written = events(folder / "tensorboard")  # by the container, as rows of the CSV
+    assert [step for step, _ in written] == sorted(step for step, _ in written)
+    rewards = [scalars["Evaluation Reward"] for _, scalars in written if "Evaluation Reward" in scalars]
+    assert rewards == pytest.approx([reward for _, reward in read_rewards(folder / "output/intermediate").evaluation])
     with Image.open(folder / "reward.png") as plot, Image.open(folder / "episode.gif") as gif:
         assert plot.size[0] > 500
         assert gif.n_frames > 1

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from jobs import ROOT
+from launch.project import TAG
 from launch.sagemaker import model_packages
 from local_aws import ACCOUNT, REGION, assert_valid, requests_of
 from sagemaker_rl.serving.codecs import CODECS
@@ -12,6 +14,7 @@ pytest_plugins = ("serving_resources", "timeline")
 pytestmark = pytest.mark.usefixtures("pushed")
 
 JOB = "rl-mountain-car-1"
+OBSERVATIONS = str(ROOT / "observations.csv")
 TRAINING_IMAGE = IMAGE.replace("serving", "training")
 
 
@@ -42,7 +45,7 @@ def test_a_model_is_registered_approved_and_deployed(script, aws, job, timeline)
     register = ("register.py", *GIVEN, "--group", "cars")
     requests = requests_of(script(*register, job, "--dry-run", "--tag", "team=cars"))
     assert list(requests) == ["CreateModelPackageGroup", "CreateModelPackage"]
-    assert requests["CreateModelPackageGroup"]["Tags"] == [{"Key": "team", "Value": "cars"}]
+    assert requests["CreateModelPackageGroup"]["Tags"] == [TAG, {"Key": "team", "Value": "cars"}]
     for operation, request in requests.items():
         properties = request.pop("CustomerMetadataProperties", None)  # AWS's pattern for its values takes nothing
         assert_valid(operation, request)
@@ -95,6 +98,24 @@ def test_a_model_is_registered_approved_and_deployed(script, aws, job, timeline)
     container = aws.client("sagemaker").describe_model(ModelName=model)["PrimaryContainer"]
     assert container == {"ModelPackageName": arn, "Environment": {"SAGEMAKER_RL_COMPILE": "0"}}
 
+    listed = script("list.py", "--name-contains", "car").stdout.splitlines()
+    assert [line.split()[:4] for line in listed if line.startswith("package")] == [
+        ["package", "group", "cars", "Completed"]
+    ]
+    listed = [line.split()[:3] for line in script("list.py", "--group", "cars").stdout.splitlines()]
+    assert sorted(listed) == [["cars:1", "Approved", "Completed"], ["cars:2", "Rejected", "Completed"]]
+
+    aws.client("s3").put_object(Bucket=BUCKET, Key="o.csv", Body=b"0.5,-0.5\n")
+    transform = ("transform.py", "--package", "cars", *GIVEN[2:], f"s3://{BUCKET}/o.csv", "--heads")
+    requests = requests_of(script(*transform, "--dry-run"))
+    assert_valid("CreateTransformJob", requests["CreateTransformJob"])
+    assert requests["CreateModel"]["PrimaryContainer"] == {"ModelPackageName": arn}
+    done = script(*transform)
+    assert "Completed" in done.stdout.splitlines(), done.stderr
+    (sent,) = timeline.of("CreateTransformJob")
+    assert sent["Environment"] == {"SAGEMAKER_RL_OUTPUT": "heads"}
+    assert timeline.of("CreateModel")[-1]["PrimaryContainer"] == {"ModelPackageName": arn}
+
     aws.client("s3").delete_object(Bucket=BUCKET, Key=f"{job}/output/model.tar.gz")
     done = script("deploy.py", *GIVEN[2:], "--package", "cars")
     assert f"There is nothing at s3://{BUCKET}/{job}/output/model.tar.gz, the model of package cars:1." in done.stderr
@@ -124,6 +145,21 @@ def test_mistakes_about_packages(script, aws, model):
         (("register.py", model, "--evaluation", "nobody"), "There is no training job 'nobody' in region eu-west-1."),
         (("register.py", model, "--local"), "Unrecognized arguments: --local"),
         (("register.py", model, "--image", IMAGE[:-1] + "2"), "There is no image"),
+        (
+            ("register.py", model, "--instance-types", "ml.c5.large", "c5"),
+            "--instance-types is 'c5', which SageMaker does",
+        ),
+        (
+            ("register.py", model, "--transform-types", "local"),
+            "--transform-types is 'local', which SageMaker does not",
+        ),
+        (("list.py", "--group", "none"), "There is no model package group 'none' in region eu-west-1."),
+        (("list.py", "--group", "cars", "--local"), "--group does not go with --local: this machine has no model reg"),
+        (("list.py", "--group", "cars", "--endpoint-name", "x"), "--group does not go with --endpoint-name."),
+        (("transform.py", OBSERVATIONS), "There is no model, expected a training job's name, a model.tar.gz or"),
+        (("transform.py", model, OBSERVATIONS, "--package", "cars"), "--package names the model, expected without"),
+        (("transform.py", OBSERVATIONS, "--package", "cars", "--local"), "this machine has no model registry."),
+        (("transform.py", "--package", "cars", OBSERVATIONS), "There is no model package group 'cars' in region"),
         (("deploy.py",), "There is no model, expected a training job's name, a model.tar.gz or --package."),
         (("deploy.py", "--package", "cars:0"), "'cars:0' is no GROUP, GROUP:VERSION or ARN of a model package"),
         (("deploy.py", "--package", "cars"), "There is no model package group 'cars' in region eu-west-1."),
@@ -133,7 +169,8 @@ def test_mistakes_about_packages(script, aws, model):
         (("deploy.py", "--package", "cars", "--multi-model"), "--multi-model does not go with --package"),
         (("deploy.py", "--package", "cars", "--local"), "this machine has no model registry."),
     ):
-        given = GIVEN[2:] if "--image" in command or "--package" in command else GIVEN
+        given = GIVEN[2:] if {"--image", "--package"} & {*command} else GIVEN
+        given = () if command[0] == "list.py" else given
         done = script(*command, *given)
         assert done.returncode == 2, (command, done.stdout)
         assert sentence in done.stderr

@@ -1,11 +1,15 @@
 """What train.py, evaluate.py, deploy.py and transform.py refuse before anything is created, uploaded or paid for."""
 
+import io
 import json
 import os
 import subprocess
+import tarfile
 
 import boto3
 import pytest
+from jobs import ROOT
+from launch.project import TAG
 from local_aws import ACCOUNT, REGION, refusing, requests_of
 from unknown_to_moto import put_image
 
@@ -160,6 +164,34 @@ def test_a_stale_image(script, aws, checkout):
     assert script(*dirty).stderr == ""
 
 
+@pytest.mark.container
+def test_a_stale_image_of_the_engine_is_refused(script, engine, checkout, tmp_path):
+    """Of a job on this machine: before it is made."""
+    root, revision = checkout
+    (root / "scripts").symlink_to(ROOT / "scripts")  # the job's process runs there
+    labels = {"title": "mountain-car-training", "revision": revision}
+    changes = [f"LABEL org.opencontainers.image.{name}={value}" for name, value in labels.items()]
+    layer = io.BytesIO()
+    tarfile.open(fileobj=layer, mode="w").close()
+    engine.api.import_image_from_data(layer.getvalue(), repository="stale", tag="1", changes=changes)
+    job = ("train.py", "--local", "--wait", "--image", "stale:1")
+    records = tmp_path / "runs/.local/training-jobs"
+    try:
+        (root / "src/a.py").write_text("2")
+        done = script(*job)
+        older = f"Image stale:1 is of revision {revision}, older than the checkout's src/a.py"
+        remedy = "`make images` builds it, --stale-image ok takes it as it is"
+        assert (done.returncode, done.stderr) == (2, f"Error: {older}: {remedy}.\n")
+        assert not records.exists() or not list(records.iterdir())
+        (root / "src/a.py").write_text("1")
+        done = script(*job, "--job-name", "fresh")
+        assert "older than" not in done.stderr
+        assert done.returncode == 1  # there is no program in it
+        assert [each.name for each in records.iterdir()] == ["fresh"]
+    finally:
+        engine.images.remove("stale:1", force=True)
+
+
 def test_buckets_and_roles_that_cannot_be_used(script, aws, model, between):
     bucket(aws, "mine-far", "eu-central-1")
     bucket(aws, "mine-near")
@@ -249,6 +281,29 @@ def test_hyperparameters_that_the_container_would_refuse(script, aws):
     put_image(aws, "theirs", "1", "amd64")
     assert script("train.py", "--image", f"{REGISTRY}/theirs:1", *REST, "-p", "x=y").returncode == 0
     assert script(*one, "discount=0.9", "-p", "seed=1").returncode == 0
+
+
+def test_a_mistake_in_a_tag_or_in_the_number_of_hyperparameters(script, aws):
+    """SageMaker takes 100 hyperparameters, with those that the script adds."""
+    hundred = [part for number in range(100) for part in ("-p", f"x{number}=1")]
+    source = ("--source-dir", "source", "--entry-point", "train.py")
+    added = "sagemaker_program, sagemaker_submit_directory, sagemaker_s3_output of the script's own among them"
+    for flags, sentence in (
+        (
+            hundred,
+            "There are 101 hyperparameters, sagemaker_s3_output of the script's own among them, expected at most 100.",
+        ),
+        ((*hundred[6:], *source), None),
+        ((*hundred[4:], *source), f"There are 101 hyperparameters, {added}, expected at most 100."),
+        (
+            ("--tag", "created-by=me"),
+            "--tag: 'created-by=me' has the key of the project's own tag, expected another; see --help.",
+        ),
+    ):
+        done = script("train.py", *GIVEN, "--job-name", "mine", *flags)
+        assert (done.returncode, done.stderr) == ((2, f"Error: {sentence}\n") if sentence else (0, "")), sentence
+    (made,) = aws.client("sagemaker").list_training_jobs()["TrainingJobSummaries"]
+    assert aws.client("sagemaker").list_tags(ResourceArn=made["TrainingJobArn"])["Tags"] == [TAG]
 
 
 def test_instance_types_and_limits(script, aws, model):

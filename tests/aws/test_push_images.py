@@ -1,5 +1,6 @@
 """push_images.py against a local AWS server, a real Docker engine and a real registry."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -11,14 +12,19 @@ import sys
 import tarfile
 import termios
 import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from launch import project
 from launch.aws.clients import Clients
 from launch.aws.registry import LIFECYCLE_POLICY, Registry
+from launch.cli import progress
 from launch.local import images
 from local_aws import ACCOUNT, REGION, requests_of
 from registry import LOGIN, serving
+
+import docker
 
 pytest_plugins = ("registry",)
 
@@ -45,6 +51,8 @@ def test_a_dry_run_shows_the_requests_and_sends_none(script, aws):
 @pytest.mark.container
 @pytest.mark.slow
 def test_images_are_pushed_once_by_revision(checkout, aws, engine, stand_in_registry, kept_tags, tmp_path):
+    kms = aws.client("kms")
+    kms.create_alias(AliasName="alias/images", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     registry = ("--registry", f"{stand_in_registry.address}/push")
     done = checkout.script("push_images.py", *registry, "--tag", "team=rl", "--kms-key", "alias/images")
     assert done.returncode == 0, done.stderr
@@ -131,6 +139,48 @@ def test_a_push_that_fails(checkout, engine, kept_tags, tmp_path):
     assert done.returncode == 1
     assert re.match(rf"Failed: {registry.address}/mountain-car-training:\w+ cannot be pushed: .*\.\n$", done.stderr)
     assert not (tmp_path / "runs/images.json").exists()
+
+
+class Slow(BaseHTTPRequestHandler):
+    """A registry that has nothing, and refuses an upload, each after a while."""
+
+    def do_ANY(self):
+        time.sleep(0.0 if self.path == "/v2/" else 0.2)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, code = (403, "DENIED") if self.command == "POST" else (404, "MANIFEST_UNKNOWN")
+        body = json.dumps({"errors": [{"code": code, "message": "not here"}]}).encode()
+        self.send_response(200 if self.path == "/v2/" else status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_POST = do_ANY  # noqa: N815
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.mark.container
+def test_a_push_off_a_terminal_is_not_silent(script, engine, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.05)
+    monkeypatch.setattr(project, "git_revision", lambda: "slow")
+    name = "mountain-car-training:slow"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    address = f"127.0.0.1:{server.server_port}"
+    engine.images.get(images.BASE_IMAGE).tag("mountain-car-training", tag="slow")
+    try:
+        done = script("push_images.py", "--only", "push", "--registry", address)
+    finally:
+        server.shutdown()
+        for each in (name, f"{address}/{name}"):
+            with contextlib.suppress(docker.errors.ImageNotFound):
+                engine.images.remove(each, noprune=True)
+    assert done.returncode == 1
+    assert f"Failed: {address}/{name} cannot be pushed: " in done.stderr, done.stderr
+    assert f"Waiting for an answer of {address}: 0 s\n" in done.stderr
+    assert f"Waiting for the push of {name}: 0 s\n" in done.stderr
 
 
 @pytest.mark.container

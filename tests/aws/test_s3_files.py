@@ -3,6 +3,7 @@ shown in ``tests/unit/launch/test_addresses.py``."""
 
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage
+from launch.cli import progress
 from launch.cli.errors import JobFailed, UsageError
 from local_aws import ACCOUNT, REGION
 
@@ -67,6 +69,21 @@ def test_files_are_uploaded_below_an_address(storage, s3, tmp_path, key):
         described = s3.head_object(Bucket="cars", Key=name)
         assert described.get("SSEKMSKeyId") == key
         assert (described.get("ServerSideEncryption") == "aws:kms") == bool(key)
+
+
+def test_a_copy_that_takes_long_is_not_silent(storage, between, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS_OF_SILENCE", 0.05)
+
+    def slow(handler, answer):
+        time.sleep(0.2 if handler.command in ("GET", "PUT") and of_object(handler) else 0)
+        handler.answer(answer.status_code, answer.headers, answer.content)
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", between(slow)[0])
+    storage = Storage(Clients(REGION))
+    storage.download("s3://cars/p/b.csv", tmp_path / "in.csv")
+    assert "Waiting for in.csv, 0.0 MB: 0 s\n" in capsys.readouterr().err
+    storage.upload(tmp_path / "in.csv", "s3://cars/out.csv")
+    assert "Waiting for in.csv, 0.0 MB: 0 s\n" in capsys.readouterr().err
 
 
 # --- Refusals --------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import tarfile
 
 import pytest
 from jobs import ROOT
+from launch.project import TAG
 from local_aws import ACCOUNT, REGION, assert_valid, log_lines, put_images, requests_of
 
 pytest_plugins = ("proxy",)
@@ -82,7 +83,7 @@ def test_every_flag_sets_its_field(script, tmp_path):
         "EnableManagedSpotTraining": True,
         "CheckpointConfig": {"S3Uri": "s3://b-1/cars/my-job/checkpoints"},
         "Environment": {"A": "b=c"},
-        "Tags": [{"Key": "team", "Value": "rl"}, {"Key": "empty", "Value": ""}],
+        "Tags": [TAG, {"Key": "team", "Value": "rl"}, {"Key": "empty", "Value": ""}],
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from jobs import ROOT, SHORT_PPO
+from launch.project import TAG
 from launch.sagemaker import tuning_following
 from local_aws import ACCOUNT, REGION, assert_valid, put_images, requests_of
 from local_machine import a_machine, flags
@@ -81,7 +82,7 @@ def test_every_flag_sets_its_field(script, tmp_path):
             ],
             "WarmStartType": "TransferLearning",
         },
-        "Tags": [{"Key": "team", "Value": "rl"}],
+        "Tags": [TAG, {"Key": "team", "Value": "rl"}],
     }
     assert definition.pop("Environment").keys() == {"SAGEMAKER_RL_SSH_SECRET"}
     metrics = definition["AlgorithmSpecification"].pop("MetricDefinitions")

@@ -14,7 +14,7 @@ from moto.ecr.exceptions import InvalidParameterException
 from moto.ecr.responses import ECRResponse
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.iam.responses import IamResponse
-from moto.sagemaker.exceptions import AWSValidationException
+from moto.sagemaker.exceptions import AWSValidationException, ResourceNotFound
 from moto.sagemaker.responses import SageMakerResponse
 
 BLOBS: dict[str, bytes] = {}
@@ -53,6 +53,9 @@ def added() -> Iterator[None]:
     IamResponse.simulate_principal_policy = simulate_principal_policy
     SageMakerResponse.delete_model_package = delete_model_package
     SageMakerResponse.delete_model_package_group = delete_model_package_group
+    SageMakerResponse.create_experiment = create_experiment
+    SageMakerResponse.describe_experiment = describe_experiment
+    SageMakerResponse.search = search
     yield
     server.shutdown()
     server.server_close()
@@ -70,6 +73,33 @@ def delete_model_package_group(response: Any) -> ActionResult:
         raise AWSValidationException(f"{name} has model packages")
     del backend.model_package_groups[name]
     return ActionResult({})
+
+
+def create_experiment(response: Any) -> ActionResult:
+    """Keep the tags, and refuse a name that is there, as SageMaker does."""
+    backend, name = response.sagemaker_backend, response._get_param("ExperimentName")
+    if name in backend.experiments:
+        raise AWSValidationException(f"Experiment with name {name} already exists.")
+    answer = backend.create_experiment(experiment_name=name)
+    backend.experiments[name].tags = response._get_param("Tags") or []
+    return ActionResult(answer)
+
+
+def describe_experiment(response: Any) -> ActionResult:
+    """Answer of an unknown experiment as SageMaker does: moto fails."""
+    name = response._get_param("ExperimentName")
+    if name not in response.sagemaker_backend.experiments:
+        raise ResourceNotFound(f"Experiment '{name}' does not exist.")
+    return ActionResult(response.sagemaker_backend.describe_experiment(experiment_name=name))
+
+
+def search(response: Any) -> ActionResult:
+    """Answer as moto does, which fails at a group of model packages without tags."""
+    backend = response.sagemaker_backend
+    for group in backend.model_package_groups.values():
+        group.tags = group.tags or []
+    asked = response._get_param("Resource"), response._get_param("SearchExpression")
+    return ActionResult(backend.search(*asked))
 
 
 def simulate_principal_policy(response: Any) -> ActionResult:

@@ -34,7 +34,7 @@ BESIDE = {
     "ecr:InitiateLayerUpload, ecr:PutImage, ecr:UploadLayerPart": "the Docker engine's push",
     "iam:PassRole, iam:CreateServiceLinkedRole": "SageMaker's and Application Auto Scaling's own conditions",
     "kms:CreateGrant, kms:Decrypt, kms:GenerateDataKey": "what S3 and SageMaker do with a caller's key",
-    "sagemaker:AddTags, iam:TagRole, ecr:TagResource": "of --tag",
+    "sagemaker:AddTags, iam:TagRole, ecr:TagResource": "of tags",
 }
 
 

@@ -1,6 +1,12 @@
 """The check of a job's hyperparameters without the job: what it knows without Coach, in the job's own sentences."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
+from jobs import ROOT
 from sagemaker_rl import hyperparameter_check
 from sagemaker_rl.errors import InputError
 
@@ -30,6 +36,24 @@ def test_a_mistake(tmp_path, program, given, sentence):
     with pytest.raises(InputError) as refused:
         hyperparameter_check.check(program, given, tmp_path)
     assert sentence in str(refused.value)
+
+
+def test_a_path_in_the_preset_is_looked_up_without_mxnet():
+    """Of each job in turn; in a process of its own, as the scripts do it."""
+    command = [sys.executable, "-X", "importtime", "-m", "sagemaker_rl.hyperparameter_check", TRAIN]
+    jobs = [{"rl.agent_params.algorithm.discount": "0.9"}, {"rl.agent_params.algorithm.discont": "0.9"}]
+    done = subprocess.run(
+        command,
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "container_src")},
+    )
+    assert done.returncode == hyperparameter_check.MISTAKE, done.stderr
+    assert done.stdout.endswith("has no 'discont', did you mean 'discount'?\n")
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "rl_coach.agents.clipped_ppo_agent" in imported
+    assert not {"mxnet", "scipy"} & imported
 
 
 @pytest.mark.parametrize(

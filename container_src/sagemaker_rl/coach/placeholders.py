@@ -20,9 +20,14 @@ NEVER_CALLED = {
 """Packages that Coach imports at the top of a file although a training job on vectors never calls them."""
 
 
-def import_coach() -> None:
-    """Import MXNet, and those modules of Coach that name SciPy; from now on whatever Coach imports is found."""
-    _import_mxnet()
+def import_coach(networks: bool = True) -> None:
+    """Import MXNet, and those modules of Coach that name SciPy; from now on whatever Coach imports is found.
+
+    Args:
+        networks: whether MXNet is imported.
+    """
+    if networks:
+        _import_mxnet()
     sys.meta_path.append(_PlaceholderFinder())
     _import_modules_naming_scipy()
 

@@ -155,8 +155,7 @@ def _keep_freed_memory() -> None:
 
 def _ignore_warnings_of_packages() -> None:
     """Ignore the warnings of packages about each other, which no user can act on."""
-    import gym  # noqa: F401 - importing gym and MXNet changes the filters
-    import mxnet  # noqa: F401
+    import gym  # noqa: F401 - importing gym changes the filters, and so has MXNet done, which import_coach imports
     import numpy as np
 
     for package in ("gym", "mxnet", "pygame", "rl_coach"):

@@ -24,15 +24,20 @@ from sagemaker_rl.errors import InputError
 _applied = False
 
 
-def apply() -> None:
-    """Apply every repair; called again, it does nothing."""
+def apply(networks: bool = True) -> None:
+    """Apply every repair; called again, it does nothing.
+
+    Args:
+        networks: whether networks will be made. Without them MXNet is not imported, which takes longer than Coach.
+    """
     global _applied
     if _applied:
         return
     _applied = True  # at once: importing Coach calls this again (sitecustomize.py), and a repair made twice is a fault
-    placeholders.import_coach()
+    placeholders.import_coach(networks)
     from sagemaker_rl.coach import environment_repairs  # imports gym, which makes MXNet's warnings visible before it
 
+    of_networks = (_accept_a_list_as_constant, _log_a_decaying_learning_rate, network_repairs.repair_networks)
     for repair in (
         _accept_a_list_as_constant,
         _discount_without_scipy,
@@ -51,7 +56,8 @@ def apply() -> None:
         network_repairs.repair_networks,
         environment_repairs.repair_environments,
     ):
-        repair()
+        if networks or repair not in of_networks:
+            repair()
 
 
 def _accept_a_list_as_constant() -> None:

@@ -273,7 +273,7 @@ class Build:
         """Print the build's log and the ends of its phases until it ends; return CodeBuild's description of it.
 
         Raises:
-            JobFailed: The build did not succeed; the message ends with the log's last lines.
+            JobFailed: The build did not succeed; its log has been shown.
         """
         with waiting_for(f"build {self.build_id}"):
             build = self._show_news()
@@ -282,8 +282,7 @@ class Build:
                 build = self._show_news()
             self._print(self._log.read_rest() if self._log else ())
         if build["buildStatus"] != "SUCCEEDED":
-            lines = "".join(f"\n{line}" for line in (self._log.last if self._log else ()))
-            raise JobFailed(f"Build {self.build_id} ends as {build['buildStatus']}{_reason(build)}.{lines}")
+            raise JobFailed(f"Build {self.build_id} ends as {build['buildStatus']}{_reason(build)}.")
         return build
 
     def _show_news(self) -> dict[str, Any]:

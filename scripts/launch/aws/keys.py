@@ -3,11 +3,16 @@
 https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 """
 
+import re
+
 from botocore.exceptions import ClientError
 
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli.errors import UsageError
+
+ARN = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):")
+"""What the ARN of a key or an alias begins with."""
 
 
 def check(clients: Clients, flag: str, key: str) -> None:
@@ -19,8 +24,11 @@ def check(clients: Clients, flag: str, key: str) -> None:
         key: its id, ARN or alias.
 
     Raises:
-        UsageError: There is no such key, or it is disabled, to be deleted, or cannot encrypt data.
+        UsageError: There is no such key, or it is of another region, disabled, to be deleted, or cannot encrypt data.
     """
+    arn = ARN.match(key)
+    if arn and arn["region"] != clients.region:
+        raise UsageError(f"{flag} is {key!r}, of region {arn['region']}, expected a KMS key of {clients.region}.")
     try:
         metadata = clients.kms.describe_key(KeyId=key)["KeyMetadata"]
     except ClientError as error:

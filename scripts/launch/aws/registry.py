@@ -137,7 +137,8 @@ class Registry:
         """
         name = f"{self.repository(kind)}:{tag}"
         try:
-            return str(self._engine.images.get_registry_data(name, auth_config=self._login).id)
+            with waiting_for(f"an answer of {self.address}"):
+                return str(self._engine.images.get_registry_data(name, auth_config=self._login).id)
         except NotFound:
             return None
         except (APIError, requests.RequestException) as error:

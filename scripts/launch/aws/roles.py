@@ -64,8 +64,8 @@ def execution_role(clients: Clients, role: str | None) -> str:
     """
     if role and ROLE_ARN.fullmatch(role):
         return role
-    if clients.default_role:
-        return clients.default_role
+    if clients.default_role:  # a name is kept, so that local mode says that it leaves the role out
+        return f"{clients.default_role.rpartition('/')[0]}/{role}" if role else clients.default_role
     if role:
         named = _find(clients, role)
         if named is None:

@@ -18,10 +18,7 @@ from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
-from launch.project import BASE_NAME
-
-MADE_HERE = {"Key": "created-by", "Value": BASE_NAME}
-"""The tag of a bucket that the scripts have made: ``clean_up.py`` deletes no other."""
+from launch.project import TAG
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,7 @@ class Storage:
             },
         )
         with contextlib.suppress(ClientError):  # who may make buckets may not be allowed to tag them
-            s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [MADE_HERE]})
+            s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [TAG]})
         print(f"Created bucket {bucket}", flush=True)
 
 

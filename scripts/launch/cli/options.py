@@ -5,8 +5,9 @@ What follows from the flags, clients, addresses and images, is ``launch.sagemake
 
 import argparse
 import difflib
+import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -93,24 +94,48 @@ def add_instance_type(parser: argparse.ArgumentParser, default: str, shape: str)
         default: on AWS.
         shape: ``TrainingInstanceType``, ``ProductionVariantInstanceType`` or ``TransformInstanceType``.
     """
-
-    def known(text: str) -> str:
-        import botocore
-        import botocore.session  # takes long to import, and --help does not need it
-
-        types = botocore.session.get_session().get_service_model("sagemaker").shape_for(shape).enum
-        if text != LOCAL and text not in types:
-            near = ", ".join(difflib.get_close_matches(text, types, 3) or [default])
-            if not instance_types.WELL_FORMED.fullmatch(text):
-                raise UsageError(
-                    f"--instance-type is {text!r}, which SageMaker does not have, expected one like {near}, or {LOCAL}."
-                )
-            newer = f"botocore {botocore.__version__} knows none of that name here, only the likes of {near}"
-            print(f"--instance-type is {text!r}, passed on: {newer}.", file=sys.stderr, flush=True)
-        return text
-
-    parser.add_argument("--instance-type", type=known, help=f"({default}); {LOCAL}: on this machine")
+    known = functools.partial(_known_type, "--instance-type", shape, default, f", or {LOCAL}")
+    parser.add_argument(
+        "--instance-type",
+        type=lambda text: text if text == LOCAL else known(text),
+        help=f"({default}); {LOCAL}: on this machine",
+    )
     parser.set_defaults(default_instance_type=default)
+
+
+def add_instance_types(
+    parser: argparse.ArgumentParser, flag: str, default: Sequence[str], shape: str, help: str
+) -> None:
+    """Add a flag of several types, each checked as ``--instance-type`` is.
+
+    Args:
+        parser: to add it to.
+        flag: its name.
+        default: the types if it is not given.
+        shape: as of ``add_instance_type``.
+        help: what the instances are of.
+    """
+    known = functools.partial(_known_type, flag, shape, default[0], "")
+    parser.add_argument(flag, nargs="+", metavar="TYPE", type=known, default=default, help=help)
+
+
+def _known_type(flag: str, shape: str, default: str, or_local: str, text: str) -> str:
+    """Return the name of a type; say so if botocore does not know it.
+
+    Raises:
+        UsageError: It has not the form of one.
+    """
+    import botocore
+    import botocore.session  # takes long to import, and --help does not need it
+
+    types = botocore.session.get_session().get_service_model("sagemaker").shape_for(shape).enum
+    if text not in types:
+        near = ", ".join(difflib.get_close_matches(text, types, 3) or [default])
+        if not instance_types.WELL_FORMED.fullmatch(text):
+            raise UsageError(f"{flag} is {text!r}, which SageMaker does not have, expected one like {near}{or_local}.")
+        newer = f"botocore {botocore.__version__} knows none of that name here, only the likes of {near}"
+        print(f"{flag} is {text!r}, passed on: {newer}.", file=sys.stderr, flush=True)
+    return text
 
 
 def instance_type(arguments: argparse.Namespace) -> str:

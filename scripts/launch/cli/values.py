@@ -14,6 +14,7 @@ from typing import Any
 
 from launch.cli.errors import UsageError
 from launch.cli.secrets import MASK
+from launch.project import TAG
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
@@ -52,6 +53,8 @@ def tag(text: str) -> dict[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not 0 < len(key) <= 128 or len(value) > 256 or key.lower().startswith("aws:"):
         raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
+    if key == TAG["Key"]:
+        raise argparse.ArgumentTypeError(f"{text!r} has the key of the project's own tag, expected another")
     return {"Key": key, "Value": value}
 
 

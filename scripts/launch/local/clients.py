@@ -28,6 +28,10 @@ from launch.project import runs_folder
 class LocalSageMaker(TuningApi, EndpointsApi):
     """The methods of boto3's ``sagemaker`` client that the scripts use: of jobs, models and endpoints."""
 
+    def list_model_package_groups(self, **request: Any) -> dict[str, Any]:
+        """Return none: local mode has no model registry."""
+        return {"ModelPackageGroupSummaryList": []}
+
 
 class LocalAutoscaling:
     """The methods of boto3's ``application-autoscaling`` client: local mode does not scale, and says so."""

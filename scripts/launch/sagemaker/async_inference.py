@@ -84,8 +84,8 @@ def request(arguments: argparse.Namespace, clients: Clients, invocation: dict[st
     return {**kept, "InputLocation": location}
 
 
-def invoke(clients: Clients, request: dict[str, Any], body: str) -> Any:
-    """Upload a body, send its request, and wait for the answer; return that, decoded.
+def invoke(clients: Clients, request: dict[str, Any], body: str, kms_key: str | None = None) -> Any:
+    """Upload a body, encrypted by a key if one is given, send its request, wait for the answer; return that, decoded.
 
     Raises:
         JobFailed: The endpoint failed, or there is no answer in time.
@@ -95,7 +95,7 @@ def invoke(clients: Clients, request: dict[str, Any], body: str) -> Any:
         file = Path(folder) / "body.json"
         file.write_text(body, encoding="utf-8")
         storage.ensure_bucket(split(request["InputLocation"])[1])
-        storage.upload(file, request["InputLocation"])
+        storage.upload(file, request["InputLocation"], kms_key)
         answer = clients.runtime.invoke_endpoint_async(**request)
         output, failure = answer["OutputLocation"], answer.get("FailureLocation")
         print(f"The answer will be at {output}", file=sys.stderr, flush=True)

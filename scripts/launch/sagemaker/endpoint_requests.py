@@ -92,7 +92,7 @@ def config_request(arguments: argparse.Namespace, clients: Clients, name: str) -
         "AsyncInferenceConfig": async_inference.config(arguments, clients) if arguments.asynchronous else None,
         "DataCaptureConfig": _data_capture(arguments, clients) if arguments.data_capture else None,
         "KmsKeyId": arguments.kms_key,
-        "Tags": arguments.tags,
+        "Tags": session.tags(arguments),
     }
     return dict(fields.without_empty(complete))
 
@@ -133,7 +133,7 @@ def endpoint_request(arguments: argparse.Namespace, config: str, is_update: bool
     """
     request = {"EndpointName": arguments.endpoint_name, "EndpointConfigName": config}
     if not is_update:
-        return "CreateEndpoint", {**request, **({"Tags": arguments.tags} if arguments.tags else {})}
+        return "CreateEndpoint", dict(fields.without_empty({**request, "Tags": session.tags(arguments)}))
     retained = {
         "RetainAllVariantProperties": True,
         "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],  # taken from the new one

@@ -16,10 +16,13 @@ from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join
 from launch.cli import values
 from launch.cli.errors import UsageError
+from launch.sagemaker import hosts, training_requests
 
 PROGRAM = "evaluate-coach.py"
 """The image's own evaluation script; by AWS's convention also the name of one in a user's source."""
 CHANNELS = PurePosixPath("/opt/ml/input/data")
+OF_THE_TRAINING = (hosts.SHARED_VALUE, training_requests.TENSORBOARD)
+"""Variables of a training job that mean nothing to an evaluation: several hosts of one have a secret of their own."""
 PACKAGE_CHOICE = "sagemaker_rl_package"
 
 
@@ -42,7 +45,7 @@ def take_over(
     trained = {name: decoded(value) for name, value in job.get("HyperParameters", {}).items()}
     channels = {channel["ChannelName"]: channel for channel in job.get("InputDataConfig", [])}
     arguments.image = arguments.image or job.get("AlgorithmSpecification", {}).get("TrainingImage")
-    variables = [f"{name}={value}" for name, value in job.get("Environment", {}).items()]
+    variables = [f"{name}={value}" for name, value in job.get("Environment", {}).items() if name not in OF_THE_TRAINING]
     arguments.environment = [*variables, *arguments.environment]
     source = trained.get("sagemaker_submit_directory")
     program = trained.get("sagemaker_program", "") if source else ""

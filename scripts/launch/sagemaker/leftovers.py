@@ -1,20 +1,20 @@
 """All that the scripts have made in an account and a region: finding it, and removing it.
 
-What is another's is told apart by names: those of the project, and of endpoints whose models run its serving image. A
-kind more is a function more in ``FINDERS``. SageMaker deletes no description of a job.
+What is another's is told apart by the project's tag, and by names: those of the project, and of endpoints whose models
+run its serving image. A kind more is a function more in ``FINDERS``. SageMaker deletes no description of a job.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from launch import project
 from launch.aws import builds, logs, paging, registry, roles
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
-from launch.aws.storage import MADE_HERE, split
+from launch.aws.storage import join, split
 from launch.cli.dry_run import Request
 from launch.sagemaker import endpoint_resources
 
@@ -47,23 +47,53 @@ class Scope:
         stack: the name of CodeBuild's stack.
         endpoints: of other names than the project's, whether they exist or have only left something; those that exist
             are added once they have been looked for.
+        groups: of model packages, which are added once they have been looked for: a model that ``register.py`` uploads
+            has the name of its group.
     """
 
     clients: Clients
     home: str
     stack: str
     endpoints: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
 
     def is_ours(self, name: str) -> bool:
         """Tell whether a job, an endpoint or its model is of the project by its name."""
-        of_endpoints = (name == each or endpoint_resources.is_of(name, each) for each in self.endpoints)
-        return name.startswith(project.BASE_NAME) or any(of_endpoints)
+        known = (*self.endpoints, *self.groups)
+        return name.startswith(project.BASE_NAME) or any(
+            name == each or endpoint_resources.is_of(name, each) for each in known
+        )
+
+    @cached_property
+    def tagged_jobs(self) -> dict[str, str]:
+        """The training jobs with the project's tag, and the addresses below which they have left their files."""
+        return {
+            job["TrainingJobName"]: join(job["OutputDataConfig"]["S3OutputPath"], job["TrainingJobName"])
+            for job in tagged(self.clients, "TrainingJob")
+        }
+
+
+def tagged(clients: Clients, kind: str) -> Iterator[dict[str, Any]]:
+    """Yield the descriptions of what the scripts have made of a kind, by its tag.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Search.html
+
+    Args:
+        clients: of the account and the region.
+        kind: ``TrainingJob`` and the like, as Search has it.
+    """
+    by_tag = {"Name": f"Tags.{project.TAG['Key']}", "Operator": "Equals", "Value": project.TAG["Value"]}
+    found = paging.entries(
+        clients.sagemaker.search, "Results", Resource=kind, SearchExpression={"Filters": [by_tag]}, MaxResults=100
+    )
+    return (entry[kind] for entry in found)
 
 
 def _endpoint_names(clients: Clients) -> list[str]:
-    """Return the endpoints of the project: of its name, or with a model of ``deploy.py`` on its serving image."""
+    """Return the endpoints of the project: of its name, with its tag, or with a model of ``deploy.py`` on its image."""
     listed = paging.entries(clients.sagemaker.list_endpoints, "Endpoints", NameContains=project.BASE_NAME)
     names = [entry["EndpointName"] for entry in listed if entry["EndpointName"].startswith(project.BASE_NAME)]
+    names += [each["EndpointName"] for each in tagged(clients, "Endpoint") if each["EndpointName"] not in names]
     for entry in paging.entries(clients.sagemaker.list_models, "Models"):
         model = entry["ModelName"]
         if not (stamp := re.search(f"{endpoint_resources.STAMP.pattern}$", model)):
@@ -93,16 +123,37 @@ def _model_packages(scope: Scope) -> Iterator[Leftover]:
     groups = paging.entries(
         sagemaker.list_model_package_groups, "ModelPackageGroupSummaryList", NameContains=project.BASE_NAME
     )
-    for group in groups:
-        name = group["ModelPackageGroupName"]
-        if not scope.is_ours(name):
-            continue
+    by_name = [name for group in groups if (name := group["ModelPackageGroupName"]).startswith(project.BASE_NAME)]
+    by_tag = [group["ModelPackageGroupName"] for group in tagged(scope.clients, "ModelPackageGroup")]
+    scope.groups.extend(dict.fromkeys([*by_name, *by_tag]))
+    for name in scope.groups:
         packages = paging.entries(sagemaker.list_model_packages, "ModelPackageSummaryList", ModelPackageGroupName=name)
         requests: list[Request] = [
             ("DeleteModelPackage", {"ModelPackageName": each["ModelPackageArn"]}) for each in packages
         ]
         requests.append(("DeleteModelPackageGroup", {"ModelPackageGroupName": name}))
         yield _sending(sagemaker, f"model package group {name} with {len(requests) - 1} packages", requests)
+
+
+def _experiments(scope: Scope) -> Iterator[Leftover]:
+    """Yield the experiments that ``--experiment`` made, whose trials go first.
+
+    The trials' components stay, as the jobs do that they describe.
+    """
+    sagemaker = scope.clients.sagemaker
+    for experiment in tagged(scope.clients, "Experiment"):
+        name = experiment["ExperimentName"]
+        requests: list[Request] = []
+        for trial in paging.entries(sagemaker.list_trials, "TrialSummaries", ExperimentName=name):
+            of_trial = {"TrialName": trial["TrialName"]}
+            components = paging.entries(sagemaker.list_trial_components, "TrialComponentSummaries", **of_trial)
+            requests += [
+                ("DisassociateTrialComponent", {**of_trial, "TrialComponentName": each["TrialComponentName"]})
+                for each in components
+            ]
+            requests.append(("DeleteTrial", of_trial))
+        requests.append(("DeleteExperiment", {"ExperimentName": name}))
+        yield _sending(sagemaker, f"experiment {name}", requests)
 
 
 def _of_codebuild(scope: Scope) -> Iterator[Leftover]:
@@ -129,16 +180,14 @@ def _logs(scope: Scope) -> Iterator[Leftover]:
     for shared in (logs.TRAINING_JOBS, logs.TRANSFORM_JOBS):  # by all jobs of the account: only streams are deleted
         if shared not in _log_groups(scope, shared):
             continue
-        streams = paging.entries(
-            client.describe_log_streams,
-            "logStreams",
-            "nextToken",
-            logGroupName=shared,
-            logStreamNamePrefix=project.BASE_NAME,
-        )
+        tagged_jobs = scope.tagged_jobs if shared == logs.TRAINING_JOBS else ()
+        names = [f"{job}/" for job in tagged_jobs if not job.startswith(project.BASE_NAME)]
         requests: list[Request] = [
             ("DeleteLogStream", {"logGroupName": shared, "logStreamName": stream["logStreamName"]})
-            for stream in streams
+            for prefix in (project.BASE_NAME, *names)
+            for stream in paging.entries(
+                client.describe_log_streams, "logStreams", "nextToken", logGroupName=shared, logStreamNamePrefix=prefix
+            )
         ]
         if requests:
             yield _sending(client, f"{len(requests)} log streams of {shared}", requests)
@@ -154,23 +203,30 @@ def _log_groups(scope: Scope, prefix: str) -> list[str]:
 def _files(scope: Scope) -> Iterator[Leftover]:
     """Yield what is below the prefix; without one only what a job or an endpoint of the project has left.
 
-    Without a prefix there are others' files in the bucket: SageMaker's SDK has the same one by default.
+    Without a prefix there are others' files in the bucket: SageMaker's SDK has the same one by default. What jobs with
+    the project's tag have left is yielded wherever it is.
     """
     _, bucket, prefix = split(scope.home)
     s3 = scope.clients.s3
-    tags = _tags_of(s3, bucket)
-    if tags is None:
-        return
-    if prefix:
+    tags = {bucket: _tags_of(s3, bucket)}  # None of a bucket that is not there
+    if tags[bucket] is not None and prefix:
         yield from _objects(scope.clients, bucket, f"{prefix}/", scope.home)
-    else:
+    elif tags[bucket] is not None:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Delimiter="/")
         folders = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
         for folder in folders:
             if scope.is_ours(folder.rstrip("/")):
                 yield from _objects(scope.clients, bucket, folder, f"s3://{bucket}/{folder}")
-    if MADE_HERE in tags:
-        yield _bucket(scope.clients, bucket)
+    for job, address in scope.tagged_jobs.items():
+        is_in_home = address == join(scope.home, job) and scope.is_ours(job)
+        if address.startswith(f"{scope.home}/") if prefix else is_in_home:
+            continue  # its files are among those above
+        _, elsewhere, key = split(address)
+        if elsewhere not in tags:
+            tags[elsewhere] = _tags_of(s3, elsewhere)
+        if tags[elsewhere] is not None:
+            yield from _objects(scope.clients, elsewhere, f"{key}/", address)
+    yield from (_bucket(scope.clients, name) for name, given in tags.items() if project.TAG in (given or []))
 
 
 def _tags_of(s3: Any, bucket: str) -> list[dict[str, str]] | None:
@@ -230,6 +286,7 @@ def _sending(client: Any, name: str, requests: list[Request]) -> Leftover:
 FINDERS: dict[str, Callable[[Scope], Iterator[Leftover]]] = {
     "endpoints": _of_endpoints,
     "model packages": _model_packages,
+    "experiments": _experiments,
     "CodeBuild's stack": _of_codebuild,
     "repositories": _repositories,
     "logs": _logs,

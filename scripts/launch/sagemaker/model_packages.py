@@ -7,7 +7,7 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,16 @@ def check_reference(text: str) -> str:
     return text
 
 
+def add_flag(parser: argparse.ArgumentParser) -> None:
+    """Add ``--package``, which names the model of an endpoint or of a batch transform."""
+    parser.add_argument(
+        "--package",
+        type=check_reference,
+        metavar="GROUP[:VERSION]",
+        help="of the model registry, or an ARN; without VERSION the newest that is approved",
+    )
+
+
 def find(clients: Clients, reference: str) -> dict[str, Any]:
     """Return the description of a package; of ``GROUP`` alone, of the newest one that is approved.
 
@@ -58,20 +68,40 @@ def find(clients: Clients, reference: str) -> dict[str, Any]:
     if reference.startswith("arn:"):
         return _describe(clients, reference)
     group, _, version = reference.partition(":")
-    described = clients.sagemaker.describe_model_package_group
-    if aws_errors.describe_if_exists(described, ModelPackageGroupName=group) is None:
-        raise UsageError(f"There is no model package group {group!r}{clients.where}.")
-    query: dict[str, Any] = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": 100}
-    if not version:
-        query["ModelApprovalStatus"] = APPROVED
-    summaries = paging.entries(
-        clients.sagemaker.list_model_packages, "ModelPackageSummaryList", ModelPackageGroupName=group, **query
-    )
-    for summary in summaries:
+    approval = {} if version else {"ModelApprovalStatus": APPROVED}
+    for summary in versions(clients, group, **approval):
         if not version or summary["ModelPackageVersion"] == int(version):
             return _describe(clients, summary["ModelPackageArn"])
     what = f"version {version}" if version else "version that is approved"
     raise UsageError(f"Model package group {group} has no {what}.")
+
+
+def query(group: str) -> dict[str, Any]:
+    """Return the ListModelPackages request for the packages of a group, the newest first."""
+    return {
+        "ModelPackageGroupName": group,
+        "SortBy": "CreationTime",
+        "SortOrder": "Descending",
+        "MaxResults": 100,
+    }
+
+
+def versions(clients: Clients, group: str, **chosen: str) -> Iterator[dict[str, Any]]:
+    """Return the summaries of the packages of a group, the newest first.
+
+    Args:
+        clients: of the account and the region.
+        group: its name.
+        chosen: more parameters of ListModelPackages.
+
+    Raises:
+        UsageError: There is no such group.
+    """
+    described = clients.sagemaker.describe_model_package_group
+    if aws_errors.describe_if_exists(described, ModelPackageGroupName=group) is None:
+        raise UsageError(f"There is no model package group {group!r}{clients.where}.")
+    list_packages = clients.sagemaker.list_model_packages
+    return paging.entries(list_packages, "ModelPackageSummaryList", **query(group), **chosen)
 
 
 def _describe(clients: Clients, arn: str) -> dict[str, Any]:
@@ -90,7 +120,7 @@ def name_of(package: Mapping[str, Any]) -> str:
 
 # --- Deploying -------------------------------------------------------------------------------------------------------
 def check_flags(arguments: argparse.Namespace) -> None:
-    """Check the flags of ``deploy.py`` that go with a package.
+    """Check the flags of ``deploy.py`` or ``transform.py`` that go with a package.
 
     Raises:
         UsageError: One does not go with it.
@@ -100,7 +130,7 @@ def check_flags(arguments: argparse.Namespace) -> None:
     if arguments.model:
         raise UsageError(f"--package names the model, expected without {arguments.model}.")
     for name in ("image", "multi_model"):
-        if getattr(arguments, name):
+        if getattr(arguments, name, None):
             raise UsageError(f"--{name.replace('_', '-')} does not go with --package, which names image and model.")
     if options.is_local(arguments):
         raise UsageError("--package does not go with --local: this machine has no model registry.")
@@ -134,7 +164,10 @@ def group_requests(arguments: argparse.Namespace, clients: Clients) -> list[Requ
     describe, group = clients.sagemaker.describe_model_package_group, arguments.group
     if aws_errors.describe_if_exists(describe, ModelPackageGroupName=group) is not None:
         return []
-    complete = {"ModelPackageGroupName": group, "Tags": arguments.tags}  # its packages cannot have tags of their own
+    complete = {
+        "ModelPackageGroupName": group,
+        "Tags": session.tags(arguments),
+    }  # its packages cannot have tags of their own
     return [("CreateModelPackageGroup", dict(fields.without_empty(complete)))]
 
 

@@ -142,6 +142,6 @@ def request(
         "PrimaryContainer": {**container, "Environment": environment},
         "VpcConfig": fields.vpc_config(arguments),
         "EnableNetworkIsolation": getattr(arguments, "network_isolation", False) or None,
-        "Tags": arguments.tags,
+        "Tags": session.tags(arguments),
     }
     return dict(fields.without_empty(complete))

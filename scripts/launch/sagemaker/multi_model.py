@@ -160,7 +160,7 @@ def put(arguments: argparse.Namespace, clients: Clients, folder: str) -> Request
             archive = Path(temporary) / "model.tar.gz"
             storage.download(source, archive)
             check_archive(archive, source)
-            storage.upload(archive, address)
+            storage.upload(archive, address, arguments.kms_key)
     return "PutObject", {"Bucket": bucket, "Key": key}
 
 

@@ -21,6 +21,11 @@ from launch.sagemaker import api_limits, hyperparameter_check, session
 USERS_OWN = ("Environment", "HyperParameters", "StaticHyperParameters", "Tags")
 """Fields whose texts mean nothing to SageMaker."""
 IMAGES = ("TrainingImage", "Image")
+INSTANCE_TYPES = (
+    "InstanceType",
+    "SupportedRealtimeInferenceInstanceTypes",
+    "SupportedTransformInstanceTypes",
+)
 ROLES = ("RoleArn", "ExecutionRoleArn")
 WRITTEN = ("S3OutputPath", "S3FailurePath", "DestinationS3Uri")
 MAX_FILES = 3
@@ -67,7 +72,7 @@ def check(arguments: argparse.Namespace, clients: Clients, requests: Sequence[Re
     for image in dict.fromkeys(field.text for field in texts if field.name in IMAGES):
         config = clients.image_config(image)
         if not is_local:
-            _check_image(clients, image, config, [field.text for field in texts if field.name == "InstanceType"])
+            _check_image(clients, image, config, [field.text for field in texts if field.name in INSTANCE_TYPES])
         _check_age(arguments, clients, image, config)
     if not is_local:
         roles = dict.fromkeys(field.text for field in texts if field.name in ROLES)
@@ -92,12 +97,13 @@ def _check_hyperparameters(requests: Sequence[Request]) -> None:
     for operation, request in requests:
         if operation == "CreateTrainingJob":
             image = request["AlgorithmSpecification"].get("TrainingImage", "")
-            hyperparameter_check.check(image, request.get("HyperParameters", {}))
+            hyperparameter_check.check(image, [request.get("HyperParameters", {})])
         elif operation == "CreateHyperParameterTuningJob":
             definition = request["TrainingJobDefinition"]
             image = definition["AlgorithmSpecification"].get("TrainingImage", "")
-            for tuned in parameter_ranges.extremes(request["HyperParameterTuningJobConfig"]["ParameterRanges"]):
-                hyperparameter_check.check(image, {**definition.get("StaticHyperParameters", {}), **tuned})
+            extremes = parameter_ranges.extremes(request["HyperParameterTuningJobConfig"]["ParameterRanges"])
+            static = definition.get("StaticHyperParameters", {})
+            hyperparameter_check.check(image, [{**static, **tuned} for tuned in extremes])
 
 
 # --- Images ----------------------------------------------------------------------------------------------------------

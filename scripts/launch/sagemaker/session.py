@@ -55,6 +55,11 @@ def image_uri(arguments: argparse.Namespace, kind: str) -> str:
     return image_uris.read(kind, Clients(arguments.region, arguments.profile).region)
 
 
+def tags(arguments: argparse.Namespace) -> list[dict[str, str]]:
+    """Return the tags of what is made in SageMaker: those given, and on AWS the project's, by which it is found."""
+    return list(arguments.tags) if is_local(arguments) else [project.TAG, *arguments.tags]
+
+
 def check_keys(arguments: argparse.Namespace, clients: Clients) -> None:
     """Check the KMS keys that the flags give, on AWS: local mode leaves them out.
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from launch.aws import errors as aws_errors
 from launch.aws import roles
 from launch.aws.clients import Clients
 from launch.aws.storage import Storage, join, split
 from launch.cli import dry_run, options
 from launch.cli.errors import UsageError
 from launch.cli.progress import waiting_for
-from launch.sagemaker import following, inputs, preflight
+from launch.sagemaker import following, inputs, preflight, session, training_requests
 from launch.sagemaker.job_kinds import ENDED
 from launch.sagemaker.training_requests import CODE_CHANNEL
 
@@ -31,15 +32,17 @@ def run(
         uploads: folders that the job reads, by the addresses that they are to be uploaded to.
 
     Raises:
-        UsageError: The job would fail: see ``launch.sagemaker.preflight``.
+        UsageError: The job would fail: see ``launch.sagemaker.preflight``. Or it has too many hyperparameters.
         JobFailed, JobStopped: It was followed, and did not complete.
     """
+    training_requests.check_count(request.get("HyperParameters", {}))
     if arguments.dry_run:
         dry_run.print_request(request)
         return
     preflight.check(arguments, clients, [("CreateTrainingJob", request)])
     if not options.is_local(arguments):
         inputs.check(arguments, clients, request)
+        _ensure_experiment(arguments, clients, request)
     job = request["TrainingJobName"]
     create(clients, request, arguments.source_dir, uploads)
     print(f"Created training job {job}", flush=True)
@@ -50,6 +53,14 @@ def run(
     else:
         flag = " --local" if options.is_local(arguments) else ""
         print(f"Its results: python scripts/fetch.py{flag} {job}")
+
+
+def _ensure_experiment(arguments: argparse.Namespace, clients: Clients, request: Mapping[str, Any]) -> None:
+    """Create the experiment that a job is tracked in if there is none of its name, as SageMaker's SDK does."""
+    name = request.get("ExperimentConfig", {}).get("ExperimentName")
+    if name and aws_errors.describe_if_exists(clients.sagemaker.describe_experiment, ExperimentName=name) is None:
+        clients.sagemaker.create_experiment(ExperimentName=name, Tags=session.tags(arguments))
+        print(f"Created experiment {name}", flush=True)
 
 
 def create(

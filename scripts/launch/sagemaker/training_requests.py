@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from launch.aws import roles
@@ -19,6 +19,8 @@ CODE_CHANNEL = "code"
 RESERVED = {"checkpoint"}
 """What ``--input`` cannot replace of the channels that a script makes: evaluate.py plays that checkpoint."""
 SUBMITTED_SOURCE = f"/opt/ml/input/data/{CODE_CHANNEL}/sourcedir.tar.gz"
+TENSORBOARD = "SAGEMAKER_RL_TENSORBOARD"
+"""The variable by which the container writes event files (job/tensorboard.py): SageMaker does not tell it of them."""
 METRICS = {
     "reward-training": r"^Training> .*Total reward=([-\d.]+)",
     "reward-testing": r"^Testing> .*Total reward=([-\d.]+)",
@@ -62,8 +64,7 @@ def request(
         **_script_mode(arguments, hyperparameters),
     }
     tensorboard = getattr(arguments, "tensorboard", False)
-    # The container writes the event files (job/tensorboard.py): SageMaker does not tell it that they are wanted.
-    events = {"SAGEMAKER_RL_TENSORBOARD": "1"} if tensorboard else {}
+    events = {TENSORBOARD: "1"} if tensorboard else {}
     variables = {**hosts.variables(arguments), **events, **values.environment(arguments.environment)}
     hosts.warn(arguments, hyperparameters)
     options.check_network(arguments)
@@ -101,9 +102,23 @@ def request(
         **tracking,
         "ProfilerConfig": {"DisableProfiler": True} if arguments.profiler == "off" else None,
         "Environment": variables,
-        "Tags": arguments.tags,
+        "Tags": session.tags(arguments),
     }
     return request_files.merge_into(fields.without_empty(complete), "CreateTrainingJob", arguments.request)
+
+
+def check_count(names: Collection[str]) -> None:
+    """Check how many hyperparameters a job has, with those that a script adds.
+
+    Raises:
+        UsageError: There are more than SageMaker takes.
+    """
+    if len(names) > values.MAX_HYPERPARAMETERS:
+        added = ", ".join(name for name in names if name.startswith("sagemaker_"))
+        among = f", {added} of the script's own among them" if added else ""
+        raise UsageError(
+            f"There are {len(names)} hyperparameters{among}, expected at most {values.MAX_HYPERPARAMETERS}."
+        )
 
 
 def _algorithm(image: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
 from launch.local.json_path import JsonPath, PathError
 from launch.project import BASE_NAME, unique_name
-from launch.sagemaker import endpoint_resources, fields, following, session
+from launch.sagemaker import endpoint_resources, fields, following, model_packages, session
 from launch.sagemaker.endpoint_resources import EndpointResource
 from launch.sagemaker.job_kinds import ENDED, TRANSFORM
 
@@ -52,6 +52,9 @@ def check_flags(arguments: argparse.Namespace) -> None:
         UsageError: A flag makes no sense with another, or a filter is no JSONPath.
     """
     options.check_network(arguments)
+    if not (arguments.model or arguments.package):
+        raise UsageError("There is no model, expected a training job's name, a model.tar.gz or --package.")
+    model_packages.check_flags(arguments)
     payload = DEFAULT_PAYLOAD_IN_MB if arguments.max_payload is None else arguments.max_payload
     together = payload * (arguments.max_concurrent or 1)
     if together > MAX_MB_AT_ONCE:
@@ -144,7 +147,7 @@ def request(arguments: argparse.Namespace, clients: Clients, name: str, source: 
             "JoinSource": "Input" if arguments.join else None,
             "OutputFilter": arguments.output_filter,
         },
-        "Tags": arguments.tags,
+        "Tags": session.tags(arguments),
     }
     return dict(fields.without_empty(complete))
 

@@ -14,7 +14,7 @@ from launch.cli import options, parameter_ranges, values
 from launch.cli.errors import UsageError
 from launch.cli.parameter_ranges import CATEGORICAL, Ranges
 from launch.project import BASE_NAME
-from launch.sagemaker import fields, request_files, training_requests
+from launch.sagemaker import fields, request_files, session, training_requests
 
 STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 OBJECTIVE_TYPES = ("Maximize", "Minimize")
@@ -62,7 +62,7 @@ def request(arguments: argparse.Namespace, clients: Clients, name: str) -> dict[
         "HyperParameterTuningJobConfig": config,
         "TrainingJobDefinition": definition(training, parameter_ranges.names(ranges)),
         "WarmStartConfig": warm_start,
-        "Tags": arguments.tags,
+        "Tags": session.tags(arguments),
     }
     return request_files.merge_into(fields.without_empty(complete), "CreateHyperParameterTuningJob", arguments.request)
 
@@ -89,9 +89,7 @@ def definition(training: Mapping[str, Any], tuned: list[str]) -> dict[str, Any]:
     if unknown := sorted(kept.keys() - _known_fields()):
         raise UsageError(f"{', '.join(unknown)} cannot be given to the training jobs of a tuning job.")
     static = {name: value for name, value in training.get("HyperParameters", {}).items() if name not in tuned}
-    if len(static) + len(tuned) > values.MAX_HYPERPARAMETERS:
-        count = len(static) + len(tuned)
-        raise UsageError(f"There are {count} hyperparameters, expected at most {values.MAX_HYPERPARAMETERS}.")
+    training_requests.check_count([*static, *tuned])
     return {"StaticHyperParameters": static, **kept}
 
 

@@ -12,6 +12,7 @@ from launch import project
 from launch.aws import image_uris, registry
 from launch.cli.errors import UsageError
 from launch.local import images
+from launch.sagemaker import session
 from stand_ins import PLATFORM
 
 IDENTITY = "0123456789abcdef"
@@ -59,6 +60,7 @@ def target(monkeypatch, tmp_path) -> Registry:
     monkeypatch.setattr(images, "build_stage", build_stage)
     monkeypatch.setattr(images, "find_ca_bundle", lambda flag: flag)
     monkeypatch.setattr(images, "connect", lambda: engine())
+    monkeypatch.setattr(session, "check_keys", lambda arguments, clients: None)
     monkeypatch.setattr(registry, "Registry", lambda engine, clients, address: made)
     monkeypatch.setattr(registry, "repository_requests", lambda clients, tags, key: [("CreateRepository", {"k": key})])
     monkeypatch.setattr(

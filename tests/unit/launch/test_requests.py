@@ -10,6 +10,7 @@ import pytest
 from launch.cli import options
 from launch.cli.errors import UsageError
 from launch.local.clients import LocalClients
+from launch.project import TAG
 from launch.sagemaker import endpoint_requests, evaluations, fields, inputs, models, training_requests, transforms
 
 ROLE = "arn:aws:iam::123456789012:role/mine"
@@ -40,6 +41,7 @@ def test_a_training_job_of_no_flags():
         "OutputDataConfig": {"S3OutputPath": CLIENTS.default_home},
         "ResourceConfig": {"InstanceType": "ml.c5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 10},
         "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        "Tags": [TAG],
     }
 
 
@@ -156,7 +158,7 @@ def test_the_configuration_of_an_endpoint():
     assert config == {
         "EndpointConfigName": "new",
         "ProductionVariants": [variant | instances],
-        "Tags": [{"Key": "a", "Value": "b"}],
+        "Tags": [TAG, {"Key": "a", "Value": "b"}],
     }
     serverless = endpoint_requests.config_request(deploy_flags("--serverless"), CLIENTS, "new")
     memory = {"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
@@ -179,13 +181,15 @@ def test_the_request_for_an_endpoint(is_update, keeps):
     operation, request = endpoint_requests.endpoint_request(flags, "new", is_update, keeps)
     expected: dict[str, Any] = {"EndpointName": "cars", "EndpointConfigName": "new"}
     if not is_update:
-        expected["Tags"] = [{"Key": "a", "Value": "b"}]
+        expected["Tags"] = [TAG, {"Key": "a", "Value": "b"}]
     elif keeps:
         expected["RetainAllVariantProperties"] = True
         expected["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": "DataCaptureConfig"}]
     assert (operation, request) == ("UpdateEndpoint" if is_update else "CreateEndpoint", expected)
     bare = endpoint_requests.endpoint_request(deploy_flags(), "new", False, keeps)[1]
-    assert bare == {"EndpointName": "rl-mountain-car", "EndpointConfigName": "new"}
+    assert bare == {"EndpointName": "rl-mountain-car", "EndpointConfigName": "new", "Tags": [TAG]}
+    local = endpoint_requests.endpoint_request(deploy_flags("--local"), "new", False, keeps)[1]
+    assert local == {"EndpointName": "rl-mountain-car", "EndpointConfigName": "new"}
 
 
 def test_the_request_for_a_model():
@@ -195,6 +199,7 @@ def test_the_request_for_a_model():
         "ExecutionRoleArn": ROLE,
         "PrimaryContainer": {"Image": "mine:1", "ModelDataUrl": "s3://b/m.tar.gz", "Environment": {"A": "1"}},
         "EnableNetworkIsolation": True,
+        "Tags": [TAG],
     }
     assert "EnableNetworkIsolation" not in models.request(deploy_flags(), CLIENTS, "new", "x", {})
 
@@ -219,6 +224,7 @@ def test_the_request_of_a_transform_job():
         },
         "TransformOutput": {"S3OutputPath": "s3://b/new/output", "Accept": "text/csv", "AssembleWith": "Line"},
         "TransformResources": {"InstanceType": "ml.c5.xlarge", "InstanceCount": 3},
+        "Tags": [TAG],
     }
     flags = transform._parser().parse_args(
         [
@@ -244,7 +250,7 @@ def test_the_request_of_a_transform_job():
     assert full["DataProcessing"] == {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"}
     assert full["TransformResources"]["VolumeKmsKeyId"] == "k"
     assert full["Environment"] == {"A": "1", "SAGEMAKER_RL_OUTPUT": "heads"}
-    assert full["Tags"] == [{"Key": "a", "Value": "b"}]
+    assert full["Tags"] == [TAG, {"Key": "a", "Value": "b"}]
     whole = transform._parser().parse_args(["job-1", "s3://b/o.csv", "--bucket", "b", "--split", "None"])
     transforms.check_flags(whole)
     request = transforms.request(whole, CLIENTS, "new", "s3://b/o.csv", "text/csv")
