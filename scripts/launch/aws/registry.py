@@ -4,20 +4,23 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/docker-push-ecr-image.htm
 """
 
 import base64
+import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from docker.errors import APIError, NotFound
+from docker.utils import version_gte
 from tqdm import tqdm
 
 import docker
 from launch import project
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
+from launch.aws.image_configs import INDEXES, ONE_MANIFEST
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
@@ -134,26 +137,35 @@ class Registry:
 
         Raises:
             JobFailed: The registry does not answer, or refuses the login.
+            UsageError: It is an index of several manifests.
         """
         name = f"{self.repository(kind)}:{tag}"
         try:
-            return str(self._engine.images.get_registry_data(name, auth_config=self._login).id)
+            data = self._engine.images.get_registry_data(name, auth_config=self._login)
         except NotFound:
             return None
         except (APIError, requests.RequestException) as error:
             raise JobFailed(f"{self.address} cannot be asked about {name}: {_reason(error)}.") from None
+        if data.attrs["Descriptor"].get("mediaType") in INDEXES:
+            raise UsageError(
+                f"{name} is an index of manifests, but SageMaker takes a single one: delete it from the repository, "
+                f"build it with `make images` or `{ONE_MANIFEST.format('amd64')}`, and push it again."
+            )
+        return str(data.id)
 
     def push(self, image: str, kind: str, tag: str) -> str:
         """Push an image of the engine under a tag and return its digest; a terminal shows a progress bar.
 
         Raises:
             JobFailed: It cannot be pushed.
+            UsageError: What the registry has got is an index of several manifests.
         """
         repository = self.repository(kind)
         digest = ""
         try:
             self._engine.images.get(image).tag(repository, tag=tag)
-            events = self._engine.api.push(repository, tag=tag, stream=True, decode=True, auth_config=self._login)
+            with _single_manifests(self._engine.api):
+                events = self._engine.api.push(repository, tag=tag, stream=True, decode=True, auth_config=self._login)
             name = f"{project.repository_name(kind)}:{tag}"
             with waiting_for(f"the push of {name}"):
                 for event in _with_progress_bar(events, name):
@@ -162,7 +174,7 @@ class Registry:
                     digest = event.get("aux", {}).get("Digest", digest)
         except (APIError, requests.RequestException) as error:
             raise JobFailed(f"{repository}:{tag} cannot be pushed: {_reason(error)}.") from None
-        return digest
+        return self.digest(kind, tag) or digest
 
     def pull(self, kind: str, tag: str) -> str | None:
         """Pull an image and return its name on the engine; print why and return None if it cannot be pulled."""
@@ -174,6 +186,21 @@ class Registry:
             print(f"No {name} to take layers from: {_reason(error)}", flush=True)
             return None
         return name
+
+
+@contextlib.contextmanager
+def _single_manifests(api: docker.APIClient) -> Iterator[None]:
+    """Have an engine push the image alone of what BuildKit has made an index of, with attestations.
+
+    docker-py has no name for this parameter of ImagePush (https://docs.docker.com/reference/api/engine/, from 1.46).
+    """
+    if version_gte(api.api_version, "1.46"):
+        system, architecture = project.PLATFORM.split("/")
+        api.params = {"platform": json.dumps({"os": system, "architecture": architecture})}
+    try:
+        yield
+    finally:
+        api.params = {}
 
 
 def _reason(error: Exception) -> str:

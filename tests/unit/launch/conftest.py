@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import signal
 import socketserver
 import threading
@@ -58,7 +59,7 @@ def fake_engine(tmp_path, monkeypatch):
         asked: ClassVar[list[SimpleNamespace]] = []
 
     Requests.asked = []
-    answers = {("GET", "/version"): (200, {"ApiVersion": "1.43"}), ("GET", "/_ping"): (200, {})}
+    answers = {("GET", "/version"): (200, {"ApiVersion": "1.43", "Arch": "amd64"}), ("GET", "/_ping"): (200, {})}
     requests = Requests()
 
     class Engine(BaseHTTPRequestHandler):
@@ -70,7 +71,7 @@ def fake_engine(tmp_path, monkeypatch):
             requests.append((self.command, path))
             asked = SimpleNamespace(
                 method=self.command,
-                path=path.partition("/v1.43")[2],
+                path=re.sub(r"^/v\d[\d.]*", "", path),
                 query=dict(parse_qsl(query)),
                 headers=self.headers,
                 body=body,

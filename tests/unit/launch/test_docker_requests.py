@@ -281,6 +281,8 @@ def target(engine) -> Registry:
     data = [{"authorizationToken": token, "proxyEndpoint": f"https://{ECR}"}]
     clients = SimpleNamespace(ecr=SimpleNamespace(get_authorization_token=lambda: {"authorizationData": data}))
     engine.answers["POST", "/tag"] = (201, None)
+    pushed = {"Descriptor": {"digest": "sha256:1"}, "Platforms": []}
+    engine.answers["GET", f"/distribution/{ECR}/mountain-car-training:v1/json"] = (200, pushed)
     made = Registry(images.connect(), clients)
     assert Registry(images.connect(), clients, "localhost:5000/mirror").address == "localhost:5000/mirror"
     for address in ("https://x", "x/", "UPPER/Case", "-x", "x:123456"):
