@@ -20,12 +20,13 @@ import docker
 from launch import project
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
-from launch.aws.image_configs import INDEXES, ONE_MANIFEST
+from launch.aws.image_configs import INDEXES, MEDIA_TYPES, ONE_MANIFEST, SECONDS_TO_ANSWER
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
 
 ADDRESS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
+LOOPBACK = ("127.0.0.1", "localhost")
 LAYER_CACHE = "layer-cache"
 """What the tags begin with that move to a newer image with each build; all other tags stay with their image."""
 UNTAGGED_DAYS = 14
@@ -141,17 +142,40 @@ class Registry:
         """
         name = f"{self.repository(kind)}:{tag}"
         try:
-            data = self._engine.images.get_registry_data(name, auth_config=self._login)
-        except NotFound:
-            return None
+            descriptor = self._descriptor(kind, tag)
         except (APIError, requests.RequestException) as error:
             raise JobFailed(f"{self.address} cannot be asked about {name}: {_reason(error)}.") from None
-        if data.attrs["Descriptor"].get("mediaType") in INDEXES:
+        if descriptor.get("mediaType") in INDEXES:
             raise UsageError(
                 f"{name} is an index of manifests, but SageMaker takes a single one: delete it from the repository, "
                 f"build it with `make images` or `{ONE_MANIFEST.format('amd64')}`, and push it again."
             )
-        return str(data.id)
+        return descriptor.get("digest")
+
+    def _descriptor(self, kind: str, tag: str) -> dict[str, str]:
+        """Return the media type and the digest of what has a tag, empty if nothing has.
+
+        Docker asks for us, with its own proxies and certificates. Podman's API has no such request.
+        """
+        try:
+            name = f"{self.repository(kind)}:{tag}"
+            data = self._engine.images.get_registry_data(name, auth_config=self._login)
+            return dict(data.attrs["Descriptor"])
+        except NotFound as error:
+            if "json" in error.response.headers.get("Content-Type", ""):
+                return {}
+        host, _, name = self.repository(kind).partition("/")
+        scheme = "http" if host.partition(":")[0] in LOOPBACK else "https"
+        answer = requests.head(
+            f"{scheme}://{host}/v2/{name}/manifests/{tag}",
+            headers={"Accept": ", ".join(MEDIA_TYPES)},
+            auth=(self._login["username"], self._login["password"]),
+            timeout=SECONDS_TO_ANSWER,
+        )
+        if answer.status_code == requests.codes.not_found:
+            return {}
+        answer.raise_for_status()
+        return {"mediaType": answer.headers["Content-Type"], "digest": answer.headers["Docker-Content-Digest"]}
 
     def push(self, image: str, kind: str, tag: str) -> str:
         """Push an image of the engine under a tag and return its digest; a terminal shows a progress bar.
@@ -161,7 +185,6 @@ class Registry:
             UsageError: What the registry has got is an index of several manifests.
         """
         repository = self.repository(kind)
-        digest = ""
         try:
             self._engine.images.get(image).tag(repository, tag=tag)
             with _single_manifests(self._engine.api):
@@ -171,10 +194,12 @@ class Registry:
                 for event in _with_progress_bar(events, name):
                     if "error" in event:
                         raise JobFailed(f"{repository}:{tag} cannot be pushed: {event['error'].strip().rstrip('.')}.")
-                    digest = event.get("aux", {}).get("Digest", digest)
         except (APIError, requests.RequestException) as error:
             raise JobFailed(f"{repository}:{tag} cannot be pushed: {_reason(error)}.") from None
-        return self.digest(kind, tag) or digest
+        digest = self.digest(kind, tag)  # Docker's last event says it, Podman's do not
+        if digest is None:
+            raise JobFailed(f"{repository}:{tag} is not in the registry, although it was pushed.")
+        return digest
 
     def pull(self, kind: str, tag: str) -> str | None:
         """Pull an image and return its name on the engine; print why and return None if it cannot be pulled."""

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import subprocess
 import tarfile
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ BASE_IMAGE = "debian:bookworm-slim"
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 LAST_LINES = 15
 """Of a build's log, in the message of an error."""
+STEP = re.compile(r"(\[\d+/\d+\] )?step \d", re.IGNORECASE)
+"""What a step's line begins with: ``Step 1/9 : FROM`` of Docker, ``[1/2] STEP 1/3: FROM`` of Podman."""
 NO_EMULATION = "exec format error"
 """In what a kernel says that is to run a program for another processor."""
 
@@ -225,7 +228,7 @@ def _build(
                 error = event.get("error", event.get("message"))  # a message alone: the engine has not begun to build
                 for line in event.get("stream", error or "").splitlines():
                     log.append(line)
-                    if line.lower().startswith("step ") or error:  # Podman's are in capitals
+                    if STEP.match(line) or error:
                         say(f"[{kind}] {line}")
                 if error:
                     raise JobFailed(_build_failure(client, kind, error, log))

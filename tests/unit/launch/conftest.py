@@ -50,7 +50,8 @@ def interruptible():
 def fake_engine(tmp_path, monkeypatch):
     """A Docker engine's API on a Unix socket: answers from a dict of (method, end of path) -> (status, body).
 
-    Of several ends the longest counts. A body is an object, bytes, or a list of objects, which are sent as a stream.
+    Of several ends the longest counts. A body is an object, a text, bytes, or a list of objects, which are sent as a
+    stream.
     Yields the dict and the list of requests, each the method and the path; its ``asked`` has their parameters, headers
     and bodies too.
     """
@@ -81,7 +82,7 @@ def fake_engine(tmp_path, monkeypatch):
             nearest = (self.command, max(ends, key=len, default=""))
             status, body = answers.get(nearest, (404, {"message": "No such image"}))
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
             self.send_header("Connection", "close")
             if path.endswith(STREAMS):
                 self.send_header("Transfer-Encoding", "chunked")
@@ -93,7 +94,7 @@ def fake_engine(tmp_path, monkeypatch):
                 return
             self.end_headers()
             if body is not None:
-                self.wfile.write(json.dumps(body).encode())
+                self.wfile.write((body if isinstance(body, str) else json.dumps(body)).encode())
 
         def _body(self):
             if self.headers.get("Transfer-Encoding") != "chunked":

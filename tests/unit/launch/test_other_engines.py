@@ -5,15 +5,16 @@ import hashlib
 import json
 import os
 import sys
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import demo
 import pytest
-from launch.aws import image_configs
+from launch.aws.image_configs import INDEXES, MEDIA_TYPES
 from launch.aws.registry import Registry
 from launch.cli.errors import JobFailed, UsageError
 from launch.local import attached, images
-from stand_ins import PLATFORM, REQUEST
+from stand_ins import PLATFORM, REQUEST, server_of
 
 CONTAINER = {
     "Id": "c0ffee",
@@ -159,24 +160,61 @@ def test_a_build_on_an_engine_that_does_not_emulate(arm64):
 
 
 # --- Pushes ----------------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("version", "platform"), [("1.45", None), ("1.46", {"os": "linux", "architecture": "amd64"})])
-def test_what_is_pushed_is_one_manifest(fake_engine, version, platform):
-    """Where the engine can choose it; where it cannot, and has pushed an index with attestations, that is refused."""
-    answers, requests = fake_engine
+@pytest.fixture
+def clients():
     token = base64.b64encode(b"AWS:password").decode()
     data = [{"authorizationToken": token, "proxyEndpoint": "https://ecr"}]
-    clients = SimpleNamespace(ecr=SimpleNamespace(get_authorization_token=lambda: {"authorizationData": data}))
+    return SimpleNamespace(ecr=SimpleNamespace(get_authorization_token=lambda: {"authorizationData": data}))
+
+
+@pytest.mark.parametrize(("version", "platform"), [("1.45", None), ("1.46", {"os": "linux", "architecture": "amd64"})])
+def test_what_is_pushed_is_one_manifest(fake_engine, clients, version, platform):
+    """Where the engine can choose it; where it cannot, and has pushed an index with attestations, that is refused."""
+    answers, requests = fake_engine
     answers["GET", "/version"] = (200, {"ApiVersion": version, "Arch": "amd64"})
     answers["GET", "/json"] = (200, {"Id": "i", **PLATFORM})
     answers["POST", "/tag"] = (201, None)
     answers["POST", "/push"] = (200, [{"aux": {"Tag": "v1", "Digest": "sha256:1", "Size": 3}}])
-    descriptor = {"mediaType": image_configs.MEDIA_TYPES[1], "digest": "sha256:1"}
+    descriptor = {"mediaType": MEDIA_TYPES[1], "digest": "sha256:1"}
     answers["GET", "/distribution/ecr/mountain-car-serving:v1/json"] = (200, {"Descriptor": descriptor})
     target = Registry(images.connect(), clients)
     assert target.push("mountain-car-serving:abc", "serving", "v1") == "sha256:1"
     (pushed,) = (each for each in requests.asked if each.path.endswith("/push"))
     assert json.loads(pushed.query.get("platform", "null")) == platform
     assert [each for each in requests.asked if "platform" in each.query] == [pushed] * bool(platform)
-    for descriptor["mediaType"] in image_configs.INDEXES:
+    for descriptor["mediaType"] in INDEXES:
         with pytest.raises(UsageError, match=r"^ecr/mountain-car-serving:v1 is an index of manifests, but SageMaker"):
             target.push("mountain-car-serving:abc", "serving", "v1")
+    answers["GET", "/distribution/ecr/mountain-car-serving:v1/json"] = (404, {"message": "manifest unknown"})
+    with pytest.raises(JobFailed, match=r"^ecr/mountain-car-serving:v1 is not in the registry, although it was pushed"):
+        target.push("mountain-car-serving:abc", "serving", "v1")
+
+
+def test_an_engine_that_cannot_ask_a_registry(fake_engine, clients):
+    """As Podman, which has no such request, and does not say what it has pushed: the registry is asked itself."""
+    answers, _ = fake_engine
+    asked = []
+
+    class Manifests(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            asked.append((self.path, self.headers["Authorization"], self.headers["Accept"]))
+            status = {"v1": 200, "v2": 404, "v3": 401}[self.path.rpartition("/")[2]]
+            self.send_response(status)
+            self.send_header("Content-Type", MEDIA_TYPES[0])
+            self.send_header("Docker-Content-Digest", "sha256:1")
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    with server_of(Manifests) as url:
+        address = url.removeprefix("http://")
+        for tag in ("v1", "v2", "v3"):
+            end = f"/distribution/{address}/mirror/mountain-car-serving:{tag}/json"
+            answers["GET", end] = (404, "Not Found")
+        target = Registry(images.connect(), clients, f"{address}/mirror")
+        assert [target.digest("serving", tag) for tag in ("v1", "v2")] == ["sha256:1", None]
+        with pytest.raises(JobFailed, match=rf"^{address}/mirror cannot be asked about .*:v3: 401 Client Error"):
+            target.digest("serving", "v3")
+    login = f"Basic {base64.b64encode(b'AWS:password').decode()}"
+    assert asked[0] == ("/v2/mirror/mountain-car-serving/manifests/v1", login, ", ".join(MEDIA_TYPES))
