@@ -242,7 +242,7 @@ def _with_progress_bar(events: Iterable[dict[str, Any]], name: str) -> Iterable[
             layer, detail = event.get("id", ""), event.get("progressDetail") or {}
             if "total" in detail:  # none for a layer that the registry has already
                 totals[layer] = detail["total"]
-                pushed[layer] = min(detail["current"], detail["total"])
+                pushed[layer] = min(detail.get("current", 0), detail["total"])  # the image store of containerd: no 0
             elif event.get("status") == "Pushed":
                 pushed[layer] = totals.get(layer, 0)
             bar.total = sum(totals.values())

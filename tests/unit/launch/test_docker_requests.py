@@ -333,6 +333,7 @@ def test_a_terminal_shows_how_much_of_an_image_is_pushed(engine, target, monkeyp
     monkeypatch.setattr(sys, "stderr", Terminal())
     events = [
         {"status": "The push refers to"},
+        {"id": "a", "status": "Pushing", "progressDetail": {"total": 4}},  # of containerd's image store
         {"id": "a", "status": "Pushing", "progressDetail": {"current": 1, "total": 4}},
         {"id": "b", "status": "Pushing", "progressDetail": {"current": 30, "total": 20}},
         {"id": "c", "status": "Layer already exists", "progressDetail": {}},
@@ -342,7 +343,7 @@ def test_a_terminal_shows_how_much_of_an_image_is_pushed(engine, target, monkeyp
     ]
     engine.answers["POST", "/push"] = (200, events)
     target.push("mountain-car-training:abc", "training", "v1")
-    assert shown == [(0, 0), (1, 4), (21, 24), (21, 24), (23, 24), (24, 24), (24, 24)]
+    assert shown == [(0, 0), (0, 4), (1, 4), (21, 24), (21, 24), (23, 24), (24, 24), (24, 24)]
 
 
 def test_the_digest_of_a_tag_in_the_registry(engine, target):
