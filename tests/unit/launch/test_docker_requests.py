@@ -204,12 +204,15 @@ def test_a_build_of_an_image(engine, monkeypatch, tmp_path):
         {"Id": "s", "Size": 100_000_000, **PLATFORM},
     )
     engine.answers["POST", "/tag"] = (201, None)
-    engine.answers["POST", "/build"] = (200, [{"stream": "Step 1/2 : FROM\nnoise\n"}, {"stream": "Step 2/2 : RUN"}])
+    engine.answers["POST", "/build"] = (
+        200,
+        [{"stream": "Step 1/2 : FROM\nnoise\n"}, {"stream": "[2/2] STEP 2/2: RUN"}],
+    )
     said: list[str] = []
     client = images.connect()
     built = images.build(client, "serving", "base:1", tmp_path / "ca.pem", said.append, ["cached:1"])
     assert built == images.BuiltImage("mountain-car-serving:latest", 30_000_000)
-    assert said == ["[serving] Step 1/2 : FROM", "[serving] Step 2/2 : RUN"]
+    assert said == ["[serving] Step 1/2 : FROM", "[serving] [2/2] STEP 2/2: RUN"], "Docker's and Podman's"
     (asked,) = engine.of("/build")
     assert asked.query["dockerfile"] == "docker/serving/Dockerfile"
     assert (asked.query["t"], json.loads(asked.query["cachefrom"])) == ("mountain-car-serving:latest", ["cached:1"])
