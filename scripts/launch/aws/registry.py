@@ -162,7 +162,7 @@ class Registry:
             data = self._engine.images.get_registry_data(name, auth_config=self._login)
             return dict(data.attrs["Descriptor"])
         except NotFound as error:
-            if "json" in error.response.headers.get("Content-Type", ""):
+            if error.response is not None and "json" in error.response.headers.get("Content-Type", ""):
                 return {}
         host, _, name = self.repository(kind).partition("/")
         scheme = "http" if host.partition(":")[0] in LOOPBACK else "https"
