@@ -5,4 +5,4 @@
 set -eu
 image=${1:-mountain-car-serving}
 folder=$(cd "$(dirname "$0")" && pwd)/test_dir
-exec docker run --rm -p "127.0.0.1:${PORT:-8080}:8080" -e SAGEMAKER_RL_PAGE=1 -v "$folder/model:/opt/ml/model:ro" "$image" serve
+exec docker run --platform linux/amd64 --rm -p "127.0.0.1:${PORT:-8080}:8080" -e SAGEMAKER_RL_PAGE=1 -v "$folder/model:/opt/ml/model:ro" "$image" serve

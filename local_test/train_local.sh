@@ -5,6 +5,6 @@ set -eu
 image=${1:-mountain-car-training}
 folder=$(cd "$(dirname "$0")" && pwd)/test_dir
 # The container runs as root, as on SageMaker, so what it writes is removed by a container too.
-docker run --rm --entrypoint rm -v "$folder:/opt/ml" "$image" \
+docker run --platform linux/amd64 --rm --entrypoint rm -v "$folder:/opt/ml" "$image" \
     -rf /opt/ml/model /opt/ml/output /opt/ml/code /opt/ml/checkpoints
-exec docker run --rm --network none --hostname algo-1 --add-host algo-1:127.0.0.1 -v "$folder:/opt/ml" "$image" train
+exec docker run --platform linux/amd64 --rm --network none --hostname algo-1 --add-host algo-1:127.0.0.1 -v "$folder:/opt/ml" "$image" train

@@ -14,4 +14,4 @@ rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/
     "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/info/* "$root"/usr/share/locale/*
 printf 'path-exclude /usr/share/doc/*\npath-exclude /usr/share/man/*\npath-exclude /usr/share/locale/*\n' \
     > "$root/etc/dpkg/dpkg.cfg.d/slim"
-tar -C "$root" --numeric-owner -c . | docker import --change 'CMD ["bash"]' - "$image"
+tar -C "$root" --numeric-owner -c . | docker import --platform linux/amd64 --change 'CMD ["bash"]' - "$image"

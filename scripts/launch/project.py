@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("training", "serving")
 """The two images."""
+PLATFORM = "linux/amd64"
+"""Of both images, wherever they are built and run: MXNet has packages for no other, and SageMaker is told of none."""
 BASE_NAME = "rl-mountain-car"
 """What the names of jobs begin with, and the default name of an endpoint."""
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import crypt
+import hashlib
+import json
 import os
 import shutil
 import socket
@@ -32,6 +34,23 @@ class StandInRegistry:
 
     def get(self, path: str) -> Any:
         return httpx.get(f"http://{self.address}/v2/{path}", auth=LOGIN, trust_env=False).json()
+
+    def put_blob(self, name: str, content: bytes) -> dict[str, Any]:
+        """Upload a blob by the registry's API; return its descriptor, without a media type."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        with httpx.Client(auth=LOGIN, trust_env=False) as client:
+            begun = client.post(f"http://{self.address}/v2/{name}/blobs/uploads/")
+            client.put(begun.headers["Location"] + f"&digest={digest}", content=content).raise_for_status()
+        return {"digest": digest, "size": len(content)}
+
+    def put_manifest(self, name: str, tag: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Upload a manifest or an index by the registry's API; return its descriptor."""
+        content = json.dumps(manifest).encode()
+        url = f"http://{self.address}/v2/{name}/manifests/{tag}"
+        headers = {"Content-Type": manifest["mediaType"]}
+        httpx.put(url, content=content, headers=headers, auth=LOGIN, trust_env=False).raise_for_status()
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return {"mediaType": manifest["mediaType"], "digest": digest, "size": len(content)}
 
     def tags(self, name: str) -> set[str]:
         return set(self.get(f"{name}/tags/list").get("tags") or [])

@@ -24,10 +24,10 @@ GIVEN = ("--image", TRAINING, *REST)
 
 @pytest.fixture(autouse=True)
 def pushed(aws, tmp_path, monkeypatch):
-    """Both images in ECR, one of them in an index; a checkpoint and observations in the current folder."""
+    """Both images in ECR; a checkpoint and observations in the current folder."""
     monkeypatch.chdir(tmp_path)
     put_image(aws, "mountain-car-training", "1", "amd64", title="mountain-car-training", revision="unknown")
-    put_image(aws, "mountain-car-serving", "1", "amd64", index=True, title="mountain-car-serving")
+    put_image(aws, "mountain-car-serving", "1", "amd64", title="mountain-car-serving")
     (tmp_path / "checkpoint").mkdir()
     (tmp_path / "checkpoint/.coach_checkpoint").write_text("x")
     (tmp_path / "o.csv").write_text("0.5,-0.5\n")
@@ -67,13 +67,19 @@ def in_order(script, aws, mistakes) -> None:
 
 def test_images_that_cannot_run(script, aws, model):
     put_image(aws, "arm", "1", "arm64")
-    put_image(aws, "arm", "many", "arm64", index=True)
+    put_image(aws, "many", "1", "amd64", index=True)
     far, gone, arm = TRAINING.replace(REGION, "us-east-1"), TRAINING.replace(":1", ":2"), f"{REGISTRY}/arm:1"
     scripts = (
         ("train.py", "--source-dir", "source", "--entry-point", "train.py"),
         ("evaluate.py", "checkpoint"),
         ("deploy.py", model),
         ("transform.py", model, "o.csv"),
+        ("tune.py", "--range", "discount=0.9:0.99"),
+        ("register.py", model),
+    )
+    build = "docker buildx build --platform linux/{} --provenance=false --sbom=false"
+    index = (
+        f"Image {REGISTRY}/many:1 is an index of manifests, but SageMaker takes a single one: build it with `{build}`."
     )
     sentence = f"The image is {far}, of region us-east-1, expected one of {REGION}."
     mistakes = [
@@ -81,8 +87,13 @@ def test_images_that_cannot_run(script, aws, model):
         ((*scripts[1], "--image", gone), f"There is no image {gone}: push one with scripts/push_images.py."),
         (("train.py", "--image", arm), f"Image {arm} is for arm64, but ml.c5.xlarge has amd64."),
         (
-            ("deploy.py", model, "--image", arm.replace(":1", ":many"), "--serverless"),
-            f"Image {REGISTRY}/arm:many is for arm64, but SageMaker has amd64.",
+            ("deploy.py", model, "--image", arm, "--serverless"),
+            f"Image {arm} is for arm64, but SageMaker has amd64.",
+        ),
+        *(((*command, "--image", f"{REGISTRY}/many:1"), index.format("amd64")) for command in scripts),
+        (
+            ("deploy.py", model, "--image", f"{REGISTRY}/many:1", "--instance-type", "ml.c7g.large"),
+            index.format("arm64"),
         ),
         (
             ("deploy.py", model, "--image", SERVING, "--instance-type", "ml.c7g.large"),

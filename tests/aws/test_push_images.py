@@ -29,6 +29,7 @@ import docker
 pytest_plugins = ("registry",)
 
 NAMES = [f"mountain-car-{kind}" for kind in project.KINDS]
+OCI_IMAGE, OCI_INDEX = (f"application/vnd.oci.image.{name}.v1+json" for name in ("manifest", "index"))
 ECR = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 
@@ -211,6 +212,31 @@ def test_an_image_for_another_processor_is_not_pushed(checkout, engine, kept_tag
         2, f"Error: Image {name} is for linux/arm64, expected linux/amd64: build it with `make images`.\n"
     )  # fmt: skip
     assert revision not in stand_in_registry.tags("mountain-car-training")
+
+
+@pytest.mark.container
+def test_an_index_in_the_registry_is_refused(checkout, engine, stand_in_registry):
+    """As BuildKit makes it by default, of one image and its attestations; a single manifest of OCI's is taken."""
+    checkout.git("commit", "--quiet", "--allow-empty", "--message", "Built by BuildKit")
+    revision = checkout.git("rev-parse", "--short=12", "HEAD")
+    for name in NAMES:
+        config = stand_in_registry.put_blob(name, b'{"architecture": "amd64", "os": "linux"}')
+        config["mediaType"] = "application/vnd.oci.image.config.v1+json"
+        manifest = {"schemaVersion": 2, "mediaType": OCI_IMAGE, "config": config, "layers": []}
+        image = stand_in_registry.put_manifest(name, revision, manifest)
+    attestation = {**image, "platform": {"os": "unknown", "architecture": "unknown"}}
+    image["platform"] = {"os": "linux", "architecture": "amd64"}
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [image, attestation]}
+    stand_in_registry.put_manifest("mountain-car-serving", revision, index)
+    done = checkout.script("push_images.py", "--registry", stand_in_registry.address, "--only", "push")
+    address = f"{stand_in_registry.address}/mountain-car-serving:{revision}"
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"Error: {address} is an index of manifests, but SageMaker takes a single one: delete it from the repository, "
+        "build it with `make images` or `docker buildx build --platform linux/amd64 --provenance=false --sbom=false`, "
+        "and push it again.\n",
+    )
+    assert f"mountain-car-training:{revision} is pushed already\n" in done.stdout
 
 
 def load_image(engine, name, architecture):

@@ -6,7 +6,7 @@ https://github.com/opencontainers/image-spec/blob/main/config.md
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,40 +20,45 @@ ECR_IMAGE = re.compile(
     r"(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 TITLE, REVISION = "org.opencontainers.image.title", "org.opencontainers.image.revision"
-MEDIA_TYPES = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
+INDEXES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.index.v1+json",
 )
-"""Of manifests: of one image, and of an index of several."""
+"""Media types of what SageMaker does not take in place of an image: an index of several manifests."""
+MEDIA_TYPES = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    *INDEXES,
+)
+ONE_MANIFEST = "docker buildx build --platform linux/{} --provenance=false --sbom=false"
+"""Builds an image, for an architecture, that is not an index in a registry."""
 SECONDS_TO_ANSWER = 10
 
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """The configuration of an image, or of each image in an index.
+    """The configuration of an image; nothing is known of an index, in which there may be several.
 
     Attributes:
-        architectures: ``amd64``, ``arm64``: those that there are.
-        labels: of the image; of an index those of its first image.
+        architecture: ``amd64`` or ``arm64``.
+        labels: of the image.
         built: when; None if the image does not say.
+        is_index: whether it is an index, as BuildKit makes it of one image and its attestations.
     """
 
-    architectures: tuple[str, ...]
-    labels: Mapping[str, str]
-    built: datetime | None
+    architecture: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    built: datetime | None = None
+    is_index: bool = False
 
     @classmethod
-    def parse(
-        cls, architectures: tuple[str, ...], labels: Mapping[str, str] | None, built: str | None
-    ) -> "ImageConfig":
+    def parse(cls, architecture: str, labels: Mapping[str, str] | None, built: str | None) -> "ImageConfig":
         """Return a configuration from the texts in an image."""
         try:
             time = datetime.fromisoformat(built) if built else None
         except ValueError:
             time = None
-        return cls(architectures, labels or {}, time)
+        return cls(architecture, labels or {}, time)
 
     @property
     def kind(self) -> str | None:
@@ -73,25 +78,15 @@ def read_from_ecr(ecr: Any, uri: str) -> ImageConfig | None:
     where = {"registryId": image["account"], "repositoryName": image["repository"]}
     identifier = {"imageDigest": image["digest"]} if image["digest"] else {"imageTag": image["tag"] or "latest"}
     try:
-        manifest = _manifest(ecr, where, identifier)
-        # An attestation of the builder's is in an index too, as an image of an unknown architecture.
-        members = [
-            (entry["platform"]["architecture"], entry["digest"])
-            for entry in manifest.get("manifests", [])
-            if entry.get("platform", {}).get("os") == "linux"
-        ]
-        if members:
-            manifest = _manifest(ecr, where, {"imageDigest": members[0][1]})
+        answer = ecr.batch_get_image(**where, imageIds=[identifier], acceptedMediaTypes=MEDIA_TYPES)
+        manifest = json.loads(answer["images"][0]["imageManifest"])
+        if "manifests" in manifest:
+            return ImageConfig(is_index=True)
         layer = ecr.get_download_url_for_layer(**where, layerDigest=manifest["config"]["digest"])
         answer = requests.get(layer["downloadUrl"], timeout=SECONDS_TO_ANSWER)
         answer.raise_for_status()
         config = answer.json()
-        architectures = tuple(name for name, _ in members) or (str(config["architecture"]),)
-        return ImageConfig.parse(architectures, config.get("config", {}).get("Labels"), config.get("created"))
+        labels = config.get("config", {}).get("Labels")
+        return ImageConfig.parse(str(config["architecture"]), labels, config.get("created"))
     except (ClientError, BotoCoreError, requests.RequestException, ValueError, LookupError, TypeError):
         return None
-
-
-def _manifest(ecr: Any, where: Mapping[str, str], identifier: Mapping[str, str]) -> dict[str, Any]:
-    answer = ecr.batch_get_image(**where, imageIds=[identifier], acceptedMediaTypes=MEDIA_TYPES)
-    return dict(json.loads(answer["images"][0]["imageManifest"]))

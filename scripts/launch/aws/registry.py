@@ -4,25 +4,29 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/docker-push-ecr-image.htm
 """
 
 import base64
+import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from docker.errors import APIError, NotFound
+from docker.utils import version_gte
 from tqdm import tqdm
 
 import docker
 from launch import project
 from launch.aws import errors as aws_errors
 from launch.aws.clients import Clients
+from launch.aws.image_configs import INDEXES, MEDIA_TYPES, ONE_MANIFEST, SECONDS_TO_ANSWER
 from launch.cli.dry_run import Request
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
 
 ADDRESS = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*(:\d{1,5})?(/[a-z0-9][a-z0-9._-]*)*")
+LOOPBACK = ("127.0.0.1", "localhost")
 LAYER_CACHE = "layer-cache"
 """What the tags begin with that move to a newer image with each build; all other tags stay with their image."""
 UNTAGGED_DAYS = 14
@@ -134,35 +138,68 @@ class Registry:
 
         Raises:
             JobFailed: The registry does not answer, or refuses the login.
+            UsageError: It is an index of several manifests.
         """
         name = f"{self.repository(kind)}:{tag}"
         try:
             with waiting_for(f"an answer of {self.address}"):
-                return str(self._engine.images.get_registry_data(name, auth_config=self._login).id)
-        except NotFound:
-            return None
+                descriptor = self._descriptor(kind, tag)
         except (APIError, requests.RequestException) as error:
             raise JobFailed(f"{self.address} cannot be asked about {name}: {_reason(error)}.") from None
+        if descriptor.get("mediaType") in INDEXES:
+            raise UsageError(
+                f"{name} is an index of manifests, but SageMaker takes a single one: delete it from the repository, "
+                f"build it with `make images` or `{ONE_MANIFEST.format('amd64')}`, and push it again."
+            )
+        return descriptor.get("digest")
+
+    def _descriptor(self, kind: str, tag: str) -> dict[str, str]:
+        """Return the media type and the digest of what has a tag, empty if nothing has.
+
+        Docker asks for us, with its own proxies and certificates. Podman's API has no such request.
+        """
+        try:
+            name = f"{self.repository(kind)}:{tag}"
+            data = self._engine.images.get_registry_data(name, auth_config=self._login)
+            return dict(data.attrs["Descriptor"])
+        except NotFound as error:
+            if error.response is not None and "json" in error.response.headers.get("Content-Type", ""):
+                return {}
+        host, _, name = self.repository(kind).partition("/")
+        scheme = "http" if host.partition(":")[0] in LOOPBACK else "https"
+        answer = requests.head(
+            f"{scheme}://{host}/v2/{name}/manifests/{tag}",
+            headers={"Accept": ", ".join(MEDIA_TYPES)},
+            auth=(self._login["username"], self._login["password"]),
+            timeout=SECONDS_TO_ANSWER,
+        )
+        if answer.status_code == requests.codes.not_found:
+            return {}
+        answer.raise_for_status()
+        return {"mediaType": answer.headers["Content-Type"], "digest": answer.headers["Docker-Content-Digest"]}
 
     def push(self, image: str, kind: str, tag: str) -> str:
         """Push an image of the engine under a tag and return its digest; a terminal shows a progress bar.
 
         Raises:
             JobFailed: It cannot be pushed.
+            UsageError: What the registry has got is an index of several manifests.
         """
         repository = self.repository(kind)
-        digest = ""
         try:
             self._engine.images.get(image).tag(repository, tag=tag)
-            events = self._engine.api.push(repository, tag=tag, stream=True, decode=True, auth_config=self._login)
+            with _single_manifests(self._engine.api):
+                events = self._engine.api.push(repository, tag=tag, stream=True, decode=True, auth_config=self._login)
             name = f"{project.repository_name(kind)}:{tag}"
             with waiting_for(f"the push of {name}"):
                 for event in _with_progress_bar(events, name):
                     if "error" in event:
                         raise JobFailed(f"{repository}:{tag} cannot be pushed: {event['error'].strip().rstrip('.')}.")
-                    digest = event.get("aux", {}).get("Digest", digest)
         except (APIError, requests.RequestException) as error:
             raise JobFailed(f"{repository}:{tag} cannot be pushed: {_reason(error)}.") from None
+        digest = self.digest(kind, tag)  # Docker's last event says it, Podman's do not
+        if digest is None:
+            raise JobFailed(f"{repository}:{tag} is not in the registry, although it was pushed.")
         return digest
 
     def pull(self, kind: str, tag: str) -> str | None:
@@ -175,6 +212,21 @@ class Registry:
             print(f"No {name} to take layers from: {_reason(error)}", flush=True)
             return None
         return name
+
+
+@contextlib.contextmanager
+def _single_manifests(api: docker.APIClient) -> Iterator[None]:
+    """Have an engine push the image alone of what BuildKit has made an index of, with attestations.
+
+    docker-py has no name for this parameter of ImagePush (https://docs.docker.com/reference/api/engine/, from 1.46).
+    """
+    if version_gte(api.api_version, "1.46"):
+        system, architecture = project.PLATFORM.split("/")
+        api.params = {"platform": json.dumps({"os": system, "architecture": architecture})}
+    try:
+        yield
+    finally:
+        api.params = {}
 
 
 def _reason(error: Exception) -> str:
@@ -191,7 +243,7 @@ def _with_progress_bar(events: Iterable[dict[str, Any]], name: str) -> Iterable[
             layer, detail = event.get("id", ""), event.get("progressDetail") or {}
             if "total" in detail:  # none for a layer that the registry has already
                 totals[layer] = detail["total"]
-                pushed[layer] = min(detail["current"], detail["total"])
+                pushed[layer] = min(detail.get("current", 0), detail["total"])  # the image store of containerd: no 0
             elif event.get("status") == "Pushed":
                 pushed[layer] = totals.get(layer, 0)
             bar.total = sum(totals.values())

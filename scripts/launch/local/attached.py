@@ -134,8 +134,9 @@ def serve_endpoint(
             this error, and then the message ends with the endpoint's last lines.
     """
     log: collections.deque[str] = collections.deque(maxlen=LINES_OF_LOG)
-    with interruption.held_back(), tempfile.TemporaryDirectory() as folder:
-        ml = Path(folder)
+    # Beside the model: an engine in a virtual machine, as on macOS, may see no folder but those below the home folder.
+    with interruption.held_back(), tempfile.TemporaryDirectory(prefix=".ml-", dir=model_archive.parent) as folder:
+        ml = Path(folder).resolve()
         unpack(model_archive, ml / "model")
         workload, url = engine.serve(ml, name)
         reader = threading.Thread(target=lambda: log.extend(workload.lines()), daemon=True)

@@ -100,7 +100,7 @@ class LocalClients(Clients):
             found = images.connect().images.get(uri).attrs
         except (UsageError, ImageNotFound):
             return None
-        return ImageConfig.parse((found["Architecture"],), found["Config"].get("Labels"), found.get("Created"))
+        return ImageConfig.parse(found["Architecture"], found["Config"].get("Labels"), found.get("Created"))
 
     @cached_property
     def cloudwatch(self) -> Any:

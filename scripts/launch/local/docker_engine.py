@@ -34,7 +34,8 @@ class DockerEngine:
         labels: of all containers that it starts.
 
     Raises:
-        UsageError: No Docker engine answers, or it has not got the images, or others than SageMaker takes.
+        UsageError: No Docker engine answers, or it has not got the images, or others than SageMaker takes, or it has
+            another processor and does not emulate theirs.
     """
 
     name = "docker"
@@ -50,6 +51,22 @@ class DockerEngine:
                 images.check_platform(self._client.images.get(image), image)
             except ImageNotFound:
                 raise UsageError(f"Image {image} is not on this Docker engine, build it with `make images`.") from None
+        if not images.is_native(self._client):
+            self._check_emulation()
+
+    def _check_emulation(self) -> None:
+        """Start a container that does nothing: no answer of the engine says whether it emulates another processor."""
+        try:
+            workload = self._run(self._training_image, "", "emulation", entrypoint="true", network_mode="none")
+        except JobFailed as failed:
+            said = str(failed)
+        else:
+            try:
+                said = "\n".join(workload.lines())
+            finally:
+                workload.stop(0)
+        if images.NO_EMULATION in said:
+            raise UsageError(images.how_to_emulate(self._client))
 
     def train(self, ml: Path, name: str, settings: ContainerSettings = DEFAULT_SETTINGS) -> Workload:
         host = settings.host or self.host
@@ -101,8 +118,9 @@ class DockerEngine:
     ) -> "ContainerWorkload":
         container = None
         unique = f"{name}-{uuid.uuid4().hex[:6]}"  # another checkout on this machine may have one of the same name
+        options = {"labels": self._labels, "platform": images.PLATFORM, **options}
         try:
-            container = self._client.containers.create(image, command, name=unique, labels=self._labels, **options)
+            container = self._client.containers.create(image, command, name=unique, **options)
             container.start()
         except APIError as error:
             if container is not None:
@@ -150,5 +168,6 @@ class ContainerWorkload:
                 entrypoint="chown",
                 volumes={str(self._writable): {"bind": "/opt/ml", "mode": "rw"}},
                 network_mode="none",
+                platform=images.PLATFORM,
                 remove=True,
             )

@@ -89,7 +89,7 @@ def choose_engine(image: str) -> str:
         print(f"No Docker engine answers: instead of {image}, its entry point runs as a process", file=sys.stderr)
         return "process"
     if not client.images.list(image):
-        remedy = "build it with `make images`" if is_ours else f"docker pull {image}"
+        remedy = "build it with `make images`" if is_ours else f"docker pull --platform linux/amd64 {image}"
         raise UsageError(f"Image {image} is not on this Docker engine: {remedy}.")
     return "docker"
 

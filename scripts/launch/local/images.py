@@ -3,12 +3,15 @@
 import contextlib
 import io
 import os
+import re
 import subprocess
 import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image
 
@@ -16,14 +19,16 @@ import docker
 from launch.cli import interruption
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
-from launch.project import ROOT, git_revision, image_name, repository_name
+from launch.project import KINDS, PLATFORM, ROOT, git_revision, image_name, repository_name
 
 BASE_IMAGE = "debian:bookworm-slim"
-PLATFORM = "linux/amd64"
-"""Of both images, wherever they are built and run: MXNet has packages for no other, and SageMaker is told of none."""
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 LAST_LINES = 15
 """Of a build's log, in the message of an error."""
+STEP = re.compile(r"(\[\d+/\d+\] )?step \d", re.IGNORECASE)
+"""What a step's line begins with: ``Step 1/9 : FROM`` of Docker, ``[1/2] STEP 1/3: FROM`` of Podman."""
+NO_EMULATION = "exec format error"
+"""In what a kernel says that is to run a program for another processor."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,36 @@ class BuiltImage:
 
 
 def connect() -> docker.DockerClient:
-    """Return a client of the Docker engine.
+    """Return a client of the Docker engine that the command ``docker`` asks: DOCKER_HOST's, else its context's.
 
     Raises:
-        UsageError: No engine answers.
+        UsageError: No engine answers, or there is no such context.
     """
+    where = _address()
     try:
         client = docker.from_env(timeout=600)
         client.ping()
-    except DockerException:
-        where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    except (DockerException, requests.RequestException):
         raise UsageError(f"No Docker engine answers at {where}, expected one that is running.") from None
     return client
+
+
+def _address() -> str:
+    """Return where ``docker.from_env`` looks for the engine.
+
+    https://docs.docker.com/engine/manage-resources/contexts/
+    """
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    chosen = os.environ.get("DOCKER_CONTEXT")
+    try:
+        context = ContextAPI.get_context(chosen)
+    except Exception as error:  # of no class of its own if the context's file is broken
+        raise UsageError(f"The Docker context cannot be read: {error}.") from None
+    if context is None:
+        name = f"context {chosen} of DOCKER_CONTEXT" if chosen else "current Docker context"
+        raise UsageError(f"The {name} is not there, expected one that `docker context ls` shows.")
+    return str(context.Host) + ("" if context.Name == "default" else f", of Docker's context {context.Name}")
 
 
 def platform_of(image: Image) -> str:
@@ -61,8 +84,24 @@ def check_platform(image: Image, name: str) -> Image:
         UsageError: It is for another processor or system.
     """
     if platform_of(image) != PLATFORM:
-        raise UsageError(f"Image {name} is for {platform_of(image)}, expected {PLATFORM}: build it with `make images`.")
+        is_ours = any(name.startswith(f"{repository_name(kind)}:") for kind in KINDS)
+        remedy = "make images" if is_ours else f"docker build --platform {PLATFORM}"
+        raise UsageError(f"Image {name} is for {platform_of(image)}, expected {PLATFORM}: build it with `{remedy}`.")
     return image
+
+
+def is_native(client: docker.DockerClient) -> bool:
+    """Return whether the engine's own processor runs the images, without emulation."""
+    return f"linux/{client.version().get('Arch')}" == PLATFORM
+
+
+def how_to_emulate(client: docker.DockerClient) -> str:
+    """Return the sentence for an engine that runs no program for the images' processor."""
+    return (
+        f"This Docker engine, on {client.version().get('Arch')}, runs no image for {PLATFORM}: have it emulate that by "
+        "`docker run --privileged --rm tonistiigi/binfmt --install amd64`, or in Docker Desktop by Rosetta "
+        "(Settings, General)."
+    )
 
 
 def find_ca_bundle(flag: Path | None) -> Path | None:
@@ -189,15 +228,17 @@ def _build(
                 error = event.get("error", event.get("message"))  # a message alone: the engine has not begun to build
                 for line in event.get("stream", error or "").splitlines():
                     log.append(line)
-                    if line.startswith("Step ") or error:
+                    if STEP.match(line) or error:
                         say(f"[{kind}] {line}")
                 if error:
-                    raise JobFailed(_build_failure(kind, error, log))
+                    raise JobFailed(_build_failure(client, kind, error, log))
     except APIError as error:
-        raise JobFailed(_build_failure(kind, str(error.explanation), log)) from None
+        raise JobFailed(_build_failure(client, kind, str(error.explanation), log)) from None
 
 
-def _build_failure(kind: str, error: str, log: list[str]) -> str:
+def _build_failure(client: docker.DockerClient, kind: str, error: str, log: list[str]) -> str:
+    if NO_EMULATION in "\n".join([error, *log]):
+        return f"The {kind} image cannot be built. {how_to_emulate(client)}"
     return f"The {kind} image cannot be built: {error}\n" + "\n".join(log[-LAST_LINES:])
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from launch.aws import image_uris, role_rights
 from launch.aws.clients import Clients
-from launch.aws.image_configs import ECR_IMAGE, REVISION, ImageConfig
+from launch.aws.image_configs import ECR_IMAGE, ONE_MANIFEST, REVISION, ImageConfig
 from launch.aws.storage import Storage, split
 from launch.cli import instance_types, options, parameter_ranges
 from launch.cli.dry_run import Request
@@ -117,9 +117,14 @@ def _check_image(clients: Clients, uri: str, config: ImageConfig | None, types: 
     image_uris.check_exists(clients, uri)
     for instance_type in types or [""]:
         architecture = instance_types.architecture(instance_type)
-        if config and architecture not in config.architectures:
+        if config and config.is_index:
+            raise UsageError(
+                f"Image {uri} is an index of manifests, but SageMaker takes a single one: "
+                f"build it with `{ONE_MANIFEST.format(architecture)}`."
+            )
+        if config and architecture != config.architecture:
             instances = f"{instance_type} has" if instance_type else "SageMaker has"
-            raise UsageError(f"Image {uri} is for {', '.join(config.architectures)}, but {instances} {architecture}.")
+            raise UsageError(f"Image {uri} is for {config.architecture}, but {instances} {architecture}.")
 
 
 def _check_age(arguments: argparse.Namespace, clients: Clients, uri: str, config: ImageConfig | None) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import signal
 import socketserver
 import threading
@@ -49,7 +50,8 @@ def interruptible():
 def fake_engine(tmp_path, monkeypatch):
     """A Docker engine's API on a Unix socket: answers from a dict of (method, end of path) -> (status, body).
 
-    Of several ends the longest counts. A body is an object, bytes, or a list of objects, which are sent as a stream.
+    Of several ends the longest counts. A body is an object, a text, bytes, or a list of objects, which are sent as a
+    stream.
     Yields the dict and the list of requests, each the method and the path; its ``asked`` has their parameters, headers
     and bodies too.
     """
@@ -58,7 +60,7 @@ def fake_engine(tmp_path, monkeypatch):
         asked: ClassVar[list[SimpleNamespace]] = []
 
     Requests.asked = []
-    answers = {("GET", "/version"): (200, {"ApiVersion": "1.43"}), ("GET", "/_ping"): (200, {})}
+    answers = {("GET", "/version"): (200, {"ApiVersion": "1.43", "Arch": "amd64"}), ("GET", "/_ping"): (200, {})}
     requests = Requests()
 
     class Engine(BaseHTTPRequestHandler):
@@ -70,7 +72,7 @@ def fake_engine(tmp_path, monkeypatch):
             requests.append((self.command, path))
             asked = SimpleNamespace(
                 method=self.command,
-                path=path.partition("/v1.43")[2],
+                path=re.sub(r"^/v\d[\d.]*", "", path),
                 query=dict(parse_qsl(query)),
                 headers=self.headers,
                 body=body,
@@ -80,7 +82,7 @@ def fake_engine(tmp_path, monkeypatch):
             nearest = (self.command, max(ends, key=len, default=""))
             status, body = answers.get(nearest, (404, {"message": "No such image"}))
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/plain" if isinstance(body, str) else "application/json")
             self.send_header("Connection", "close")
             if path.endswith(STREAMS):
                 self.send_header("Transfer-Encoding", "chunked")
@@ -92,7 +94,7 @@ def fake_engine(tmp_path, monkeypatch):
                 return
             self.end_headers()
             if body is not None:
-                self.wfile.write(json.dumps(body).encode())
+                self.wfile.write((body if isinstance(body, str) else json.dumps(body)).encode())
 
         def _body(self):
             if self.headers.get("Transfer-Encoding") != "chunked":

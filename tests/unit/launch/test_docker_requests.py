@@ -127,7 +127,7 @@ def test_the_engine_of_an_image(engine, monkeypatch, capsys, answers):
         assert choose_engine(IMAGE) == "docker"
     else:
         with pytest.raises(
-            UsageError, match=r"^Image my-image:1 is not on this Docker engine: docker pull my-image:1\.$"
+            UsageError, match=r"^Image my-image:1 is not on this Docker engine: docker pull --platform linux/amd64 my-image:1\.$"
         ):
             choose_engine(IMAGE)
         with pytest.raises(UsageError, match=r"mountain-car-serving:latest .*: build it with `make images`"):
@@ -205,12 +205,15 @@ def test_a_build_of_an_image(engine, monkeypatch, tmp_path):
         {"Id": "s", "Size": 100_000_000, **PLATFORM},
     )
     engine.answers["POST", "/tag"] = (201, None)
-    engine.answers["POST", "/build"] = (200, [{"stream": "Step 1/2 : FROM\nnoise\n"}, {"stream": "Step 2/2 : RUN"}])
+    engine.answers["POST", "/build"] = (
+        200,
+        [{"stream": "Step 1/2 : FROM\nnoise\n"}, {"stream": "[2/2] STEP 2/2: RUN"}],
+    )
     said: list[str] = []
     client = images.connect()
     built = images.build(client, "serving", "base:1", tmp_path / "ca.pem", said.append, ["cached:1"])
     assert built == images.BuiltImage("mountain-car-serving:latest", 30_000_000)
-    assert said == ["[serving] Step 1/2 : FROM", "[serving] Step 2/2 : RUN"]
+    assert said == ["[serving] Step 1/2 : FROM", "[serving] [2/2] STEP 2/2: RUN"], "Docker's and Podman's"
     (asked,) = engine.of("/build")
     assert asked.query["dockerfile"] == "docker/serving/Dockerfile"
     assert (asked.query["t"], json.loads(asked.query["cachefrom"])) == ("mountain-car-serving:latest", ["cached:1"])
@@ -282,6 +285,8 @@ def target(engine) -> Registry:
     data = [{"authorizationToken": token, "proxyEndpoint": f"https://{ECR}"}]
     clients = SimpleNamespace(ecr=SimpleNamespace(get_authorization_token=lambda: {"authorizationData": data}))
     engine.answers["POST", "/tag"] = (201, None)
+    pushed = {"Descriptor": {"digest": "sha256:1"}, "Platforms": []}
+    engine.answers["GET", f"/distribution/{ECR}/mountain-car-training:v1/json"] = (200, pushed)
     made = Registry(images.connect(), clients)
     assert Registry(images.connect(), clients, "localhost:5000/mirror").address == "localhost:5000/mirror"
     for address in ("https://x", "x/", "UPPER/Case", "-x", "x:123456"):
@@ -332,6 +337,7 @@ def test_a_terminal_shows_how_much_of_an_image_is_pushed(engine, target, monkeyp
     monkeypatch.setattr(sys, "stderr", Terminal())
     events = [
         {"status": "The push refers to"},
+        {"id": "a", "status": "Pushing", "progressDetail": {"total": 4}},  # of containerd's image store
         {"id": "a", "status": "Pushing", "progressDetail": {"current": 1, "total": 4}},
         {"id": "b", "status": "Pushing", "progressDetail": {"current": 30, "total": 20}},
         {"id": "c", "status": "Layer already exists", "progressDetail": {}},
@@ -341,7 +347,7 @@ def test_a_terminal_shows_how_much_of_an_image_is_pushed(engine, target, monkeyp
     ]
     engine.answers["POST", "/push"] = (200, events)
     target.push("mountain-car-training:abc", "training", "v1")
-    assert shown == [(0, 0), (1, 4), (21, 24), (21, 24), (23, 24), (24, 24), (24, 24)]
+    assert shown == [(0, 0), (0, 4), (1, 4), (21, 24), (21, 24), (23, 24), (24, 24), (24, 24)]
 
 
 def test_the_digest_of_a_tag_in_the_registry(engine, target):
