@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from jobs import ROOT, Job
+from launch.cli.errors import UsageError
+from launch.sagemaker import hyperparameter_check
 
 NEWER = ("3.14", "3.13", "3.12")
 MAKE_VENV = ROOT / "scripts/make_venv.sh"
@@ -77,12 +80,13 @@ def test_every_script_starts_and_a_request_is_shown(newer):
     assert json.loads(done.stdout)["HyperParameters"]["discount"] == "0.9"
 
 
-def test_hyperparameters_are_checked_without_coach(newer, tmp_path):
-    done = run(newer, "scripts/train.py", "--local", "-p", "improve_steps=-3", RL_RUNS=str(tmp_path))
-    assert (done.returncode, done.stderr) == (
-        2,
-        "Error: Hyperparameter improve_steps is -3, expected a whole number 1 or more.\n",
-    )
+def test_hyperparameters_are_checked_without_coach(newer, monkeypatch):
+    """``rl.`` paths are not: they lead to what Coach holds."""
+    monkeypatch.setattr(sys, "executable", str(newer))
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mountain-car-training:latest"
+    hyperparameter_check.check(image, [{"improve_steps": "100", "rl.agent_params.algorithm.discount": "0.9"}])
+    with pytest.raises(UsageError, match=r"^Hyperparameter improve_steps is -3, expected a whole number 1 or more\.$"):
+        hyperparameter_check.check(image, [{"improve_steps": "-3"}])
 
 
 def test_a_report_is_the_same(newer, dqn_job: Job, tmp_path):

@@ -127,7 +127,8 @@ def test_the_engine_of_an_image(engine, monkeypatch, capsys, answers):
         assert choose_engine(IMAGE) == "docker"
     else:
         with pytest.raises(
-            UsageError, match=r"^Image my-image:1 is not on this Docker engine: docker pull --platform linux/amd64 my-image:1\.$"
+            UsageError,
+            match=r"^Image my-image:1 is not on this Docker engine: docker pull --platform linux/amd64 my-image:1\.$",
         ):
             choose_engine(IMAGE)
         with pytest.raises(UsageError, match=r"mountain-car-serving:latest .*: build it with `make images`"):
