@@ -139,6 +139,7 @@ def test_mistakes_about_packages(script, aws, model):
         assert sentence in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert aws.client("sagemaker").list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+    assert aws.client("s3").list_buckets()["Buckets"] == []
     assert names(aws) == ([], [])
 
 

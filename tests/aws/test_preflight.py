@@ -3,10 +3,12 @@
 import json
 import os
 import subprocess
+import tarfile
 
 import boto3
 import pytest
 from local_aws import ACCOUNT, REGION, refusing, requests_of
+from local_machine import NO_AWS
 from unknown_to_moto import put_image
 
 pytest_plugins = ("proxy", "serving_resources")
@@ -28,7 +30,8 @@ def pushed(aws, tmp_path, monkeypatch):
     (tmp_path / "checkpoint/.coach_checkpoint").write_text("x")
     (tmp_path / "o.csv").write_text("0.5,-0.5\n")
     (tmp_path / "source").mkdir()
-    (tmp_path / "source/train.py").write_text("print('no checks')\n")
+    for name in ("train.py", "train-coach.py"):
+        (tmp_path / "source" / name).write_text("print('no checks')\n")
 
 
 def created(aws) -> list[str]:
@@ -37,6 +40,7 @@ def created(aws) -> list[str]:
     names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     kinds = (
         ("list_training_jobs", "TrainingJobSummaries"),
+        ("list_hyper_parameter_tuning_jobs", "HyperParameterTuningJobSummaries"),
         ("list_transform_jobs", "TransformJobSummaries"),
         ("list_models", "Models"),
         ("list_endpoint_configs", "EndpointConfigs"),
@@ -160,6 +164,25 @@ def test_a_stale_image(script, aws, checkout):
     assert script(*dirty).stderr == ""
 
 
+def test_a_stale_image_of_this_machine_is_refused(script, checkout, engine, tmp_path):
+    root, revision = checkout
+    (root / "src/a.py").write_text("2")
+    labels = {"title": "mountain-car-training", "revision": revision}
+    changes = [f"LABEL org.opencontainers.image.{name}={value}" for name, value in labels.items()]
+    nothing = str(tmp_path / "nothing.tar")
+    with tarfile.open(nothing, "w"):
+        pass
+    engine.api.import_image_from_file(nothing, repository="stale", tag=revision, changes=changes)
+    try:
+        done = script("train.py", "--local", "--image", f"stale:{revision}", **NO_AWS)
+    finally:
+        engine.images.remove(f"stale:{revision}")
+    older = f"Image stale:{revision} is of revision {revision}, older than the checkout's src/a.py"
+    remedy = "`make images` builds it, --stale-image ok takes it as it is"
+    assert (done.returncode, done.stderr) == (2, f"Error: {older}: {remedy}.\n")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_buckets_and_roles_that_cannot_be_used(script, aws, model, between):
     bucket(aws, "mine-far", "eu-central-1")
     bucket(aws, "mine-near")
@@ -244,7 +267,7 @@ def test_hyperparameters_that_the_container_would_refuse(script, aws):
             ),
         ],
     )
-    own = ("--source-dir", "source", "--entry-point", "train.py")  # nothing is known of what it takes
+    own = ("--source-dir", "source", "--entry-point", "train-coach.py")  # nothing is known of what it takes
     assert script(*one, "discont=0.9", *own).returncode == 0
     put_image(aws, "theirs", "1", "amd64")
     assert script("train.py", "--image", f"{REGISTRY}/theirs:1", *REST, "-p", "x=y").returncode == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from jobs import ROOT
 from local_aws import ACCOUNT, REGION, put_images, requests_of
+from local_machine import a_machine
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/mountain-car-training:1"
 GIVEN = ("--image", IMAGE, "--role", f"arn:aws:iam::{ACCOUNT}:role/given", "--job-name", "mine")
@@ -49,6 +50,20 @@ def test_a_fetched_job(script, aws, tmp_path, with_environment):
     description = tmp_path / "runs/mine/description.json"
     assert '"LOGIN": "***"' in description.read_text()
     assert description.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_job_of_this_machine(script, aws, tmp_path):
+    """Its variables are kept, for the process that runs it."""
+    machine = a_machine("process", script, aws)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/own.py").write_text("import os; assert os.environ['LOGIN'] == 'open-sesame'")
+    source = ("--source-dir", str(tmp_path / "source"), "--entry-point", "own.py")
+    done = machine("train.py", "--local", "--job-name", "mine", "--env", "LOGIN=open-sesame", *source, "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with_it = [file for file in machine.runs.rglob("*") if file.is_file() and b"open-sesame" in file.read_bytes()]
+    assert "record.json" in {file.name for file in with_it}
+    assert {file.stat().st_mode & 0o777 for file in with_it} == {0o600}
+    assert "open-sesame" not in done.stdout + done.stderr
 
 
 def test_a_dry_run_is_whole_in_a_pipe_and_masked_on_a_terminal(script, aws):
