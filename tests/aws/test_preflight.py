@@ -267,6 +267,9 @@ def test_hyperparameters_that_the_container_would_refuse(script, aws):
             ),
         ],
     )
+    done = script("evaluate.py", *GIVEN, "checkpoint", "-p", "discount=0.9")  # a training's
+    assert done.stderr.startswith("Error: Hyperparameter discount is unknown, known are "), done.stderr
+    assert created(aws) == []
     own = ("--source-dir", "source", "--entry-point", "train-coach.py")  # nothing is known of what it takes
     assert script(*one, "discont=0.9", *own).returncode == 0
     put_image(aws, "theirs", "1", "amd64")

@@ -4,7 +4,6 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from jobs import ROOT
@@ -71,18 +70,28 @@ def test_a_dry_run_is_whole_in_a_pipe_and_masked_on_a_terminal(script, aws):
     (request,) = requests_of(script(*dry)).values()
     assert request["Environment"] == {"LOGIN": "open-sesame"}
     assert request["HyperParameters"]["api_key"] == "open-barley"
+    shown = on_a_terminal(aws, *dry)
+    assert b'"LOGIN": "***"' in shown
+    assert b'"api_key": "***"' in shown
+    assert b"open-" not in shown
+    aws.client("s3").create_bucket(Bucket="b-1", CreateBucketConfiguration={"LocationConstraint": REGION})
+    aws.client("s3").put_object(Bucket="b-1", Key="model.tar.gz", Body=b"x")
+    several = ("deploy.py", *GIVEN[:4], "--env", "LOGIN=open-sesame", "s3://b-1/model.tar.gz", "--dry-run")
+    shown = on_a_terminal(aws, *several)
+    assert (b'"LOGIN": "***"' in shown, b"open-" in shown) == (True, False)
+
+
+def on_a_terminal(aws, script: str, *arguments: str) -> bytes:
     terminal, its_end = pty.openpty()
-    command = [sys.executable, str(Path(ROOT / "scripts" / dry[0])), *dry[1:]]
+    command = [sys.executable, str(ROOT / "scripts" / script), *arguments]
+    shown = b""
     with subprocess.Popen(command, stdout=its_end, env=aws.environment) as process:
         os.close(its_end)
-        shown = b""
         while chunk := read(terminal):
             shown += chunk
     os.close(terminal)
     assert process.returncode == 0
-    assert b'"LOGIN": "***"' in shown
-    assert b'"api_key": "***"' in shown
-    assert b"open-" not in shown
+    return shown
 
 
 def read(terminal: int) -> bytes:
