@@ -57,6 +57,7 @@ def others(script, aws, model) -> set[str]:
     variant = {"VariantName": "v", "InstanceType": "ml.c5.large", "InitialInstanceCount": 1}
     sagemaker.create_model(ModelName=MODEL, ExecutionRoleArn=GIVEN[3], PrimaryContainer={"Image": "theirs:1"})
     sagemaker.create_endpoint_config(EndpointConfigName=MODEL, ProductionVariants=[{**variant, "ModelName": MODEL}])
+    sagemaker.create_model(ModelName="made-by-hand", ExecutionRoleArn=GIVEN[3], PrimaryContainer={"Image": GIVEN[1]})
     sagemaker.create_endpoint(EndpointName=THEIRS, EndpointConfigName=MODEL)
     s3.create_bucket(Bucket="theirs", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="theirs", Key="rl-mountain-car-1/x")
