@@ -3,6 +3,7 @@
 import json
 import time
 
+import httpx
 import pytest
 from image_stack import create_stack
 from launch.aws.roles import TRUST_POLICY
@@ -11,10 +12,11 @@ from local_aws import REGION, log_lines, put_images
 from serving_resources import BUCKET, GIVEN, put_logs
 from timeline import after, refused
 
-pytest_plugins = ("timeline", "serving_resources")
+pytest_plugins = ("proxy", "timeline", "serving_resources")
 
 ROLE = f"rl-mountain-car-{REGION}"
-THEIRS = "theirs-2026-11-01-10-00-00-000000"
+THEIRS = "their-rl-mountain-car"
+MODEL = f"{THEIRS}-2026-11-01-10-00-00-000000"
 
 
 def account(aws) -> set[str]:
@@ -57,17 +59,18 @@ def others(script, aws, model) -> set[str]:
     """Have in the account what the scripts make and what others have made; return the others'."""
     s3, sagemaker, iam, logs = (aws.client(name) for name in ("s3", "sagemaker", "iam", "logs"))
     variant = {"VariantName": "v", "InstanceType": "ml.c5.large", "InitialInstanceCount": 1}
-    sagemaker.create_model(ModelName=THEIRS, ExecutionRoleArn=GIVEN[3], PrimaryContainer={"Image": "theirs:1"})
-    sagemaker.create_endpoint_config(EndpointConfigName=THEIRS, ProductionVariants=[{**variant, "ModelName": THEIRS}])
-    sagemaker.create_endpoint(EndpointName="theirs", EndpointConfigName=THEIRS)
+    sagemaker.create_model(ModelName=MODEL, ExecutionRoleArn=GIVEN[3], PrimaryContainer={"Image": "theirs:1"})
+    sagemaker.create_endpoint_config(EndpointConfigName=MODEL, ProductionVariants=[{**variant, "ModelName": MODEL}])
+    sagemaker.create_model(ModelName="made-by-hand", ExecutionRoleArn=GIVEN[3], PrimaryContainer={"Image": GIVEN[1]})
+    sagemaker.create_endpoint(EndpointName=THEIRS, EndpointConfigName=MODEL)
     s3.create_bucket(Bucket="theirs", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="theirs", Key="rl-mountain-car-1/x")
     iam.create_role(RoleName="theirs", AssumeRolePolicyDocument=json.dumps(TRUST_POLICY))
-    log_lines(aws, "theirs/algo-1", "a line")
-    logs.create_log_group(logGroupName="/aws/sagemaker/Endpoints/theirs")
-    sagemaker.create_model_package_group(ModelPackageGroupName="theirs", ModelPackageGroupDescription="x")
-    sagemaker.create_experiment(ExperimentName="theirs")
-    sagemaker.create_trial(TrialName="theirs", ExperimentName="theirs")
+    log_lines(aws, f"{THEIRS}/algo-1", "a line")
+    logs.create_log_group(logGroupName=f"/aws/sagemaker/Endpoints/{THEIRS}")
+    sagemaker.create_model_package_group(ModelPackageGroupName=THEIRS, ModelPackageGroupDescription="x")
+    sagemaker.create_experiment(ExperimentName=THEIRS)
+    sagemaker.create_trial(TrialName=THEIRS, ExperimentName=THEIRS)
     theirs = account(aws)
 
     sagemaker.create_model_package_group(ModelPackageGroupName="rl-mountain-car", ModelPackageGroupDescription="x")
@@ -159,7 +162,7 @@ def test_what_takes_long_is_said(script, aws, timeline, monkeypatch):
     assert f"Waiting for the deletion of role {ROLE}: 0 s\n" in done.stderr
 
 
-def test_below_a_prefix_all_files_go(script, aws):
+def test_below_a_prefix_all_files_go(script, aws, between):
     s3 = aws.client("s3")
     s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
     for key in ("cars/a", "cars/b/c", "cars-2/a", "rl-mountain-car-1/a"):
@@ -170,3 +173,15 @@ def test_below_a_prefix_all_files_go(script, aws):
         "cars-2/a",
         "rl-mountain-car-1/a",
     ]
+
+    def refuse(handler, answer):
+        if handler.command == "POST":  # DeleteObjects answers 200, whatever it has not deleted
+            error = "<Error><Key>cars-2/a</Key><Code>AccessDenied</Code><Message>not you</Message></Error>"
+            answer = httpx.Response(200, text=f"<DeleteResult>{error}</DeleteResult>")
+        handler.answer(answer.status_code, answer.headers, answer.content)
+
+    url, _ = between(refuse)
+    done = script("clean_up.py", "--bucket", "mine", "--prefix", "cars-2", "--yes", AWS_ENDPOINT_URL_S3=url)
+    left = "1 files below s3://mine/cars-2"
+    refusal = f"Left {left}: AWS refuses DeleteObjects: not you (AccessDenied)."
+    assert (done.returncode, done.stderr) == (1, f"{refusal}\nFailed: There may be more left: {left}.\n")

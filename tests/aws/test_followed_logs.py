@@ -42,17 +42,18 @@ def test_the_latest_job_is_followed_from_its_last_lines_to_its_end(script, timel
     late = {"logGroupName": "/aws/sagemaker/TrainingJobs", "logStreamName": "rl-mountain-car-2/algo-1"}
 
     def print_more() -> None:
-        event = {"timestamp": int(1000 * time.time()) + 99, "message": "line 9"}
-        aws.client("logs").put_log_events(**late, logEvents=[event])
+        moment = int(1000 * time.time()) + 99
+        events = [{"timestamp": moment, "message": f"line {number}"} for number in (9, 10, 11)]
+        aws.client("logs").put_log_events(**late, logEvents=events)
 
     timeline.answers("DescribeTrainingJob", now("InProgress"), now("InProgress"), after(print_more, now("Completed")))
     done = script("logs.py", "--follow", "--tail", "2")
     assert (done.returncode, done.stderr) == (0, "The latest training job is rl-mountain-car-2\n")
     shown = [line for line in done.stdout.splitlines() if line.startswith("line")]
-    assert shown == ["line 7", "line 8", "line 9"]
+    assert shown == [f"line {number}" for number in range(7, 12)]
     assert "Model:        s3://" in done.stdout  # as train.py --wait ends
     assert timeline.of("ListTrainingJobs")[0]["SortOrder"] == "Descending"
-    for tail, expected in (("0", []), ("1", ["line 9"]), ("99", [f"line {number}" for number in range(10)])):
+    for tail, expected in (("0", []), ("1", ["line 11"]), ("99", [f"line {number}" for number in range(12)])):
         assert script("logs.py", "rl-mountain-car-2", "--tail", tail).stdout.splitlines() == expected
 
 

@@ -20,13 +20,15 @@ from launch.local.records import TRAINING_JOBS, JobRecord
 from local_aws import ACCOUNT, REGION, put_images
 from serving_resources import BUCKET
 
-pytest_plugins = ("serving_resources",)
+pytest_plugins = ("serving_resources", "timeline")
 
 NOTEBOOKS_ROLE = "AmazonSageMaker-ExecutionRole-20260101T120000"
 JOB = "rl-mountain-car-2026-11-23-10-00-00-000000"
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 WITHOUT_DRY_RUN = ("build_images.py", "demo.py")
 """tests/unit/launch/test_image_builds.py and tests/docs run them."""
+LOOKING = ("Describe", "List", "Get", "BatchGet")
+"""How the names of operations begin that change nothing."""
 
 
 def examples(script: str) -> list[str]:
@@ -108,10 +110,16 @@ def make_models(script, aws, model) -> None:
             )
 
 
-def test_the_examples_of_every_script_run(run, aws):
-    """In one account, where they make nothing."""
-    sagemaker = aws.client("sagemaker")
-    models = sagemaker.list_models()["Models"]
+def files(aws) -> list[tuple[str, str]]:
+    """Return all that there is in S3, by bucket and key."""
+    s3 = aws.client("s3")
+    names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    return [(name, each["Key"]) for name in names for each in s3.list_objects_v2(Bucket=name).get("Contents", [])]
+
+
+def test_the_examples_of_every_script_run(run, aws, timeline):
+    """In one account, where they only look."""
+    before = files(aws)
     wrong = []
     for name in SCRIPTS:
         commands = examples(name)
@@ -124,5 +132,6 @@ def test_the_examples_of_every_script_run(run, aws):
                 wrong += [f"{command}: {done.stderr}"] if done.returncode else []
     print(*wrong, sep="\n")
     assert wrong == []
-    assert sagemaker.list_models()["Models"] == models
-    assert len(sagemaker.list_training_jobs()["TrainingJobSummaries"]) == 2
+    assert {"DescribeTrainingJob", "GetRole"} <= set(timeline.operations)
+    assert [each for each in timeline.operations if not each.startswith(LOOKING)] == []
+    assert files(aws) == before

@@ -62,16 +62,24 @@ def test_a_key_that_cannot_be_used(script, aws, model, source, observations):
     assert sagemaker.list_models()["Models"] == sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
 
 
-def test_a_key_reaches_all_that_is_encrypted(script, aws, model, source):
+def test_a_key_reaches_all_that_is_encrypted(script, aws, model, source, tmp_path):
     key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     image = ("--image", GIVEN[1].replace("serving", "training"), "--role", GIVEN[3])
     done = script("train.py", *image, *source, "--kms-key", key, "--job-name", "cars")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/.coach_checkpoint").touch()
+    done = script("evaluate.py", *image, str(tmp_path / "checkpoint"), "--kms-key", key, "--job-name", "judged")
     assert done.returncode == 0, done.stderr
     done = script("deploy.py", *GIVEN, model, "--data-capture", "10", "--kms-key", key)
     assert done.returncode == 0, done.stderr
     s3, sagemaker = aws.client("s3"), aws.client("sagemaker")
     name = sagemaker.list_endpoint_configs()["EndpointConfigs"][0]["EndpointConfigName"]
-    for uploaded in ("cars/source/sourcedir.tar.gz", f"{name}/model.tar.gz"):
+    for uploaded in (
+        "cars/source/sourcedir.tar.gz",
+        "judged/checkpoint/.coach_checkpoint",
+        f"{name}/model.tar.gz",
+    ):
         assert s3.head_object(Bucket=BUCKET, Key=uploaded)["SSEKMSKeyId"] == key
     dry = requests_of(script("deploy.py", *GIVEN, model, "--data-capture", "10", "--kms-key", key, "--dry-run"))
     several = ("--multi-model", "--target-model", "car", "--endpoint-name", "several")

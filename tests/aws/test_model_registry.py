@@ -63,6 +63,7 @@ def test_a_model_is_registered_approved_and_deployed(script, aws, job, timeline)
     first = script(*register, job)
     assert first.returncode == 0, first.stderr
     assert "Registered cars:1 as PendingManualApproval" in first.stdout
+    assert list(requests_of(script(*register, job, "--dry-run"))) == ["CreateModelPackage"]  # its group is there
     report = json.loads(aws.client("s3").get_object(Bucket=BUCKET, Key=key)["Body"].read())
     assert report["regression_metrics"]["reward-evaluation"]["value"] == -98.5
     (package,) = packages(aws)
@@ -176,6 +177,7 @@ def test_mistakes_about_packages(script, aws, model):
         assert sentence in done.stderr
         assert len(done.stderr.splitlines()) == 1
     assert aws.client("sagemaker").list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+    assert aws.client("s3").list_buckets()["Buckets"] == []
     assert names(aws) == ([], [])
 
 

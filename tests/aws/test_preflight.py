@@ -11,6 +11,7 @@ import pytest
 from jobs import ROOT
 from launch.project import TAG
 from local_aws import ACCOUNT, REGION, refusing, requests_of
+from local_machine import NO_AWS
 from unknown_to_moto import put_image
 
 pytest_plugins = ("proxy", "serving_resources")
@@ -32,7 +33,8 @@ def pushed(aws, tmp_path, monkeypatch):
     (tmp_path / "checkpoint/.coach_checkpoint").write_text("x")
     (tmp_path / "o.csv").write_text("0.5,-0.5\n")
     (tmp_path / "source").mkdir()
-    (tmp_path / "source/train.py").write_text("print('no checks')\n")
+    for name in ("train.py", "train-coach.py"):
+        (tmp_path / "source" / name).write_text("print('no checks')\n")
 
 
 def created(aws) -> list[str]:
@@ -41,6 +43,7 @@ def created(aws) -> list[str]:
     names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     kinds = (
         ("list_training_jobs", "TrainingJobSummaries"),
+        ("list_hyper_parameter_tuning_jobs", "HyperParameterTuningJobSummaries"),
         ("list_transform_jobs", "TransformJobSummaries"),
         ("list_models", "Models"),
         ("list_endpoint_configs", "EndpointConfigs"),
@@ -287,7 +290,10 @@ def test_hyperparameters_that_the_container_would_refuse(script, aws):
             ),
         ],
     )
-    own = ("--source-dir", "source", "--entry-point", "train.py")  # nothing is known of what it takes
+    done = script("evaluate.py", *GIVEN, "checkpoint", "-p", "discount=0.9")  # a training's
+    assert done.stderr.startswith("Error: Hyperparameter discount is unknown, known are "), done.stderr
+    assert created(aws) == []
+    own = ("--source-dir", "source", "--entry-point", "train-coach.py")  # nothing is known of what it takes
     assert script(*one, "discont=0.9", *own).returncode == 0
     put_image(aws, "theirs", "1", "amd64")
     assert script("train.py", "--image", f"{REGISTRY}/theirs:1", *REST, "-p", "x=y").returncode == 0

@@ -26,9 +26,10 @@ def test_a_batch_transform(script, aws, model, tmp_path):
     assert "Completed" in done.stdout
     assert (done.returncode, "There is nothing at s3://" in done.stderr) == (2, True)
     (made,) = aws.client("sagemaker").list_transform_jobs()["TransformJobSummaries"]
-    uploaded = aws.client("s3").get_object(Bucket=BUCKET, Key=f"{made['TransformJobName']}/input/observations.csv")
-    assert uploaded["Body"].read() == b"0.5,-0.5\n"
-    assert uploaded["SSEKMSKeyId"] == key
+    s3, folder = aws.client("s3"), made["TransformJobName"]
+    assert s3.get_object(Bucket=BUCKET, Key=f"{folder}/input/observations.csv")["Body"].read() == b"0.5,-0.5\n"
+    for uploaded in ("input/observations.csv", "model.tar.gz"):
+        assert s3.head_object(Bucket=BUCKET, Key=f"{folder}/{uploaded}")["SSEKMSKeyId"] == key
     described = aws.client("sagemaker").describe_transform_job(TransformJobName=made["TransformJobName"])
     assert described["TransformOutput"]["KmsKeyId"] == key
     assert names(aws) == ([], [])

@@ -55,20 +55,20 @@ def index(engine, tmp_path_factory):
     server.shutdown()
 
 
-@pytest.mark.parametrize("trusted", [True, False])
-def test_of_a_job_in_a_channel(run, index, tmp_path, trusted):
+@pytest.mark.parametrize("variable", ["PIP_CERT", "REQUESTS_CA_BUNDLE", None])
+def test_of_a_job_in_a_channel(run, index, tmp_path, variable):
     url, certificate = index
     given = script_mode(tmp_path, CUSTOM, "hello.py", requirements="own-simulator==1.0\n")
     write_inputs(tmp_path, given, host="algo-1")
     (tmp_path / "input/data/certificates").mkdir()
     shutil.copy(certificate, tmp_path / "input/data/certificates")
     environment = {"PIP_INDEX_URL": url, "PIP_RETRIES": "0"}
-    if trusted:
-        environment["PIP_CERT"] = "/opt/ml/input/data/certificates/company.pem"
+    if variable:
+        environment[variable] = "/opt/ml/input/data/certificates/company.pem"
     container = start_train(run, tmp_path, environment=environment, network_mode="bridge")
-    assert container.wait(timeout=120)["StatusCode"] == (0 if trusted else 1), container.logs().decode()
-    assert ("Successfully installed own-simulator-1.0" in container.logs().decode()) == trusted
-    if not trusted:
+    assert container.wait(timeout=120)["StatusCode"] == (0 if variable else 1), container.logs().decode()
+    assert ("Successfully installed own-simulator-1.0" in container.logs().decode()) == bool(variable)
+    if not variable:
         assert (tmp_path / "output/failure").read_text() == NOT_TRUSTED
 
 

@@ -69,6 +69,12 @@ def snippets(section: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def with_certificates() -> dict[str, str]:
+    """The calls that the page's table has for a job with a company's certificates, by ``SDK 2`` and ``SDK 3``."""
+    return dict(re.findall(r"^\| (SDK \d) \| `(.*?)` \|", PAGE.text, re.MULTILINE))
+
+
+@pytest.fixture(scope="session")
 def python_of_sdk() -> Callable[[str], Path]:
     """Return what makes the environment of an SDK (``v2``, ``v3``), and returns its Python."""
     return _python_of_sdk
@@ -82,11 +88,19 @@ def _python_of_sdk(version: str) -> Path:
     with (ROOT / f".venv-sdk-{version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.is_file() or stamp.read_text() != requirements.read_text():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True)
-            install = [environment / "bin/pip", "install", "--quiet", "--no-compile", "--no-deps", "--require-hashes"]
-            subprocess.run([*install, "--requirement", requirements], check=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", environment], check=True)
+            _install(requirements, environment / "bin/python")
             shutil.copy(requirements, stamp)
     return environment / "bin/python"
+
+
+def _install(requirements: Path, python: Path) -> None:
+    """Install by uv, which fetches many packages at once; by pip where uv is not there, or does not find the index."""
+    what = ["--quiet", "--no-deps", "--require-hashes", "--requirement", requirements]
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is None or subprocess.run([uv, "pip", "install", "--python", python, *what], check=False).returncode:
+        pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile"]
+        subprocess.run([*pip, *what], check=True)
 
 
 @pytest.fixture(scope="session")
@@ -105,18 +119,21 @@ def walk(
     built: dict[str, images.BuiltImage],
     compose: None,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str, str], Walk]]:
-    """Run the snippets of a section by the SDK of a version, in a folder that has this project's source."""
+) -> Iterator[Callable[..., Walk]]:
+    """Run the snippets of a section by the SDK of a version, in a folder that has this project's source.
+
+    Those of a test's own may follow, each under a heading.
+    """
     server = ThreadedMotoServer(ip_address="0.0.0.0", port=0, verbose=False)
     server.start()
     bridge = engine.networks.get("bridge").attrs["Options"]["com.docker.network.bridge.name"]
     host = psutil.net_if_addrs()[bridge][0].address  # of this machine, for itself and for containers
 
-    def run(version: str, section: str) -> Walk:
+    def run(version: str, section: str, *own: tuple[str, str]) -> Walk:
         folder = tmp_path_factory.mktemp(f"sdk-{version}")
         shutil.copytree(CONTAINER_SRC, folder / "container_src", ignore=shutil.ignore_patterns("__pycache__"))
         code = folder / "snippets.json"
-        code.write_text(json.dumps(snippets(section)), encoding="utf-8")
+        code.write_text(json.dumps([*snippets(section), *own]), encoding="utf-8")
         home = folder / "home"
         (home / ".sagemaker").mkdir(parents=True)
         local = {"local": {"container_root": str(folder), "serving_port": free_port()}}

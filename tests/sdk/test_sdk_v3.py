@@ -30,9 +30,32 @@ print(json.dumps({
 """What the SDK starts a container with, in its own words."""
 
 
+LIMITS = "What version 3 does not do"
+CODE = """
+import boto3
+from sagemaker.train.configs import InputData
+
+s3 = boto3.client("s3")
+s3.create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+s3.put_object(Bucket="mine", Key="certificates/company.pem", Body=b"a certificate")
+Path("other").mkdir()
+program = "print(open('/opt/ml/input/data/certificates/company.pem').read()); raise OSError('of its own')"
+Path("other/program.py").write_text(program)
+trainer.local_container_root = str(Path("runs/other").resolve())
+Path(trainer.local_container_root).mkdir()
+trainer.source_code = SourceCode(source_dir="other", entry_script="program.py")
+try:
+    trainer.WITH_CERTIFICATES
+except RuntimeError as error:
+    failed = str(error)
+failure = Path("runs/other/artifacts/output/failure").read_text()
+"""
+
+
 @pytest.fixture(scope="module")
-def ran(walk):
-    return walk("v3", "Version 3")
+def ran(walk, with_certificates):
+    call = with_certificates["SDK 3"].replace("BUCKET", "mine")
+    return walk("v3", "Version 3", (LIMITS, CODE.replace("WITH_CERTIFICATES", call)))
 
 
 def test_the_image_trains_without_and_with_a_source(ran, tmp_path):
@@ -45,6 +68,15 @@ def test_the_image_trains_without_and_with_a_source(ran, tmp_path):
         assert Policy.load(tmp_path / folder / "model").description["preset"] == PPO
         assert (tmp_path / folder / "output/data/report.html").is_file()
     assert ran.logs["With a source"].count("Report> Saved in=") == 1
+
+
+def test_a_program_that_is_no_launcher_gets_the_sdks_own_failure_file(ran):
+    values, log = ran[LIMITS], ran.logs[LIMITS]
+    assert "a certificate" in log
+    assert "OSError: of its own" in log
+    assert "program.py" in values["failure"]
+    assert "CalledProcessError" in values["failure"]
+    assert "of its own" not in values["failure"] + values["failed"]
 
 
 @pytest.fixture(scope="module")

@@ -75,10 +75,20 @@ def run(env: Any, program: str, arguments: list[str]) -> None:
             hosts[0],
             hosts,
             str(env.additional_framework_parameters.get(params.MPI_CUSTOM_OPTIONS) or ""),
-            env.network_interface_name or "lo",
+            _network_interface(env.network_interface_name),
             instance_type=env.current_instance_type,
         )
     runner.run()
+
+
+def _network_interface(named: str | None) -> str:
+    """Return the interface by which ranks talk: the one that the job names.
+
+    In place of one that is not there it is Docker's: the official SDK's version 3 names one in its local mode that
+    containers do not have.
+    """
+    present = [name for _, name in socket.if_nameindex()]
+    return "eth0" if named and named not in present and "eth0" in present else named or "lo"
 
 
 class _FirstHost(mpi.MasterRunner):

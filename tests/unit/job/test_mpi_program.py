@@ -111,6 +111,16 @@ def test_one_host_needs_no_ssh_and_no_other_name(commands, monkeypatch, processe
     assert command[command.index("btl_tcp_if_include") + 1] == "lo"
 
 
+@pytest.mark.parametrize(("named", "expected"), [("eth1", "eth1"), ("ethwe", "eth0"), (None, "lo")])
+def test_hosts_talk_by_an_interface_that_is_there(commands, monkeypatch, named, expected):
+    """The official SDK's version 3 names ``ethwe`` in its local mode."""
+    present = [(1, "lo"), (2, "eth0"), (3, "eth1")]
+    monkeypatch.setattr(mpi_program.socket, "if_nameindex", lambda: present)
+    mpi_program.run(environment(network_interface_name=named), "main.py", [])
+    (command,) = commands
+    assert {command[command.index(f"{kind}_tcp_if_include") + 1] for kind in ("btl", "oob")} == {expected}
+
+
 def test_an_option_of_the_jobs_own_stands_in_the_place_of_ours(commands):
     """Mpirun refuses a parameter that is listed twice."""
     own = "-mca mpi_yield_when_idle 0 --mca oob_tcp_keepalive_time 99"

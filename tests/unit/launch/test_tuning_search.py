@@ -1,9 +1,10 @@
-"""The values that a tuning job of this machine tries."""
+"""The values that a tuning job of this machine tries, and the best of its training jobs."""
 
 import math
 from collections import Counter
 
 import pytest
+from launch.local.tuning_api import best_of
 from launch.local.tuning_search import trials
 
 
@@ -28,7 +29,7 @@ def continuous(low: str, high: str, scaling: str) -> list:
         ("0.9", "0.9999", "ReverseLogarithmic", 1 - math.sqrt(0.1 * 0.0001)),
         ("1", "100", "Auto", 10.0),
         ("1", "99", "Auto", 50.0),
-        ("-1", "99", "Auto", 49.0),
+        ("-1", "199", "Auto", 99.0),
     ],
 )
 def test_numbers_are_spread_over_the_range_by_its_scaling(low, high, scaling, middle):
@@ -61,3 +62,17 @@ def test_a_grid_has_all_combinations():
     ranges = [{"Name": "a", "Values": ["1", "2"]}, {"Name": "b", "Values": ["x", "y"]}]
     drawn = list(trials(config(4, "Grid", CategoricalParameterRanges=ranges)))
     assert drawn == [{"a": a, "b": b} for a in "12" for b in "xy"]
+
+
+@pytest.mark.parametrize(("better", "best"), [("Maximize", "high"), ("Minimize", "low")])
+def test_the_best_job_is_the_objectives(better, best):
+    def job(name: str, value: float) -> dict:
+        metric = {"Type": better, "MetricName": "m", "Value": value}
+        result = {"ObjectiveStatus": "Succeeded", "FinalHyperParameterTuningJobObjectiveMetric": metric}
+        return {"TrainingJobName": name, **result}
+
+    failed = {"TrainingJobName": "failed", "ObjectiveStatus": "Failed"}
+    found = best_of([failed, job("middle", 2.0), job("low", 1.0), job("high", 3.0)])
+    assert found is not None
+    assert found["TrainingJobName"] == best
+    assert best_of([failed]) is None
