@@ -8,12 +8,20 @@ folder=$1
 shift
 uv=$folder/bin/uv
 [ -x "$uv" ] || uv=$(dirname "$0")/../.venv/bin/uv
-pip=$folder/bin/pip
 
-index=${PIP_INDEX_URL:-$("$pip" config get global.index-url 2>/dev/null || true)}
+pip() { # the environment's own, or until it has one that of the Python it was made with
+    if [ -x "$folder/bin/pip" ]; then
+        "$folder/bin/python" -m pip "$@"
+    else
+        "$("$folder/bin/python" -c 'import sys; print(sys._base_executable)')" -m pip --python "$folder/bin/python" "$@"
+    fi
+}
+
+# PACKAGE_INDEX: of a caller that has asked pip already.
+index=${PIP_INDEX_URL:-${PACKAGE_INDEX-$(pip config get global.index-url 2>/dev/null || true)}}
 [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
 [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
 if ! "$uv" pip install --quiet --python "$folder/bin/python" --require-hashes --no-build-isolation --no-deps "$@"; then
     echo "uv cannot install the packages: pip does." >&2
-    "$pip" install --quiet --disable-pip-version-check --no-compile --require-hashes --no-build-isolation --no-deps "$@"
+    pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-build-isolation --no-deps "$@"
 fi
