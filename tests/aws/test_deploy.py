@@ -198,6 +198,7 @@ def test_ctrl_c_leaves_nothing_that_it_does_not_speak_of(aws, model, between, he
         (("job-1",), "There is no training or tuning job 'job-1' in region eu-west-1."),
         (("MODEL", "--instance-type", "ml.x"), "--instance-type is 'ml.x', which SageMaker does not have"),
         (("MODEL", "--autoscale", "4:1"), "--autoscale is '4:1', expected MIN:MAX as in 1:4."),
+        (("MODEL", "--serverless", "--instance-type", "ml.c5.large"), "--serverless does not go with --instance-type."),
         (("MODEL", "--serverless", "--autoscale", "1:2"), "--serverless does not go with --autoscale."),
         (("MODEL", "--serverless", "--data-capture", "5"), "--serverless does not go with --data-capture."),
         (("MODEL", "--serverless", "--network-isolation"), "--serverless does not go with --network-isolation."),

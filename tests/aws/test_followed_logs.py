@@ -131,7 +131,7 @@ def test_logs_of_this_machine_have_no_times(script, aws, tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: Local mode refuses GetLogEvents: the lines of a log of this machine have no")
     done = script("logs.py", "--local", **NO_AWS)
-    assert done.stderr == "Error: There is no training job with rl-mountain-car before its name on this machine.\n"
+    assert done.stderr == "Error: There is no training job whose name begins with rl-mountain-car on this machine.\n"
 
 
 def test_no_wait_is_silent(script, timeline, jobs, aws, monkeypatch, tmp_path):

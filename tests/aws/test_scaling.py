@@ -69,7 +69,7 @@ def test_scheduled_actions_survive_another_instance_type(script, aws, model, mon
     assert (action["ScheduledActionName"], action["EndTime"], "StartTime" in action) == ("night", comes, False)
 
 
-@pytest.mark.parametrize(("flags", "becomes"), [((), "serverless"), (("--serverless",), "of instances")])
+@pytest.mark.parametrize(("flags", "becomes"), [((), "serverless"), (("--serverless",), "one of instances")])
 def test_an_endpoint_stays_of_instances_or_serverless(script, aws, model, flags, becomes):
     assert script("deploy.py", *GIVEN, model, *flags).returncode == 0
     done = script("deploy.py", *GIVEN, model, *([] if flags else ["--serverless"]))

@@ -312,6 +312,11 @@ def test_an_evaluation_of_a_local_folder(script, aws, tmp_path):
         ((*GIVEN, "--subnets", "s"), "--subnets and --security-groups belong together"),
         ((*GIVEN, "--max-wait", "5"), "--max-wait is 5, expected with --spot"),
         ((*GIVEN, "--spot", "--max-wait", "5"), "no less than --max-runtime 3600"),
+        (
+            ("--role", ROLE, "--entry-point", "x.py"),
+            "--entry-point is 'x.py', which the image does not have: --source-d",
+        ),
+        ((*GIVEN, "--bucket", "s3://mine"), "--bucket is 's3://mine', expected a bucket's name, without s3://; --pre"),
         ((*GIVEN, "--source-dir", "."), "--source-dir needs --entry-point"),
         ((*GIVEN, "--source-dir", "nowhere", "--entry-point", "x.py"), "--source-dir is nowhere, expected a folder."),
         ((*GIVEN, "--source-dir", ".", "--entry-point", "x.py"), "--entry-point is 'x.py', which is not in ."),

@@ -84,8 +84,8 @@ def test_mistakes_of_a_transform(script, model, tmp_path):
             (model, str(file), "--max-concurrent", "17"),
             "--max-payload 6 times --max-concurrent 17 is 102 MB, expected at most 100.",
         ),
-        ((model, str(file), "--input-filter", "id"), "--input-filter is 'id' does not begin with $, expected a JSONP"),
-        ((model, str(file), "--output-filter", "$["), "--output-filter is '$[' is no JSONPath that batch transform"),
+        ((model, str(file), "--input-filter", "id"), "--input-filter is 'id', which does not begin with $, expected a"),
+        ((model, str(file), "--output-filter", "$["), "--output-filter is '$[', which batch transform does not know"),
         ((model, str(file), "--split", "None", "--join"), "--join is of lines, expected with --split Line."),
         (
             (model, str(file), "--split", "None", "--input-filter", "$[0]"),

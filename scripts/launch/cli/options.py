@@ -52,7 +52,11 @@ def parser(documentation: str | None, local: bool = True, jobs: bool = True) -> 
         common.add_argument(
             "--role", type=values.role, help="ARN or name of the execution role; default: see create_role.py"
         )
-        common.add_argument("--bucket", help="S3 bucket; default: sagemaker-REGION-ACCOUNT, made if it is not there")
+        common.add_argument(
+            "--bucket",
+            type=values.bucket,
+            help="S3 bucket; default: sagemaker-REGION-ACCOUNT, made if it is not there",
+        )
         common.add_argument("--prefix", default="", help="of all keys in the bucket")
     common.add_argument(
         "--tag",

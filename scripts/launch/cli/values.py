@@ -22,6 +22,8 @@ ROLE_NAME = re.compile(r"[\w+=,.@/-]{1,64}", re.ASCII)
 TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]*:\d{12}:[a-zA-Z0-9_.-]+", re.ASCII)
 MLFLOW_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]*:\d{12}:mlflow-[a-zA-Z-]*/.+", re.ASCII)
 KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-zA-Z0-9-]+", re.ASCII)
+BUCKET = re.compile(r"[a-zA-Z0-9._-]{1,255}", re.ASCII)
+"""What boto3 takes: old buckets have longer names than new ones, and capitals."""
 S3_ADDRESS = re.compile(r"s3://[a-z0-9][a-z0-9.-]*(/\S*)?")
 VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -45,6 +47,19 @@ def role(text: str) -> str:
     """
     if not (ROLE_ARN if text.startswith("arn:") else ROLE_NAME).fullmatch(text):
         raise UsageError(f"--role is {text!r}, expected arn:aws:iam::ACCOUNT:role/NAME, or a role's name.")
+    return text
+
+
+def bucket(text: str) -> str:
+    """Check the form of a bucket's name, which is no address.
+
+    Raises:
+        UsageError: It has not the form of one.
+    """
+    if not BUCKET.fullmatch(text):
+        raise UsageError(
+            f"--bucket is {text!r}, expected a bucket's name, without s3://; --prefix names a place in it."
+        )
     return text
 
 

@@ -49,15 +49,15 @@ class JsonPath:
     def __init__(self, text: str) -> None:
         self.text = text
         if len(text) > MAX_LENGTH:
-            raise PathError(f"{text[:80]!r} has {len(text)} characters, expected at most {MAX_LENGTH}")
+            raise PathError(f"{text[:80]!r}, which has {len(text)} characters, expected at most {MAX_LENGTH}")
         if not text.startswith("$"):
-            raise PathError(f"{text!r} does not begin with $, expected a JSONPath: {EXPECTED}")
+            raise PathError(f"{text!r}, which does not begin with $, expected a JSONPath: {EXPECTED}")
         self._steps: list[Step] = []
         position = 1
         while position < len(text):
             match = _STEP.match(text, position)
             if match is None:
-                raise PathError(f"{text!r} is no JSONPath that batch transform knows, expected {EXPECTED}")
+                raise PathError(f"{text!r}, which batch transform does not know, expected {EXPECTED}")
             self._steps.append(_step(match))
             position = match.end()
 

@@ -172,7 +172,7 @@ def _check_update(
     if not config:
         return
     kinds = (
-        ("ServerlessConfig" in config["ProductionVariants"][0], arguments.serverless, "serverless", "of instances"),
+        ("ServerlessConfig" in config["ProductionVariants"][0], arguments.serverless, "serverless", "one of instances"),
         (bool(config.get("AsyncInferenceConfig")), arguments.asynchronous, "asynchronous", "one that answers at once"),
         (is_multi_model, arguments.multi_model, "a multi-model endpoint", "one of a single model"),
     )

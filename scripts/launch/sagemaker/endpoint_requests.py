@@ -11,7 +11,15 @@ from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
 from launch.sagemaker import async_inference, fields, rollouts, session
 
-NOT_SERVERLESS = ("data_capture", "autoscale", "subnets", "security_groups", "network_isolation")
+NOT_SERVERLESS = (
+    "instance_type",
+    "instance_count",
+    "data_capture",
+    "autoscale",
+    "subnets",
+    "security_groups",
+    "network_isolation",
+)
 """What AWS's serverless endpoints do not have, by the names of the flags."""
 LARGEST_PAYLOAD_IN_MB = 25
 """Of a request to an endpoint that answers at once:
@@ -28,7 +36,7 @@ def check_flags(arguments: argparse.Namespace) -> None:
     """
     options.check_network(arguments)
     for name in NOT_SERVERLESS:
-        if arguments.serverless and getattr(arguments, name):
+        if arguments.serverless and getattr(arguments, name) and getattr(arguments, name) != options.LOCAL:
             raise UsageError(f"--serverless does not go with --{name.replace('_', '-')}.")
     async_inference.check_flags(arguments)
     if arguments.asynchronous:

@@ -86,4 +86,4 @@ def latest_job(clients: Clients) -> str:
     for name in (str(job["TrainingJobName"]) for job in jobs):
         if name.startswith(project.BASE_NAME):
             return name
-    raise UsageError(f"There is no training job with {project.BASE_NAME} before its name{clients.where}.")
+    raise UsageError(f"There is no training job whose name begins with {project.BASE_NAME}{clients.where}.")

@@ -12,7 +12,7 @@ from launch.aws.clients import Clients
 from launch.aws.storage import address_of, join, split
 from launch.cli import options, values
 from launch.cli.errors import UsageError
-from launch.project import BASE_NAME, unique_name
+from launch.project import BASE_NAME, ROOT, unique_name
 from launch.sagemaker import fields, hosts, inputs, request_files, session
 
 CODE_CHANNEL = "code"
@@ -63,6 +63,7 @@ def request(
         **hyperparameters,
         **_script_mode(arguments, hyperparameters),
     }
+    _check_program(arguments, hyperparameters)
     tensorboard = getattr(arguments, "tensorboard", False)
     events = {TENSORBOARD: "1"} if tensorboard else {}
     variables = {**hosts.variables(arguments), **events, **values.environment(arguments.environment)}
@@ -207,3 +208,14 @@ def _script_mode(arguments: argparse.Namespace, hyperparameters: Mapping[str, st
     if program and not (arguments.source_dir / arguments.entry_point).is_file():
         raise UsageError(f"--entry-point is {arguments.entry_point!r}, which is not in {arguments.source_dir}.")
     return {**program, "sagemaker_submit_directory": SUBMITTED_SOURCE}
+
+
+def _check_program(arguments: argparse.Namespace, hyperparameters: Mapping[str, str]) -> None:
+    """Check that this project's image has the script that is to run, where no source of the user's has it."""
+    if not arguments.entry_point or arguments.image or "sagemaker_submit_directory" in hyperparameters:
+        return
+    if not (ROOT / "container_src" / arguments.entry_point).is_file():
+        raise UsageError(
+            f"--entry-point is {arguments.entry_point!r}, which the image does not have: "
+            "--source-dir gives the folder that it is in."
+        )

@@ -58,7 +58,7 @@ def test_what_a_path_takes(path, value, expected):
     ],
 )
 def test_what_is_no_path(path):
-    with pytest.raises(PathError, match="is no JSONPath that batch transform knows, expected"):
+    with pytest.raises(PathError, match="which batch transform does not know, expected"):
         JsonPath(path)
 
 

@@ -151,8 +151,8 @@ def test_a_record_that_cannot_be_filtered_fails_the_job(content_type, path, cont
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (job(InputFilter="x"), "DataProcessing.InputFilter is 'x' does not begin with $"),
-        (job(OutputFilter="$["), "DataProcessing.OutputFilter is '$[' is no JSONPath"),
+        (job(InputFilter="x"), "DataProcessing.InputFilter is 'x', which does not begin with $"),
+        (job(OutputFilter="$["), "DataProcessing.OutputFilter is '$[', which batch transform does not know"),
         (job(split="None", JoinSource="Input"), "DataProcessing is of lines, expected SplitType and AssembleWith Line"),
         (job(assemble="None", OutputFilter="$[0]"), "DataProcessing is of lines"),
         (job(split="None", InputFilter="$[0]"), "DataProcessing is of lines"),
