@@ -47,7 +47,7 @@ def _register(arguments: argparse.Namespace, clients: Clients) -> None:
         dry_run.print_requests(requests)
         return
     preflight.check(arguments, clients, requests)
-    models.upload_archive(arguments, clients, archive)
+    models.upload_archive(arguments, clients, archive, arguments.kms_key)
     if report:
         model_packages.upload_quality_report(clients, measured, report)
     arn = model_packages.create(clients, requests)
@@ -99,6 +99,7 @@ def _parse(command_line: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--package", type=model_packages.check_reference, metavar="GROUP:VERSION", help="that is registered; or its ARN"
     )
+    parser.add_argument("--kms-key", help="encrypts the version, and the upload of a file")
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--approve", action="store_true", help="the model, or the package")
     decision.add_argument("--reject", action="store_true", help="the package")

@@ -43,6 +43,7 @@ def test_a_key_that_cannot_be_used(script, aws, model, source, observations):
         (("transform.py", *GIVEN, model, observations), "--kms-key", elsewhere, "that is there in region eu-west-1"),
         (("transform.py", *GIVEN, model, observations), "--volume-kms-key", "alias/none", "that is there in region"),
         (("deploy.py", *GIVEN, model), "--kms-key", elsewhere.replace(REGION, "us-east-1"), "of region us-east-1, exp"),
+        (("register.py", *GIVEN, model), "--kms-key", disabled, "that is Disabled"),
         (("predict.py", "--async", "0.5,-0.5"), "--kms-key", doomed, "that is PendingDeletion"),
     ]
     for command, flag, key, reason in commands:
@@ -86,6 +87,11 @@ def test_a_key_reaches_all_that_is_encrypted(script, aws, model, source, tmp_pat
     assert script("deploy.py", *GIVEN, model, *several, "--kms-key", key).returncode == 0
     (car,) = (each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="several-")["Contents"])
     assert s3.head_object(Bucket=BUCKET, Key=car)["SSEKMSKeyId"] == key
+    package = ("register.py", *GIVEN, model, "--group", "keyed", "--kms-key", key)
+    assert requests_of(script(*package, "--dry-run"))["CreateModelPackage"]["SecurityConfig"] == {"KmsKeyId": key}
+    assert script(*package).returncode == 0
+    (registered,) = (each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix="keyed-")["Contents"])
+    assert s3.head_object(Bucket=BUCKET, Key=registered)["SSEKMSKeyId"] == key
     config = dry["CreateEndpointConfig"]
     assert config["KmsKeyId"] == config["DataCaptureConfig"]["KmsKeyId"] == key
 

@@ -12,4 +12,5 @@ def ask_to_delete() -> bool:
     try:
         return input("Delete all of it? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
+        print()  # the question stands on a line without an end
         raise UsageError("Nobody can be asked whether to delete it, expected a terminal or --yes.") from None

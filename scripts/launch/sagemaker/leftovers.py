@@ -132,7 +132,7 @@ def _model_packages(scope: Scope) -> Iterator[Leftover]:
             ("DeleteModelPackage", {"ModelPackageName": each["ModelPackageArn"]}) for each in packages
         ]
         requests.append(("DeleteModelPackageGroup", {"ModelPackageGroupName": name}))
-        yield _sending(sagemaker, f"model package group {name} with {len(requests) - 1} packages", requests)
+        yield _sending(sagemaker, f"model package group {name}, packages in it: {len(requests) - 1}", requests)
 
 
 def _experiments(scope: Scope) -> Iterator[Leftover]:

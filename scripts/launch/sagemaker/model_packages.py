@@ -200,6 +200,7 @@ def package_request(
         "ModelMetrics": {"ModelQuality": {"Statistics": statistics}} if quality else None,
         "ModelApprovalStatus": APPROVED if arguments.approve else PENDING,
         "CustomerMetadataProperties": _properties(image, job),
+        "SecurityConfig": {"KmsKeyId": arguments.kms_key} if arguments.kms_key else None,
     }
     return dict(fields.without_empty(complete))
 
