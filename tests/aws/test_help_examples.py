@@ -27,7 +27,7 @@ JOB = "rl-mountain-car-2026-11-23-10-00-00-000000"
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 WITHOUT_DRY_RUN = ("build_images.py", "demo.py")
 """tests/unit/launch/test_image_builds.py and tests/docs run them."""
-LOOKING = ("Describe", "List", "Get", "BatchGet")
+LOOKING = ("Describe", "List", "Get", "BatchGet", "Search")
 """How the names of operations begin that change nothing."""
 
 
