@@ -6,12 +6,15 @@
 set -eu
 folder=$1
 shift
+laptop=$(dirname "$0")/../.venv/bin
 uv=$folder/bin/uv
-[ -x "$uv" ] || uv=$(dirname "$0")/../.venv/bin/uv
+[ -x "$uv" ] || uv=$laptop/uv
 
-pip() { # the environment's own, or until it has one that of the Python it was made with
+pip() { # the environment's own, else that of .venv, else that of the Python it was made with
     if [ -x "$folder/bin/pip" ]; then
         "$folder/bin/python" -m pip "$@"
+    elif [ -x "$laptop/pip" ]; then
+        "$laptop/python" -m pip --python "$folder/bin/python" "$@"
     else
         "$("$folder/bin/python" -c 'import sys; print(sys._base_executable)')" -m pip --python "$folder/bin/python" "$@"
     fi

@@ -89,18 +89,10 @@ def _python_of_sdk(version: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.is_file() or stamp.read_text() != requirements.read_text():
             subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", environment], check=True)
-            _install(requirements, environment / "bin/python")
+            install = [ROOT / "scripts/install_packages.sh", environment, "--only-binary", ":all:"]
+            subprocess.run([*install, "--requirement", requirements], check=True)
             shutil.copy(requirements, stamp)
     return environment / "bin/python"
-
-
-def _install(requirements: Path, python: Path) -> None:
-    """Install by uv, which fetches many packages at once; by pip where uv is not there, or does not find the index."""
-    what = ["--quiet", "--no-deps", "--require-hashes", "--requirement", requirements]
-    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv is None or subprocess.run([uv, "pip", "install", "--python", python, *what], check=False).returncode:
-        pip = [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile"]
-        subprocess.run([*pip, *what], check=True)
 
 
 @pytest.fixture(scope="session")
