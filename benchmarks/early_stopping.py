@@ -24,12 +24,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cars", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="(default: 11 to 15, 21 to 30)")
+    parser.add_argument("--patience", type=int, nargs="+", default=[], help="compare these with the preset's")
     options = parser.parse_args()
+    kinds = KINDS | {f"patience {number}": {"early_stopping_patience": str(number)} for number in options.patience}
     print("| car | training | seeds | final return: worst seed | median | evaluations, mean | job, s, median |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         for car in options.cars:
-            for kind, hyperparameters in KINDS.items():
+            for kind, hyperparameters in kinds.items():
                 given = {"RLCOACH_PRESET": PRESETS[car], **hyperparameters}
                 jobs = [
                     training_job.run({**given, "seed": str(seed)}, Path(folder) / "log", car) for seed in options.seeds

@@ -7,18 +7,28 @@ set -eu
 folder=$1
 cd "$(dirname "$0")/.."
 
-is_usable() {
-    "$1" -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1
+# Print the path of a usable Python, its version, and whether its pip can install into another environment.
+describe() {
+    "$1" -c '
+import ensurepip, sys, venv
+if not (3, 11) <= sys.version_info[:2] <= (3, 14):
+    sys.exit(1)
+try:
+    import pip
+    with_pip = tuple(int(part) for part in pip.__version__.split(".")[:2]) >= (22, 3)
+except (ImportError, ValueError):
+    with_pip = False
+print("%s|%d.%d|%s" % (sys.executable, *sys.version_info[:2], with_pip))' 2>/dev/null
 }
 
 find_python() {
     if [ -n "$1" ]; then
-        is_usable "$1" && echo "$1" && return
+        describe "$1" && return
         echo "PYTHON is $1, expected the command of a Python 3.11 to 3.14 with its module venv." >&2
         exit 2
     fi
     for python in python3.11 $(uv python find --no-project 3.11 2>/dev/null) python3 python3.14 python3.13 python3.12; do
-        is_usable "$python" && echo "$python" && return
+        describe "$python" && return
     done
     echo "There is no Python 3.11 to 3.14 with its module venv: get one by this system's packages (apt-get install python3-venv," \
         "brew install python) or by uv python install 3.11 (https://docs.astral.sh/uv)." >&2
@@ -29,19 +39,23 @@ packages() { # those of a lock file whose names match
     sed -n "/^$2==/,/[^\\\\]\$/p" "$1"
 }
 
-python=$(find_python "${2:-}")
-version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-# The pip of that Python installs uv. Most have one; for the others the environment is made with one, which takes four seconds.
-if "$python" -m pip --python "$python" --version >/dev/null 2>&1; then
+description=$(find_python "${2:-}")
+python=${description%%|*}
+with_pip=${description##*|}
+version=${description#*|} version=${version%|*}
+# The pip of that Python installs uv. Most have one; for the others the environment is made with one, which takes seven seconds.
+if [ "$with_pip" = True ]; then
     "$python" -m venv --clear --without-pip "$folder"
-    pip="$python -m pip --python $folder/bin/python"
+    pip() { "$python" -m pip --python "$folder/bin/python" "$@"; }
 else
     "$python" -m venv --clear "$folder"
-    pip="$folder/bin/python -m pip"
+    pip() { "$folder/bin/python" -m pip "$@"; }
 fi
+pip config get global.index-url > "$folder/index.txt" 2>/dev/null &
 packages requirements.txt uv > "$folder/uv.txt"
-$pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement "$folder/uv.txt"
-PACKAGE_INDEX=$($pip config get global.index-url 2>/dev/null || true)
+pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement "$folder/uv.txt"
+wait
+PACKAGE_INDEX=$(cat "$folder/index.txt")
 export PACKAGE_INDEX
 install() {
     scripts/install_packages.sh "$folder" "$@"
@@ -61,7 +75,9 @@ install --requirement docker/build-requirements.txt
 packages docker/training/requirements.txt sagemaker-training > "$folder/compiled.txt"
 install --no-cache-dir --requirement "$folder/compiled.txt"
 install --requirement docker/training/requirements.txt --requirement docker/serving/requirements.txt --requirement requirements.txt
-# The modules that jobs and scripts import are compiled, on all cores; the others when they are imported.
+# What jobs, endpoints and scripts import is compiled, on all cores; the rest when it is imported.
 cd "$folder/lib/python3.11/site-packages"
-../../../bin/python -W ignore -m compileall -q -j 0 -x '/tests?/' gym mxnet numpy pandas PIL pygame rl_coach \
-    sagemaker_training boto3 botocore docker gymnasium httpcore httpx matplotlib requests urllib3
+../../../bin/python -W ignore -m compileall -q -j 0 -x '/(tests?|distutils|f2py|examples|mujoco|robotics|presets)/' \
+    PIL bokeh boto3 botocore bcrypt certifi cryptography dateutil docker gym gymnasium h5py httpcore httpx idna invoke \
+    jinja2 markupsafe matplotlib mxnet numpy nacl pandas paramiko pkg_resources psutil pygame pyparsing requests rl_coach \
+    s3transfer sagemaker_training setuptools six.py tqdm typing_extensions.py urllib3 yaml

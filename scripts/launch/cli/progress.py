@@ -1,6 +1,5 @@
 """Progress: of a job, a bar on a terminal and some of its log lines elsewhere; of any wait, a line every 15 seconds."""
 
-import abc
 import contextlib
 import re
 import sys
@@ -25,11 +24,18 @@ SECONDS_OF_SILENCE = 15.0
 """After so long without a line, ``waiting_for`` prints one."""
 
 
-class _Bar(abc.ABC):
-    """A bar on a terminal, if standard error is one; use as a context manager."""
+class TrainingProgress:
+    """Called with each line of a training job's log: counts environment steps; use as a context manager.
 
-    def __init__(self, unit: str, total: int | None = None) -> None:
-        self.bar: tqdm | None = tqdm(unit=unit, unit_scale=total is None, total=total) if sys.stderr.isatty() else None
+    It is a bar, if standard error is a terminal. Off one Training lines are printed at most every two seconds, and on
+    the fast path, where an evaluation takes less than that, no Testing lines.
+    """
+
+    def __init__(self) -> None:
+        self.bar: tqdm | None = tqdm(unit=" steps", unit_scale=True) if sys.stderr.isatty() else None
+        self._heatup_steps = 0
+        self._fast_path = False
+        self._last_training_line = -SECONDS_BETWEEN_TRAINING_LINES
 
     def __enter__(self) -> Self:
         return self
@@ -41,33 +47,12 @@ class _Bar(abc.ABC):
     def __call__(self, line: str) -> None:
         """Take a line of the job's log: move the bar by it, or print it if there is no bar."""
         if self.bar is not None:
-            self.advance(self.bar, line)
+            self._advance(self.bar, line)
         elif self.consider_printing(line):
             print(f"  {line}", flush=True)
 
-    @abc.abstractmethod
-    def advance(self, bar: tqdm, line: str) -> None:
+    def _advance(self, bar: tqdm, line: str) -> None:
         """Move the bar by what a line says."""
-
-    @abc.abstractmethod
-    def consider_printing(self, line: str) -> bool:
-        """Take note of a line; return whether it is printed where there is no bar."""
-
-
-class TrainingProgress(_Bar):
-    """Called with each line of a training job's log: counts environment steps.
-
-    Off a terminal Training lines are printed at most every two seconds, and on the fast path, where an evaluation takes
-    less than that, no Testing lines.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(" steps")
-        self._heatup_steps = 0
-        self._fast_path = False
-        self._last_training_line = -SECONDS_BETWEEN_TRAINING_LINES
-
-    def advance(self, bar: tqdm, line: str) -> None:
         if total := TOTAL.match(line):
             bar.reset(total=int(total[1]))
         elif heatup := HEATUP.match(line):
@@ -79,6 +64,7 @@ class TrainingProgress(_Bar):
             bar.set_postfix_str(f"evaluation reward {float(evaluation[1]):.2f}")
 
     def consider_printing(self, line: str) -> bool:
+        """Take note of a line; return whether it is printed where there is no bar."""
         if FAST_PATH.match(line):
             self._fast_path = True
         if TRAINING.match(line):
@@ -112,24 +98,6 @@ class ShortTrainingProgress(TrainingProgress):
             return False
         self._last_line = now
         return True
-
-
-class EvaluationProgress(_Bar):
-    """Called with each line of an evaluation job's log: counts its episodes; off a terminal prints its result only.
-
-    Args:
-        episodes: how many the job was asked for.
-    """
-
-    def __init__(self, episodes: int) -> None:
-        super().__init__(" episodes", total=episodes)
-
-    def advance(self, bar: tqdm, line: str) -> None:
-        if TESTING.match(line):
-            bar.update()
-
-    def consider_printing(self, line: str) -> bool:
-        return bool(re.match(r"^(?:Evaluation|Error)\b", line))
 
 
 # --- Any wait --------------------------------------------------------------------------------------------------------

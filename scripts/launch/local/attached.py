@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,31 @@ def run_training_job(
     Raises:
         JobFailed: The job failed; the message is its FailureReason.
     """
+    with _started(engine, request, job_folder) as workload, interruption.let_through():
+        status = _follow(workload, job_folder / "job.log", on_line)
+    _check_status(status, job_folder)
+
+
+@contextlib.contextmanager
+def training_job_beside(engine: Engine, request: dict[str, Any], job_folder: Path) -> Iterator[None]:
+    """Run a training job while the context is open, and to its end; the arguments are those of ``run_training_job``.
+
+    Raises:
+        JobFailed: The job failed, which is told at the context's end. A context that ends with an error stops the job.
+    """
+    with _started(engine, request, job_folder) as workload:
+        reader = ThreadPoolExecutor(1)
+        status = reader.submit(_follow, workload, job_folder / "job.log", lambda line: None)
+        reader.shutdown(wait=False)  # it ends with the job
+        with interruption.let_through():
+            yield
+            status.result()
+    _check_status(status.result(), job_folder)
+
+
+@contextlib.contextmanager
+def _started(engine: Engine, request: dict[str, Any], job_folder: Path) -> Iterator[Workload]:
+    """Start a training job; at the context's end, however it ends, stop it and collect what it has left."""
     job_folder.mkdir(parents=True, exist_ok=True)
     ml = job_folder / ".ml"
     with interruption.held_back():
@@ -80,13 +106,16 @@ def run_training_job(
             settings = ContainerSettings(environment={"TRAINING_JOB_NAME": name})
             workload = engine.train(ml.resolve(), name, settings)
             try:
-                with interruption.let_through():
-                    status = _follow(workload, job_folder / "job.log", on_line)
+                yield workload
             finally:
                 workload.stop()
                 _collect_outputs(ml, job_folder)
         finally:
             shutil.rmtree(ml, ignore_errors=True)
+
+
+def _check_status(status: int, job_folder: Path) -> None:
+    """Raise JobFailed with a job's failure reason, if it has failed."""
     if status:
         failure = job_folder / "output" / "failure"
         reason = failure.read_text(encoding="utf-8") if failure.is_file() else f"exit status {status}"
@@ -118,20 +147,17 @@ def _collect_outputs(ml: Path, job_folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def serve_endpoint(
-    engine: Engine, model_archive: Path, name: str, meanwhile: Callable[[], None] = lambda: None
-) -> Iterator[str]:
+def serve_endpoint(engine: Engine, model_archive: Path, name: str) -> Iterator[str]:
     """Serve a ``model.tar.gz`` while the context is open; yield the endpoint's URL once ``/ping`` is healthy.
 
     Args:
         engine: where it runs.
         model_archive: what it serves.
         name: its name.
-        meanwhile: called while it starts.
 
     Raises:
-        JobFailed: ``meanwhile`` raised it; or the endpoint ended, or did not become healthy, or the context ended with
-            this error, and then the message ends with the endpoint's last lines.
+        JobFailed: The endpoint ended, or did not become healthy, or the context ended with this error; the message ends
+            with the endpoint's last lines.
     """
     log: collections.deque[str] = collections.deque(maxlen=LINES_OF_LOG)
     # Beside the model: an engine in a virtual machine, as on macOS, may see no folder but those below the home folder.
@@ -142,8 +168,6 @@ def serve_endpoint(
         reader = threading.Thread(target=lambda: log.extend(workload.lines()), daemon=True)
         try:
             reader.start()
-            with interruption.let_through():
-                meanwhile()
             try:
                 with interruption.let_through():
                     _wait_until_healthy(url, reader.is_alive)

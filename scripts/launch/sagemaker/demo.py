@@ -1,8 +1,10 @@
 """The steps of ``demo.py``: jobs and an endpoint that end with it, on one engine, in one folder of results."""
 
+import contextlib
 import json
 import shutil
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import httpx
 
 from launch.cli.errors import JobFailed, UsageError
-from launch.cli.progress import EvaluationProgress, ShortTrainingProgress
+from launch.cli.progress import ShortTrainingProgress, waiting_for
 from launch.local import attached
 from launch.local.engines import Engine
 from launch.sagemaker import episode, results
@@ -67,11 +69,9 @@ class Demo:
         """
         print(f"[1/5] Training {self.preset} (engine: {self.engine.name}, job: {self.job})", flush=True)
         metadata = self._train(hyperparameters)
-        evaluation, predictions, outcome = self._evaluate_and_serve()
-        if not outcome.reached_flag:
-            raise JobFailed(f"The car did not reach the flag within {outcome.steps} steps.")
-        steps, episode_return = outcome.steps, outcome.episode_return
-        print(f"  the car reached the flag after {steps} steps, return {episode_return:.2f}", flush=True)
+        with self._evaluate_beside() as evaluation:
+            self._draw()
+            predictions, outcome = self._serve()
         return {
             "preset": self.preset,
             "environment_steps": metadata["environment_steps"],
@@ -80,28 +80,27 @@ class Demo:
             "std_return": evaluation["std_return"],
             "episodes": evaluation["episodes"],
             "predictions": predictions,
-            "endpoint_episode_return": episode_return,
+            "endpoint_episode_return": outcome.episode_return,
             "engine": self.engine.name,
         }
 
     def _train(self, hyperparameters: dict[str, str]) -> dict[str, Any]:
-        """Train, draw the rewards, and return the job's ``metadata.json``."""
+        """Train, and return the job's ``metadata.json``."""
         request = _training_request(self.job, hyperparameters, {})
         with ShortTrainingProgress() as progress:
             attached.run_training_job(self.engine, request, self.folder, progress)
         link_latest(self.folder)
-        intermediate = self.folder / "output" / "intermediate"
-        metadata = json.loads((intermediate / "metadata.json").read_text(encoding="utf-8"))
-        results.plot_rewards(results.read_rewards(intermediate), self.preset, self.folder / "reward.png")
-        shutil.copyfile(results.latest_gif(intermediate), self.folder / "episode.gif")
-        report = self.folder / "output" / "data" / "report.html"
-        if report.is_file():
-            shutil.copyfile(report, self.folder / "report.html")
-        return dict(metadata)
+        metadata = self.folder / "output" / "intermediate" / "metadata.json"
+        return dict(json.loads(metadata.read_text(encoding="utf-8")))
 
-    def _evaluate(self) -> dict[str, Any]:
-        """Run an evaluation job on the training job's checkpoint, and return its ``evaluation.json``."""
-        print("[2/5] Evaluating the last checkpoint over unseen start states", flush=True)
+    @contextlib.contextmanager
+    def _evaluate_beside(self) -> Iterator[dict[str, Any]]:
+        """Evaluate the training job's checkpoint while the context is open.
+
+        Yields:
+            What is empty at first, and has the content of ``evaluation.json`` at the context's end.
+        """
+        print("[2/5] Evaluating the last checkpoint over unseen start states, beside the next steps", flush=True)
         hyperparameters = {
             "RLCOACH_PRESET": self.preset,
             # Episodes are counted, not steps: one has 100 steps of a good policy, and 10,000 of a hopeless one.
@@ -111,34 +110,49 @@ class Demo:
         }
         channels = {"checkpoint": self.folder / "output" / "data" / "checkpoint"}
         request = _training_request(f"{self.job}-evaluation", hyperparameters, channels)
-        with EvaluationProgress(EVALUATION_EPISODES) as progress:
-            attached.run_training_job(self.engine, request, self.folder / "evaluation", progress)
+        evaluation: dict[str, Any] = {}
+        with (
+            waiting_for("the evaluation"),
+            attached.training_job_beside(self.engine, request, self.folder / "evaluation"),
+        ):
+            yield evaluation
         file = self.folder / "evaluation" / "output" / "data" / "evaluation.json"
-        evaluation = dict(json.loads(file.read_text(encoding="utf-8")))
+        evaluation |= json.loads(file.read_text(encoding="utf-8"))
         print(
-            f"  mean return {evaluation['mean_return']:.2f}, standard deviation {evaluation['std_return']:.2f}, "
-            f"{evaluation['episodes']} episodes",
+            f"  evaluated: mean return {evaluation['mean_return']:.2f}, standard deviation "
+            f"{evaluation['std_return']:.2f}, {evaluation['episodes']} episodes",
             flush=True,
         )
-        return evaluation
 
-    def _evaluate_and_serve(self) -> tuple[dict[str, Any], list[dict[str, Any]], episode.Episode]:
-        """Evaluate while the endpoint starts; ask it about the notebook's samples, and have it drive a car."""
+    def _draw(self) -> None:
+        """Put the pictures and the report of the training job into the run's folder."""
+        intermediate = self.folder / "output" / "intermediate"
+        results.plot_rewards(results.read_rewards(intermediate), self.preset, self.folder / "reward.png")
+        shutil.copyfile(results.latest_gif(intermediate), self.folder / "episode.gif")
+        report = self.folder / "output" / "data" / "report.html"
+        if report.is_file():
+            shutil.copyfile(report, self.folder / "report.html")
+
+    def _serve(self) -> tuple[list[dict[str, Any]], episode.Episode]:
+        """Ask an endpoint about the notebook's samples, and have it drive a car."""
         archive = self.folder / "model.tar.gz"
-        evaluation: dict[str, Any] = {}
         continuous = _read_policy(archive)["action_space"]["type"] == "box"
+        print(f"[3/5] Serving {archive}", flush=True)
         with (
-            attached.serve_endpoint(
-                self.engine, archive, f"{self.job}-endpoint", lambda: evaluation.update(self._evaluate())
-            ) as url,
+            attached.serve_endpoint(self.engine, archive, f"{self.job}-endpoint") as url,
             # A proxy that the environment names is not for an endpoint on this machine.
             httpx.Client(trust_env=False, timeout=SECONDS_TO_ANSWER) as client,
         ):
-            print(f"[3/5] Serving {archive}", flush=True)
             print(f"[4/5] Predicting at {url}/invocations", flush=True)
             predictions = [_predict(client, url, sample) for sample in NOTEBOOK_SAMPLES]
             print("[5/5] Driving a car through the endpoint", flush=True)
-            return evaluation, predictions, episode.drive(client, url, continuous, EPISODE_SEED)
+            outcome = episode.drive(client, url, continuous, EPISODE_SEED)
+        if not outcome.reached_flag:
+            raise JobFailed(f"The car did not reach the flag within {outcome.steps} steps.")
+        print(
+            f"  the car reached the flag after {outcome.steps} steps, return {outcome.episode_return:.2f}", flush=True
+        )
+        return predictions, outcome
 
 
 def _training_request(job: str, hyperparameters: dict[str, str], channels: dict[str, Path]) -> dict[str, Any]:

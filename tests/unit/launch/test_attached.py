@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 
 import pytest
 from launch.cli import errors, interruption
@@ -37,20 +38,6 @@ def test_a_failed_prediction_shows_the_endpoints_last_lines(archive):
     assert workload.stopped
 
 
-def test_what_is_done_while_an_endpoint_starts_fails_by_itself(archive):
-    def fail() -> None:
-        raise errors.JobFailed("The evaluation failed.")
-
-    workload = FakeWorkload(["a line of the endpoint"])
-    with (
-        server_of(Healthy) as url,
-        pytest.raises(errors.JobFailed, match=r"^The evaluation failed\.$"),
-        attached.serve_endpoint(FakeEngine(workload, url), archive, "name", fail),
-    ):
-        pytest.fail("the context began")
-    assert workload.stopped
-
-
 def test_an_endpoint_that_ends_shows_why(archive):
     engine = FakeEngine(FakeWorkload(["no policy.json here"]))
     failed = pytest.raises(errors.JobFailed, match=r"ended before it was healthy\.\nno policy\.json here")
@@ -65,6 +52,28 @@ def test_an_interrupted_job_leaves_nothing(interruptible, tmp_path, moment):
     engine = FakeEngine(workload, during_start=interrupt if moment == "start" else lambda: None)
     with pytest.raises(interruption.Interrupted):
         attached.run_training_job(engine, REQUEST, tmp_path / "run", lambda line: interrupt())
+    assert workload.stopped
+    assert not list(tmp_path.rglob(".ml"))
+
+
+def stopped(workload: FakeWorkload) -> int:
+    """Wait until a workload is stopped; return its exit status."""
+    for _ in range(500):
+        if workload.stopped:
+            return -15
+        time.sleep(0.01)
+    raise AssertionError("it was not stopped within five seconds")
+
+
+@pytest.mark.parametrize("moment", ["start", "beside", "wait", "stop"])
+def test_an_interrupted_job_beside_other_work_leaves_nothing(interruptible, tmp_path, moment):
+    workload = FakeWorkload(["a line"], interrupt if moment == "stop" else lambda: None)
+    engine = FakeEngine(workload, during_start=interrupt if moment == "start" else lambda: None)
+    if moment == "wait":
+        workload.wait = lambda: interrupt() or stopped(workload)
+    with pytest.raises(interruption.Interrupted), attached.training_job_beside(engine, REQUEST, tmp_path / "run"):
+        if moment == "beside":
+            interrupt()
     assert workload.stopped
     assert not list(tmp_path.rglob(".ml"))
 
@@ -98,11 +107,24 @@ class Leaving(FakeWorkload):
         return self.status
 
 
+def test_what_fails_beside_a_job_stops_it(tmp_path):
+    workload = FakeWorkload(["a line"])
+    workload.wait = lambda: stopped(workload)
+    with (
+        pytest.raises(errors.JobFailed, match=r"^The endpoint does not answer\.$"),
+        attached.training_job_beside(FakeEngine(workload), REQUEST, tmp_path / "run"),
+    ):
+        raise errors.JobFailed("The endpoint does not answer.")
+    assert workload.stopped
+    assert not list(tmp_path.rglob(".ml"))
+
+
 @pytest.mark.parametrize(
     ("status", "failure", "reason"),
     [(0, "none", None), (3, "It is bad.", "It is bad."), (3, None, "exit status 3"), (-9, None, "exit status -9")],
 )
-def test_a_job_leaves_its_outputs_and_says_why_it_failed(tmp_path, status, failure, reason):
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_job_leaves_its_outputs_and_says_why_it_failed(tmp_path, status, failure, reason, beside):
     """In the place of an earlier one's; its channels are folders of this machine."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.csv").write_text("1")
@@ -111,13 +133,22 @@ def test_a_job_leaves_its_outputs_and_says_why_it_failed(tmp_path, status, failu
     source = {"S3DataSource": {"S3Uri": f"file://{tmp_path}/in"}}
     request = {**REQUEST, "InputDataConfig": [{"ChannelName": name, "DataSource": source} for name in ("x", "y")]}
     workload, lines = Leaving(status, failure), []
+    done = []
+
+    def run() -> None:
+        if beside:
+            with attached.training_job_beside(workload.engine, request, tmp_path / "run"):
+                done.append("other work")
+        else:
+            attached.run_training_job(workload.engine, request, tmp_path / "run", lines.append)
+
     if reason:
         with pytest.raises(errors.JobFailed) as caught:
-            attached.run_training_job(workload.engine, request, tmp_path / "run", lines.append)
+            run()
         assert str(caught.value) == f"{reason} (the log is {tmp_path}/run/job.log)"
     else:
-        attached.run_training_job(workload.engine, request, tmp_path / "run", lines.append)
-    assert lines == ["one", "two"]
+        run()
+    assert (lines, done) == (([], ["other work"]) if beside else (["one", "two"], []))
     assert workload.stopped
     assert workload.input == ["x/a.csv", "y/a.csv"]
     assert (tmp_path / "run/job.log").read_text() == "one\ntwo\n"

@@ -43,10 +43,6 @@ def demo(monkeypatch, tmp_path):
         asked.append((request, folder))
         for name in ("intermediate/gifs", "data/checkpoint"):
             (folder / "output" / name).mkdir(parents=True)
-        if request["TrainingJobName"].endswith("-evaluation"):
-            (folder / "output/data/evaluation.json").write_text(json.dumps(EVALUATION))
-            on_line("Evaluation> Evaluation reward=99.3, Steps=1")
-            return
         intermediate = folder / "output/intermediate"
         (intermediate / "metadata.json").write_text('{"environment_steps": 12345, "train_seconds": 6.789}')
         (intermediate / results.CSV_FILE).write_text("Episode #,Training Reward,Evaluation Reward\n1,-5.5,\n2,,95\n")
@@ -59,8 +55,14 @@ def demo(monkeypatch, tmp_path):
         on_line("Best> Evaluation reward=99.3, Steps=1")
 
     @contextlib.contextmanager
-    def serve_endpoint(engine, archive: Path, name: str, meanwhile):
-        meanwhile()
+    def training_job_beside(engine, request: dict[str, Any], folder: Path):
+        asked.append((request, folder))
+        yield
+        (folder / "output/data").mkdir(parents=True)
+        (folder / "output/data/evaluation.json").write_text(json.dumps(EVALUATION))
+
+    @contextlib.contextmanager
+    def serve_endpoint(engine, archive: Path, name: str):
         asked.append((name, archive))
         with server_of(Uphill) as url:
             yield url
@@ -70,6 +72,7 @@ def demo(monkeypatch, tmp_path):
 
     monkeypatch.setattr(results, "plot_rewards", plot_rewards)  # matplotlib takes seconds to import
     monkeypatch.setattr(attached, "run_training_job", run_training_job)
+    monkeypatch.setattr(attached, "training_job_beside", training_job_beside)
     monkeypatch.setattr(attached, "serve_endpoint", serve_endpoint)
     monkeypatch.setattr(Uphill, "continuous", True)
     made = Demo(SimpleNamespace(name="process"), "demo-1", "preset-x", tmp_path / "runs/demo-1")
@@ -120,10 +123,9 @@ def test_a_run_from_its_training_to_the_flag(demo, monkeypatch, capsys, continuo
     assert (demo.folder.parent / "latest").resolve() == demo.folder
     out = capsys.readouterr().out
     assert [line[:5] for line in out.splitlines() if line.startswith("[")] == [f"[{step}/5]" for step in range(1, 6)]
-    assert "  mean return 99.26, standard deviation 0.50, 21 episodes\n" in out
+    assert "  evaluated: mean return 99.26, standard deviation 0.50, 21 episodes\n" in out
     assert f"after {driven.steps} steps, return {driven.episode_return:.2f}\n" in out
     assert "  Best> Evaluation reward=99.3, Steps=1\n" in out
-    assert "  Evaluation> Evaluation reward=99.3, Steps=1\n" in out
 
 
 def test_a_car_that_does_not_climb(demo, monkeypatch):

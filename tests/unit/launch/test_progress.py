@@ -69,22 +69,9 @@ def test_a_short_progress_has_an_evaluation_on_a_line(capsys, monkeypatch):
     ]
 
 
-def test_off_a_terminal_an_evaluation_is_its_result(capsys):
-    lines = [TESTING.format(episode) for episode in range(1, 21)]
-    assert shown(capsys, progress.EvaluationProgress(20), [*lines, "## noise", EVALUATION]) == [EVALUATION]
-
-
 class Terminal(io.StringIO):
     def isatty(self):
         return True
-
-
-def test_on_a_terminal_an_evaluation_counts_its_episodes(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    with progress.EvaluationProgress(20) as shows:
-        for episode_number in range(1, 6):
-            shows(TESTING.format(episode_number))
-        assert (shows.bar.n, shows.bar.total) == (5, 20)
 
 
 def test_on_a_terminal_training_counts_the_steps_of_its_schedule(monkeypatch):
@@ -113,12 +100,10 @@ def test_training_lines_come_two_seconds_apart(capsys, monkeypatch):
 @pytest.mark.parametrize("line", ["x Evaluation> ", "Modelling", "Checkpoints", "", HEATUP.format(1), " Error: x"])
 def test_off_a_terminal_other_lines_are_not_shown(capsys, line):
     assert shown(capsys, progress.TrainingProgress(), [line]) == []
-    assert shown(capsys, progress.EvaluationProgress(3), [line, "Model> x"]) == []
 
 
-def test_an_error_is_shown_in_either_kind_of_job(capsys):
-    for kind in (progress.TrainingProgress(), progress.EvaluationProgress(3)):
-        assert shown(capsys, kind, ["Error: x"]) == ["Error: x"]
+def test_an_error_is_shown(capsys):
+    assert shown(capsys, progress.TrainingProgress(), ["Error: x"]) == ["Error: x"]
 
 
 def test_on_a_terminal_the_bar_tells_the_last_evaluation_and_is_closed(monkeypatch, capsys):
