@@ -66,6 +66,12 @@ class ImageConfig:
         kinds = {project.repository_name(kind): kind for kind in project.KINDS}
         return kinds.get(self.labels.get(TITLE, ""))
 
+    def changed_files(self) -> list[str]:
+        """Return the checkout's files of an image of this project that are not as they were when it was built."""
+        if self.kind is None or self.built is None:
+            return []
+        return project.changed_since(self.labels.get(REVISION, "unknown"), self.kind, self.built)
+
 
 def read_from_ecr(ecr: Any, uri: str) -> ImageConfig | None:
     """Return the configuration of an image in Amazon ECR; None if it is not there, or the caller may not look.

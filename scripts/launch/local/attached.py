@@ -33,7 +33,7 @@ LINES_OF_LOG = 15
 
 
 def make_engine(name: str) -> Engine:
-    """Return the engine called ``process`` or ``docker``; images that a Docker engine lacks are built.
+    """Return the engine called ``process`` or ``docker``; images that it lacks, or has of older files, are built.
 
     Raises:
         JobFailed: An image cannot be built.
@@ -46,9 +46,12 @@ def _make_docker_engine() -> Engine:
     client = images.connect()
     for kind in KINDS:
         try:
-            client.images.get(image_name(kind))
+            changed = images.config_of(client.images.get(image_name(kind))).changed_files()
+            reason = f"as {changed[0]} is not as it was" if changed else ""
         except ImageNotFound:
-            print(f"Building {image_name(kind)}, once: this takes some minutes", flush=True)
+            reason = "once: this takes some minutes"
+        if reason:
+            print(f"Building {image_name(kind)}, {reason}", flush=True)
             images.build(client, kind, ca_bundle=images.find_ca_bundle(None))
     return DockerEngine(image_name("training"), image_name("serving"))
 

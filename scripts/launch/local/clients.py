@@ -97,10 +97,9 @@ class LocalClients(Clients):
         if os.environ.get("RL_LOCAL_ENGINE") == "process":
             return None
         try:
-            found = images.connect().images.get(uri).attrs
+            return images.config_of(images.connect().images.get(uri))
         except (UsageError, ImageNotFound):
             return None
-        return ImageConfig.parse(found["Architecture"], found["Config"].get("Labels"), found.get("Created"))
 
     @cached_property
     def cloudwatch(self) -> Any:

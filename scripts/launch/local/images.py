@@ -16,6 +16,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image
 
 import docker
+from launch.aws.image_configs import ImageConfig
 from launch.cli import interruption
 from launch.cli.errors import JobFailed, UsageError
 from launch.cli.progress import waiting_for
@@ -75,6 +76,12 @@ def _address() -> str:
 def platform_of(image: Image) -> str:
     """Return what an image of the engine runs on, as ``linux/amd64``."""
     return f"{image.attrs.get('Os') or 'linux'}/{image.attrs.get('Architecture') or 'unknown'}"
+
+
+def config_of(image: Image) -> ImageConfig:
+    """Return what an image of the engine says of itself."""
+    found = image.attrs
+    return ImageConfig.parse(found["Architecture"], found["Config"].get("Labels"), found.get("Created"))
 
 
 def check_platform(image: Image, name: str) -> Image:

@@ -15,7 +15,6 @@ from launch.aws.storage import Storage, split
 from launch.cli import instance_types, options, parameter_ranges
 from launch.cli.dry_run import Request
 from launch.cli.errors import UsageError
-from launch.project import changed_since
 from launch.sagemaker import api_limits, hyperparameter_check, session
 
 USERS_OWN = ("Environment", "HyperParameters", "StaticHyperParameters", "Tags")
@@ -130,12 +129,9 @@ def _check_image(clients: Clients, uri: str, config: ImageConfig | None, types: 
 def _check_age(arguments: argparse.Namespace, clients: Clients, uri: str, config: ImageConfig | None) -> None:
     """Compare an image of this project with the checkout."""
     choice = arguments.stale_image or clients.stale_image
-    if choice == "ok" or config is None or config.kind is None or config.built is None:
+    if choice == "ok" or config is None or not (changed := config.changed_files()):
         return
     revision = config.labels.get(REVISION, "unknown")
-    changed = changed_since(revision, config.kind, config.built)
-    if not changed:
-        return
     shown = ", ".join(changed[:MAX_FILES]) + (f" and {len(changed) - MAX_FILES} more" if changed[MAX_FILES:] else "")
     sentence = f"Image {uri} is of revision {revision}, older than the checkout's {shown}"
     remedy = "`make images` builds it" if options.is_local(arguments) else "scripts/push_images.py pushes a new one"
