@@ -20,8 +20,8 @@ from sagemaker_rl.gifs import FirstEpisodeOfEvaluation
 # --- Schedule: collect 131,072 steps, train on them, evaluate; ten times at most -----------------------------------
 # A first policy only jitters, and needs thousands of steps to reach the flag by chance: a collection of 64 cars for
 # 2,048 steps each holds enough tries to learn the climb from one or a few of them. The policy that its evaluation finds
-# best is kept (hyperparameter keep_best): it is the first or second that climbs, so training ends two evaluations after
-# it (early_stopping_patience, below).
+# best is kept (hyperparameter keep_best): it is the first or second that climbs, so training ends with the first
+# evaluation after it that is no better (early_stopping_patience, below).
 schedule_params = ScheduleParameters()
 schedule_params.heatup_steps = EnvironmentSteps(0)
 schedule_params.improve_steps = EnvironmentSteps(1_310_720)
@@ -91,4 +91,4 @@ graph_manager = BasicRLGraphManager(
     vis_params=vis_params,
     preset_validation_params=preset_validation_params,
 )
-graph_manager.early_stopping_patience = 2  # counted once an evaluation has reached min_reward_threshold
+graph_manager.early_stopping_patience = 1  # counted once an evaluation has reached min_reward_threshold

@@ -107,6 +107,10 @@ NOT_RUN = {
         "make bench BENCH_ARGS=--systems=ours-continuous,ours-notebook,ours-discrete",
     ): "minutes",
     ("benchmarks/README.md", "python benchmarks/early_stopping.py --seeds 11 12 13 14 15 21 22 23 24 25"): "minutes",
+    (
+        "benchmarks/README.md",
+        "python benchmarks/early_stopping.py --cars continuous --patience 2 --seeds $(seq 11 15) $(seq 21 40)",
+    ): "half an hour",
     ("benchmarks/README.md", "python benchmarks/interruptions.py"): "minutes",
     ("benchmarks/README.md", "python benchmarks/interruptions.py --engine docker"): "minutes",
     ("benchmarks/README.md", "python benchmarks/checkpoint_cost.py --repeats 2"): "minutes",
