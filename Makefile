@@ -7,12 +7,12 @@ LOCKS := docker/build-requirements.txt docker/training/requirements.txt docker/s
 
 PRESET ?= preset-mountain-car-continuous-clipped-ppo
 ENGINE ?= auto
-SEED ?= 0
+SEED ?=
 
 .PHONY: demo test mutation bench bench-scale bench-serving bench-serving-attacks images lint clean
 
 demo: $(VENV)/ready  ## train, evaluate, export, serve and predict (PRESET=..., ENGINE=docker or process, SEED=...)
-	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) --seed $(SEED)
+	$(BIN)/python scripts/demo.py --preset $(PRESET) --engine $(ENGINE) $(if $(SEED),--seed $(SEED))
 
 # What builds the images and moves their tags comes before all that runs them, beside what needs none. What measures a
 # server runs alone. Tests wait much of their time: hence three processes on two cores.

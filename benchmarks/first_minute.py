@@ -15,8 +15,8 @@ MILESTONES = {"set up": "[1/5]", "first evaluation": "Evaluation>", "trained": "
 """What the line begins with that ends each part."""
 
 
-def time_demo(revision: str, folder: Path) -> dict[str, float]:
-    """Return the seconds from the start of ``make demo`` to each milestone.
+def time_demo(revision: str, variables: list[str], folder: Path) -> dict[str, float]:
+    """Return the seconds from the start of ``make demo`` to each milestone; ``variables`` are make's, as NAME=VALUE.
 
     Raises:
         SystemExit: The demo failed.
@@ -26,7 +26,7 @@ def time_demo(revision: str, folder: Path) -> dict[str, float]:
     seconds: dict[str, float] = {}
     started = time.monotonic()
     with subprocess.Popen(
-        ["make", "demo"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["make", "demo", *variables], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
@@ -41,13 +41,15 @@ def time_demo(revision: str, folder: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("revisions", nargs="+", metavar="REVISION")
+    parser.add_argument("--seed", help="of the training (the revision's own)")
     parser.add_argument("--rounds", type=int, default=1, help="(%(default)s)")
     arguments = parser.parse_args()
+    variables = [f"SEED={arguments.seed}"] if arguments.seed else []
     print(f"| revision | {' | '.join(MILESTONES)} |\n| --- |{' ---: |' * len(MILESTONES)}")
     for _ in range(arguments.rounds):
         for revision in arguments.revisions:
             with tempfile.TemporaryDirectory() as folder:
-                seconds = time_demo(revision, Path(folder) / "mountain-car")
+                seconds = time_demo(revision, variables, Path(folder) / "mountain-car")
             print(f"| {revision} | {' | '.join(f'{seconds[name]} s' for name in MILESTONES)} |", flush=True)
 
 

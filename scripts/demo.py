@@ -36,7 +36,8 @@ def main() -> None:
     parser.add_argument(
         "--engine", choices=(engine_choice.AUTO, *attached.ENGINES), default=engine_choice.AUTO, help="(%(default)s)"
     )
-    parser.add_argument("--seed", default="0", help="of the training run (%(default)s)")
+    # Of the seeds 0 to 9 the median one learns the continuous car in four evaluations, as this does; 0 takes seven.
+    parser.add_argument("--seed", default="4", help="of the training run (%(default)s)")
     parser.add_argument("--runs", type=Path, default=project.ROOT / "runs", help="where results go (runs/)")
     parser.add_argument(
         "-p", dest="hyperparameters", metavar="NAME=VALUE", action="append", default=[], help="a hyperparameter"
