@@ -37,6 +37,21 @@ SHORT_PPO = {
     "training_epochs": "2",
 }
 """A few training phases and one evaluation of the continuous car."""
+SHORT_DEMO = [
+    part
+    for value in (
+        "improve_steps=100000",
+        "training_freq_env_steps=75000",
+        "evaluation_freq_env_steps=75000",
+        "evaluation_episodes=1",
+        "training_learning_rate=0.004",
+        "training_batch_size=256",
+        "training_epochs=15",
+        "discount=0.995",
+    )
+    for part in ("-p", value)
+]
+"""Of AWS's notebook, as flags of ``demo.py``: the car climbs after two trainings, which take some seconds."""
 STOCK_PPO = {
     **{name: value for name, value in SHORT_PPO.items() if name != "parallel_environments"},
     "accelerate": "0",

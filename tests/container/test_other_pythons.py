@@ -8,27 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from jobs import ROOT, Job
+from jobs import ROOT, SHORT_DEMO, Job
 from launch.cli.errors import UsageError
 from launch.sagemaker import hyperparameter_check
 
 NEWER = ("3.14", "3.13", "3.12")
 MAKE_VENV = ROOT / "scripts/make_venv.sh"
-SHORT = [
-    part
-    for value in (
-        "improve_steps=100000",
-        "training_freq_env_steps=75000",
-        "evaluation_freq_env_steps=75000",
-        "evaluation_episodes=1",
-        "training_learning_rate=0.004",
-        "training_batch_size=256",
-        "training_epochs=15",
-        "discount=0.995",
-    )
-    for part in ("-p", value)
-]
-"""Of AWS's notebook: the car climbs after two trainings, which take some seconds."""
 FEW_COMMANDS = ("dirname", "sed", "sh", "uname")
 
 
@@ -101,7 +86,7 @@ def test_a_report_is_the_same(newer, dqn_job: Job, tmp_path):
 
 
 def test_the_demo_takes_the_docker_engine(newer, built, tmp_path):
-    done = run(newer, "scripts/demo.py", "--runs", tmp_path, *SHORT)
+    done = run(newer, "scripts/demo.py", "--runs", tmp_path, *SHORT_DEMO)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (
         "Engine: docker, as MXNet runs on Linux on x86-64 with Python 3.11, and this is Linux on x86_64" in done.stdout

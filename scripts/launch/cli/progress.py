@@ -15,6 +15,7 @@ HEATUP = re.compile(r"^Heatup> .*\bSteps=(\d+)")
 TRAINING = re.compile(r"^Training> .*\bSteps=(\d+)")
 TESTING = re.compile(r"^Testing> ")
 EVALUATION = re.compile(r"^Evaluation> .*Evaluation reward=([-\d.e+]+).*\bSteps=(\d+)")
+END_OF_TRAINING = re.compile(r"^(?:Early stopping|Best)> ")
 FAST_PATH = re.compile(r"^Path> .*\bPath=accelerated")
 MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Early stopping|Best|Checkpoint|Model|Error)\b")
 SHORT_MILESTONE = re.compile(r"^(?:Schedule|Path|Evaluation|Early stopping|Best|Error)\b")
@@ -62,6 +63,8 @@ class TrainingProgress:
         elif evaluation := EVALUATION.match(line):
             bar.update(int(evaluation[2]) - bar.n)  # without the heatup's
             bar.set_postfix_str(f"evaluation reward {float(evaluation[1]):.2f}")
+        elif END_OF_TRAINING.match(line):  # why the bar may end half-way
+            bar.write(f"  {line}")
 
     def consider_printing(self, line: str) -> bool:
         """Take note of a line; return whether it is printed where there is no bar."""

@@ -120,8 +120,9 @@ def test_on_a_terminal_the_bar_tells_the_last_evaluation_and_is_closed(monkeypat
         assert (shows.bar.n, shows.bar.postfix) == (9000, "evaluation reward -12.35")
         shows("## noise")
         assert shows.bar.n == 9000
+        shows("Early stopping> Evaluations without a better one=1")
     assert terminal.getvalue().endswith("\n")  # as a closed bar leaves it
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == "  Early stopping> Evaluations without a better one=1\n"
 
 
 # --- Any wait --------------------------------------------------------------------------------------------------------
