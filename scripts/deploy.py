@@ -72,7 +72,7 @@ def _print_how_to_ask(arguments: argparse.Namespace) -> None:
     flags += " --async" if arguments.asynchronous else ""
     flags += f" --endpoint-name {arguments.endpoint_name}"
     flags += f" --target-model {arguments.target_model or 'NAME'}" if arguments.multi_model else ""
-    print(f"Ask it: python scripts/predict.py{flags} OBSERVATION, a car's '[0.5, -0.5]'")
+    print(f"Ask it: python scripts/predict.py{flags} '[0.5, -0.5]'    # an observation, here a car's")
 
 
 def _parser() -> options.Parser:

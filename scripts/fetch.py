@@ -85,7 +85,11 @@ def draw(arguments: argparse.Namespace, job: dict[str, Any], folder: Path) -> No
         title = job.get("HyperParameters", {}).get("RLCOACH_PRESET", arguments.job)
         rewards = results.read_rewards(intermediate)
         results.plot_rewards(rewards, title, folder / "reward.png")
-        print(f"{folder / 'reward.png'}: {len(rewards.training)} episodes, {len(rewards.evaluation)} evaluations")
+        episodes, evaluations = (
+            f"{len(points)} {name}{'' if len(points) == 1 else 's'}"
+            for points, name in ((rewards.training, "episode"), (rewards.evaluation, "evaluation"))
+        )
+        print(f"{folder / 'reward.png'}: {episodes}, {evaluations}")
     try:
         gif = results.latest_gif(intermediate)
     except JobFailed:

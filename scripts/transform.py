@@ -96,7 +96,7 @@ def _parser() -> options.Parser:
 def check_input(text: str) -> str:
     """Check that a file of this machine is there; for ``type=`` of an argument."""
     if "://" not in text and not Path(text).is_file():
-        raise UsageError(f"There is no file {text}.")
+        raise UsageError(f"There is no file {text}, expected the path or address of the observations.")
     return text
 
 

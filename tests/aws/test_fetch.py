@@ -51,7 +51,7 @@ def test_everything_is_fetched_unpacked_and_drawn(script, job, tmp_path):
     assert (folder / "model.tar.gz").is_file()
     assert (folder / "reward.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "episode.gif").read_bytes() == b"GIF of 10"  # the latest by number, not by name
-    assert "2 episodes, 1 evaluations" in done.stdout
+    assert "2 episodes, 1 evaluation\n" in done.stdout
     assert sorted(path.name for path in folder.iterdir()) == [
         *("description.json", "episode.gif", "model.tar.gz", "output", "report.html", "reward.png")
     ]

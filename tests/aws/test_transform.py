@@ -72,7 +72,7 @@ def test_mistakes_of_a_transform(script, model, tmp_path):
     other.touch()
     for arguments, sentence in (
         ((model, str(other)), f"The input is '{other}', expected a name with .csv, .jsonl, .jsonlines."),
-        ((model, "x.csv"), "There is no file x.csv."),
+        ((model, "x.csv"), "There is no file x.csv, expected the path or address of the observations."),
         ((model, str(empty)), f"The input is {empty}, which is empty, expected an observation in each line."),
         ((model, str(file), "--subnets", "s"), "--subnets and --security-groups belong together"),
         ((model, str(file), "--max-payload", "101"), "--max-payload 101 is 101 MB, expected at most 100."),

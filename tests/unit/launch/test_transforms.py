@@ -111,6 +111,8 @@ def test_where_the_answers_go(tmp_path, monkeypatch):
         UsageError, match=r"^--output is below/\.\./o\.csv, which is the input, expected another file\.$"
     ):
         transform._target(argparse.Namespace(input="o.csv", output=Path("below/../o.csv"), dry_run=True))
-    with pytest.raises(UsageError, match=r"^There is no file gone\.csv\.$"):
+    with pytest.raises(
+        UsageError, match=r"^There is no file gone\.csv, expected the path or address of the observations\.$"
+    ):
         transform.check_input("gone.csv")
     assert [transform.check_input(text) for text in ("o.csv", "s3://b/gone")] == ["o.csv", "s3://b/gone"]
