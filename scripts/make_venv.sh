@@ -7,9 +7,10 @@ set -eu
 folder=$1
 cd "$(dirname "$0")/.."
 
-# Print the path of a usable Python, its version, and whether its pip can install into another environment.
+# Print the path of a usable Python, its version, and whether its pip can install into another environment. Of an environment's
+# Python it is the one that made it: the environment may be the one that is made anew.
 describe() {
-    "$1" -c '
+    base=$("$1" -c 'import sys; print(sys._base_executable)' 2>/dev/null) && "$base" -c '
 import ensurepip, sys, venv
 if not (3, 11) <= sys.version_info[:2] <= (3, 14):
     sys.exit(1)

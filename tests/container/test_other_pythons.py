@@ -106,6 +106,15 @@ def test_the_demo_says_what_is_missing_where_neither_can_run(newer, tmp_path):
     assert done.returncode == 2 and "RL_LOCAL_ENGINE is process, but MXNet runs on Linux" in done.stderr
 
 
+def test_an_environment_is_made_anew_by_its_own_python(tmp_path):
+    """It is active, and has a pip that goes with it."""
+    folder = tmp_path / "an environment"
+    subprocess.run([find_newer_python(), "-m", "venv", folder], check=True)
+    made = subprocess.run([MAKE_VENV, folder, folder / "bin/python"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    subprocess.run([folder / "bin/python", "-c", "import boto3"], check=True)
+
+
 @pytest.mark.parametrize(
     ("python", "sentence"),
     [
