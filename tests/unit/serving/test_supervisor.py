@@ -24,6 +24,7 @@ def endpoint(tmp_path, monkeypatch):
 def test_a_killed_worker_is_replaced_and_its_connections_go_on(endpoint):
     client = endpoint.connect()
     assert endpoint.request(client, "GET", "/ping") == (200, b"")
+    endpoint.wait_until_idle()
     before = endpoint.workers()
     for pid in before.values():
         endpoint.kill(pid)
@@ -83,6 +84,7 @@ def test_what_a_stopped_worker_has_not_begun_is_answered_by_others(endpoint):
     clients = [endpoint.connect() for _ in range(4)]
     for client in clients:
         assert endpoint.request(client, "GET", "/ping")[0] == 200
+    endpoint.wait_until_idle()
     stopped, other = (endpoint.supervisor._workers[number] for number in (0, 1))
     endpoint.stop(stopped.pid)
     for client in clients:

@@ -152,8 +152,7 @@ class Workers(RuleBasedStateMachine):
     def kill(self, number):
         pid = self.endpoint.workers()[number]
         if self.is_quiet():
-            # A worker that dies between an answer and its note that it is written has it answered again, by 503.
-            self.endpoint.wait_until(lambda: not any(self.endpoint.supervisor._state.connection_states))
+            self.endpoint.wait_until_idle()
         self.endpoint.kill(pid)
         self.endpoint.wait_until(lambda: self.endpoint.workers().get(number, pid) != pid)
         self.endpoint.wait_until(self.endpoint.is_complete)

@@ -231,6 +231,13 @@ class TinyEndpoint:
             assert time.monotonic() < deadline, f"it never comes; kept: {self.kept()}"
             self.turn()
 
+    def wait_until_idle(self) -> None:
+        """Wait until workers have noted that all answers are written.
+
+        One that dies or stops between an answer and its note has it answered again, by 503.
+        """
+        self.wait_until(lambda: not any(self.supervisor._state.connection_states))
+
     # --- Clients -----------------------------------------------------------------------------------------------------
     def connect(self) -> Client:
         client = Client(self.port)
