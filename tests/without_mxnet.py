@@ -62,6 +62,7 @@ NEED_MXNET = (
     "tests/aws/test_local_jobs.py::test_a_job_whose_process_was_killed_has_failed[process]",
     "tests/aws/test_local_jobs.py::test_a_training_that_the_system_kills_says_so",
     "tests/aws/test_preflight.py::test_hyperparameters_that_the_container_would_refuse",
+    "tests/aws/test_secrets.py::test_a_job_of_this_machine",
     "tests/aws/test_tune.py::test_a_grid_on_this_machine_with_one_value_that_fails",
     "tests/aws/test_tune.py::test_a_tuning_job_outlives_its_script_and_a_killed_training_job_and_is_stopped",
     "tests/aws/test_tune.py::test_what_this_machine_cannot_do_is_refused[arguments2",
